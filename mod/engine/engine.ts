@@ -1,0 +1,90 @@
+/**
+ * What runs a task. The compute node writes an intent before each call that has a side effect and the outcome after it
+ * (invariants.md section 4, C5-C8): `create` makes the object (container, waiting child process), its identity is
+ * stored, then `start` lets the program go. After a restart `find` looks the object up by its identity.
+ */
+import type { Refusal, Resources, RunOutput, Task } from '../model/mod.ts';
+
+export interface MountedInput {
+  /** Absolute path on this host, a file or a directory. */
+  readonly hostPath: string;
+  /** Absolute path that the program sees. */
+  readonly target: string;
+  readonly readOnly: boolean;
+}
+
+export interface MountedOutput {
+  readonly name: string;
+  /** Absolute, empty directory on this host. */
+  readonly hostPath: string;
+  /** `ResultPath.Path`; a WebAssembly program sees it there and under `/<name>`. */
+  readonly path: string;
+}
+
+export interface RunRequest {
+  readonly executionId: string;
+  readonly jobId: string;
+  /** Number of this run of the execution, from 1; part of every derived name. */
+  readonly runNo: number;
+  readonly task: Task;
+  readonly env: Readonly<Record<string, string>>;
+  readonly resources: Resources;
+  readonly inputs: readonly MountedInput[];
+  readonly outputs: readonly MountedOutput[];
+  /** Private directory of this run, exists. */
+  readonly directory: string;
+  /** File for `runtime/log_file.ts` records; the engine appends stdout and stderr as they are written. */
+  readonly logPath: string;
+  /** Bytes of payload after which the log is closed with a visible mark. */
+  readonly logLimit: number;
+}
+
+/** What identifies a run to the host: enough to find or kill it after a restart of the node. */
+export interface EngineIdentity {
+  readonly engine: string;
+  /** Container id, or process id as text. */
+  readonly id: string;
+  /** Tells a process from a later one with the same id. */
+  readonly startTime?: string;
+}
+
+export type RunEnd =
+  | { readonly kind: 'exited'; readonly exitCode: number }
+  /** Ended by a limit of ours or a fault of the program; `class` decides on retries. */
+  | {
+    readonly kind: 'failed';
+    readonly code: string;
+    readonly message: string;
+    readonly hint: string;
+    readonly class: 'user' | 'timeout' | 'infrastructure';
+    readonly exitCode?: number;
+  };
+
+/** One run that exists on the host. */
+export interface Run {
+  readonly identity: EngineIdentity;
+  /** Lets the program go; called at most once per run number (invariants.md S13). */
+  start(): Promise<void>;
+  /** Resolves when the program has ended and its log is complete; may be called before `start`. */
+  wait(): Promise<RunEnd>;
+  /** Ends the program: politely first where the engine can, then by force after `graceMs`. Idempotent. */
+  stop(graceMs: number): Promise<void>;
+  /** Removes all that this run left on the host (container, child process). Idempotent. */
+  remove(): Promise<void>;
+}
+
+export interface Engine {
+  /** `docker`, `wasm`, `noop`; compared ignoring case. */
+  readonly type: string;
+  /** Null when it can run work here. */
+  available(): Promise<Refusal | null>;
+  /** At bid time: whether this task could run here, before any side effect. */
+  check(task: Task): Promise<Refusal | null>;
+  create(request: RunRequest, signal: AbortSignal): Promise<Run>;
+  /** The run with this identity if it still exists (running or ended but not removed), else null. */
+  find(identity: EngineIdentity, request: RunRequest): Promise<Run | null>;
+  /** Releases pools and connections; runs that can survive go on. Idempotent. */
+  close(): Promise<void>;
+}
+
+export type { RunOutput };

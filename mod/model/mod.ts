@@ -1,0 +1,13 @@
+/** Frozen plain data that every room shares. It knows no other room and does no I/O. */
+export * from './compatibility.ts';
+export * from './errors.ts';
+export * from './evaluation.ts';
+export * from './event.ts';
+export * from './execution.ts';
+export * from './freeze.ts';
+export * from './ids.ts';
+export * from './job.ts';
+export * from './json.ts';
+export * from './node.ts';
+export * from './resources.ts';
+export * from './time.ts';

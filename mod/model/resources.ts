@@ -1,0 +1,129 @@
+/** Amounts of CPU, memory, disk and GPUs: reading what people write (job-spec.md 1.12) and arithmetic on it. */
+import type { ResourcesConfig } from './job.ts';
+
+export interface Gpu {
+  readonly Index: number;
+  readonly Name: string;
+  /** `NVIDIA`, `AMD/ATI`, `Intel` */
+  readonly Vendor: string;
+  /** MiB */
+  readonly Memory: number;
+  readonly PCIAddress: string;
+}
+
+/** Each key is left out at zero, so nothing is `{}`. */
+export interface Resources {
+  /** Cores. */
+  readonly CPU?: number;
+  /** Bytes. */
+  readonly Memory?: number;
+  /** Bytes. */
+  readonly Disk?: number;
+  /** Devices. */
+  readonly GPU?: number;
+  readonly GPUs?: readonly Gpu[];
+}
+
+const AMOUNTS = ['CPU', 'Memory', 'Disk', 'GPU'] as const;
+type Amount = (typeof AMOUNTS)[number];
+
+function combine(a: Resources, b: Resources, amount: (a: number, b: number) => number): Resources {
+  const result: Partial<Record<Amount, number>> = {};
+  for (const key of AMOUNTS) {
+    const value = amount(a[key] ?? 0, b[key] ?? 0);
+    // CPU is counted in whole millicores, so that sums of decimals compare exactly.
+    const exact = key === 'CPU' ? Math.round(value * 1000) / 1000 : value;
+    if (exact !== 0) result[key] = exact;
+  }
+  return Object.freeze(result);
+}
+
+export function addResources(a: Resources, b: Resources): Resources {
+  return combine(a, b, (x, y) => x + y);
+}
+
+/** Never below zero. */
+export function subtractResources(a: Resources, b: Resources): Resources {
+  return combine(a, b, (x, y) => Math.max(0, x - y));
+}
+
+export function scaleResources(a: Resources, factor: number): Resources {
+  return combine(a, {}, (x) => x * factor);
+}
+
+export function maxResources(a: Resources, b: Resources): Resources {
+  return combine(a, b, Math.max);
+}
+
+/** Whether each amount of `a` is at most that of `limit`. */
+export function fitsInto(a: Resources, limit: Resources): boolean {
+  return AMOUNTS.every((key) => (a[key] ?? 0) <= (limit[key] ?? 0));
+}
+
+/** The amounts of `a` that exceed `limit`, by name, for messages. */
+export function exceeding(a: Resources, limit: Resources): readonly Amount[] {
+  return AMOUNTS.filter((key) => (a[key] ?? 0) > (limit[key] ?? 0));
+}
+
+const UNIT = /^([0-9][0-9.,]*)([a-z]*)$/;
+const EXPONENTS = ['', 'k', 'm', 'g', 't', 'p', 'e'];
+
+/**
+ * Bytes of `512mb`, `1.5GiB`, `1,000k`: decimal units by default, binary with `i`; truncated.
+ * @throws RangeError naming the text when it is no size or not below 2^64
+ */
+export function parseBytes(text: string): number {
+  const match = UNIT.exec(text.toLowerCase().replace(/[ \n]/g, ''));
+  const unit = match?.[2]!.replace(/b$/, '') ?? '';
+  const binary = unit.endsWith('i');
+  const exponent = EXPONENTS.indexOf(binary ? unit.slice(0, -1) : unit);
+  const amount = match ? Number(match[1]!.replaceAll(',', '')) : NaN;
+  if (Number.isNaN(amount) || exponent < 0 || (binary && exponent === 0)) {
+    throw new RangeError(`"${text}" is not a size: write bytes or a unit such as 512Mb or 1Gi`);
+  }
+  const bytes = Math.trunc(amount * (binary ? 1024 : 1000) ** exponent);
+  if (bytes >= 2 ** 64) throw new RangeError(`"${text}" is too large: sizes are below 2^64 bytes`);
+  return bytes;
+}
+
+/**
+ * Cores of `500m` or `0.5`, truncated to whole millicores. Negative values are read; validation refuses them.
+ * @throws RangeError naming the text when it is no amount of CPU
+ */
+export function parseCpu(text: string): number {
+  const clean = text.toLowerCase().replace(/[ \n]/g, '');
+  const millis = /^[+-]?[0-9]+m$/.test(clean)
+    ? Number(clean.slice(0, -1))
+    : /^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?$/.test(clean)
+    ? Math.trunc(Number((Number(clean) * 1000).toPrecision(15)))
+    : NaN;
+  if (Number.isNaN(millis)) {
+    throw new RangeError(`"${text}" is not an amount of CPU: write cores (0.5) or millicores (500m)`);
+  }
+  return millis / 1000;
+}
+
+/** @throws RangeError when the text is not an unsigned decimal integer */
+export function parseGpu(text: string): number {
+  const clean = text.replace(/[ \n]/g, '');
+  if (!/^[0-9]+$/.test(clean)) throw new RangeError(`"${text}" is not a number of GPUs: write 0, 1, 2 …`);
+  return Number(clean);
+}
+
+const PARSERS: Readonly<Record<Amount, (text: string) => number>> = {
+  CPU: parseCpu,
+  Memory: parseBytes,
+  Disk: parseBytes,
+  GPU: parseGpu,
+};
+
+/** @throws RangeError of the first amount that does not parse */
+export function parseResources(config: ResourcesConfig): Resources {
+  const result: Partial<Record<Amount, number>> = {};
+  for (const key of AMOUNTS) {
+    const text = config[key];
+    const value = text ? PARSERS[key](text) : 0;
+    if (value !== 0) result[key] = value;
+  }
+  return Object.freeze(result);
+}

@@ -1,0 +1,35 @@
+/** Where inputs come from. A source knows nothing of jobs: it gets a spec and a private folder, and gives a host path. */
+import type { Refusal, SpecConfig } from '../model/mod.ts';
+
+export interface PrepareRequest {
+  readonly spec: SpecConfig;
+  /** What the program will see it as; some sources treat it as a file, some as a directory (job-spec.md 4). */
+  readonly target: string;
+  /** Private, existing folder for what is fetched. */
+  readonly directory: string;
+  /** This partition's index and the number of partitions (0 for ops and daemon). */
+  readonly partitionIndex: number;
+  readonly partitionCount: number;
+  readonly signal: AbortSignal;
+}
+
+export interface PreparedInput {
+  readonly hostPath: string;
+  /** What the program may do with it as far as the source allows; local paths may be writable. */
+  readonly readOnly: boolean;
+}
+
+export interface Source {
+  /** `inline`, `urlDownload`, `local` …; compared ignoring case. */
+  readonly type: string;
+  /** Further names of the same source (`localDirectory`). */
+  readonly aliases?: readonly string[];
+  /** Null when it can be used on this node. */
+  available(): Promise<Refusal | null>;
+  /** At bid time: whether the spec is valid and allowed here, null if so. Cheap: no data is moved. */
+  check(spec: SpecConfig): Promise<Refusal | null>;
+  /** Bytes that preparing will take on this node's disk. @throws BacalhauError */
+  size(spec: SpecConfig, signal: AbortSignal): Promise<number>;
+  /** @throws BacalhauError with `details.class` of `user` or `infrastructure` */
+  prepare(request: PrepareRequest): Promise<PreparedInput>;
+}

@@ -1,0 +1,161 @@
+/** Payloads of `ncl/v1` (nats-protocol.md 6 and 7.4), in the order of keys in which the original writes them. */
+import type {
+  Event,
+  Execution,
+  JobType,
+  NodeInfo,
+  Resources,
+  RunOutput,
+  SpecConfig,
+} from '../model/mod.ts';
+
+type Events = readonly Event[] | null;
+
+export interface AskForBid {
+  readonly Events: Events;
+  readonly Execution: Execution;
+}
+export interface BidAccepted {
+  readonly Events: Events;
+  readonly ExecutionID: string;
+  readonly Accepted: boolean;
+}
+export interface BidRejected {
+  readonly Events: Events;
+  readonly ExecutionID: string;
+}
+export interface CancelExecution {
+  readonly Events: Events;
+  readonly ExecutionID: string;
+}
+
+interface Report {
+  readonly ExecutionID: string;
+  readonly JobID: string;
+  readonly JobType: JobType;
+  readonly Events: Events;
+}
+export interface BidResult extends Report {
+  readonly Accepted: boolean;
+}
+export interface RunResult extends Report {
+  readonly PublishResult: SpecConfig | null;
+  readonly RunCommandResult: RunOutput | null;
+}
+export type ComputeError = Report;
+
+/** Extension `bacalhau.ts/1`: a phase that the original's wire has no message for. */
+export interface ExecutionStatus extends Report {
+  /** `queued`, `preparing`, `running`, `publishing`, `stopped` */
+  readonly Phase: 'queued' | 'preparing' | 'running' | 'publishing' | 'stopped';
+  /** The node's revision of the row; an older report is ignored. */
+  readonly Revision: bigint;
+}
+
+/** Extension `bacalhau.ts/1`: all executions the node holds that are not confirmed, sent first after a handshake. */
+export interface ExecutionInventory {
+  readonly Executions: readonly {
+    readonly ExecutionID: string;
+    readonly JobID: string;
+    readonly Phase: string;
+    readonly Revision: bigint;
+  }[];
+}
+
+/** Messages to a node, by type name. */
+export interface InMessages {
+  AskForBid: AskForBid;
+  BidAccepted: BidAccepted;
+  BidRejected: BidRejected;
+  CancelExecution: CancelExecution;
+}
+
+/** Messages from a node, by type name. */
+export interface OutMessages {
+  BidResult: BidResult;
+  RunResult: RunResult;
+  ComputeError: ComputeError;
+  ExecutionStatus: ExecutionStatus;
+  ExecutionInventory: ExecutionInventory;
+}
+
+export type MessageOf<M> = { [K in keyof M]: { readonly type: K; readonly payload: M[K] } }[keyof M];
+export type InMessage = MessageOf<InMessages>;
+export type OutMessage = MessageOf<OutMessages>;
+
+export interface HandshakeRequest {
+  readonly NodeInfo: NodeInfo;
+  /** RFC 3339; part of the incarnation of a node of the original. */
+  readonly StartTime?: string;
+  readonly LastOrchestratorSeqNum: bigint;
+  /** Ours: names of extensions; both sides must name one for it to be used. */
+  readonly Extensions?: readonly string[];
+  /** Ours: identity of the installation and number of this start of it; together the incarnation. */
+  readonly InstallID?: string;
+  readonly BootID?: string;
+}
+
+/** Mind the spelling: `accepted` and `reason` in lower case, the starting sequence under `LastOrchestratorSeqNum`. */
+export interface HandshakeResponse {
+  readonly accepted: boolean;
+  readonly reason?: string;
+  readonly LastComputeSeqNum: bigint;
+  readonly LastOrchestratorSeqNum: bigint;
+  readonly Extensions?: readonly string[];
+  /** Ours: id of the orchestrator's store and the session's epoch. */
+  readonly StoreID?: string;
+  readonly Epoch?: number;
+}
+
+export interface HeartbeatRequest {
+  readonly NodeID: string;
+  readonly AvailableCapacity: Resources;
+  readonly QueueUsedCapacity: Resources;
+  readonly LastOrchestratorSeqNum: bigint;
+}
+export interface HeartbeatResponse {
+  readonly LastComputeSeqNum: bigint;
+}
+
+export interface UpdateNodeInfoRequest {
+  readonly NodeInfo: NodeInfo;
+}
+export interface UpdateNodeInfoResponse {
+  readonly accepted: boolean;
+  readonly reason?: string;
+}
+
+export interface ShutdownNoticeRequest {
+  readonly NodeID: string;
+  readonly Reason?: string;
+  readonly LastOrchestratorSeqNum: bigint;
+}
+export interface ShutdownNoticeResponse {
+  readonly LastComputeSeqNum: bigint;
+}
+
+export const EXTENSION = 'bacalhau.ts/1';
+
+/** `Tail` = only output from now on. Offset and Credit are ours (invariants.md section 0, row 22). */
+export interface LogRequest {
+  readonly ExecutionID: string;
+  readonly NodeID: string;
+  readonly Tail: boolean;
+  readonly Follow: boolean;
+  /** Ours: start at this byte offset of the log file. */
+  readonly Offset?: bigint;
+  /** Ours: only the last so many lines. */
+  readonly TailLines?: number;
+}
+
+export const LogType = { Stdout: 1, Stderr: 2 } as const;
+
+/** `Line` is one piece of output, newline included; not necessarily one line. */
+export interface LogFrame {
+  readonly Type: 1 | 2;
+  readonly Line: string;
+  /** Ours: RFC 3339 time of the write. */
+  readonly Time?: string;
+  /** Ours: offset at which to go on reading. */
+  readonly Offset?: bigint;
+}
