@@ -1,0 +1,60 @@
+/**
+ * One source, two bundles (libraries.md 10): split chunks for Deno, which loads only what a command needs, and one file
+ * for Bun, whose packer mis-compiles split ones. Version and commit are stamped in here.
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import process from 'node:process';
+import { build } from 'esbuild';
+
+export const ROOT = join(import.meta.dirname!, '..');
+export const DIST = join(ROOT, 'dist');
+/** Split bundle: `dist/deno/main.js` and its chunks. */
+export const DENO_BUNDLE = join(DIST, 'deno');
+/** Single-file bundle for the Bun packer. */
+export const BUN_BUNDLE = join(DIST, 'bun', 'bacalhau.js');
+
+// Bundled CommonJS packages call `require`; an ES module has none of its own.
+const BANNER = `import{createRequire as __createRequire}from'node:module';` +
+  `const require=__createRequire(import.meta.url);`;
+
+/** `BACALHAU_COMMIT` for builds from an archive without git. */
+function commit(): string {
+  if (process.env.BACALHAU_COMMIT) return process.env.BACALHAU_COMMIT;
+  try {
+    return execFileSync('git', ['rev-parse', 'HEAD'], { cwd: ROOT, encoding: 'utf8', stdio: 'pipe' }).trim();
+  } catch {
+    return 'unknown';
+  }
+}
+
+/** Writes both bundles anew. */
+export async function bundle(): Promise<void> {
+  const manifest = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as { version: string };
+  const define = {
+    BACALHAU_VERSION: JSON.stringify(`v${manifest.version}`),
+    BACALHAU_COMMIT: JSON.stringify(commit()),
+    BACALHAU_BUILD_DATE: JSON.stringify(new Date().toISOString().replace(/\.\d+Z$/, 'Z')),
+  };
+  await rm(DENO_BUNDLE, { recursive: true, force: true });
+  await mkdir(join(DIST, 'bun'), { recursive: true });
+  const common = {
+    absWorkingDir: ROOT,
+    entryPoints: { main: 'main.ts' },
+    bundle: true,
+    minify: true,
+    keepNames: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'es2023',
+    define,
+    banner: { js: BANNER },
+    logLevel: 'warning',
+    legalComments: 'none',
+  } as const;
+  await Promise.all([
+    build({ ...common, splitting: true, outdir: DENO_BUNDLE, chunkNames: 'chunks/[name]-[hash]' }),
+    build({ ...common, entryPoints: ['main.ts'], outfile: BUN_BUNDLE }),
+  ]);
+}

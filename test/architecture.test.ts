@@ -1,0 +1,143 @@
+/** The dependency rule and the seam of simulation (design.md section 2) as failing checks over the sources' text. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve, sep } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+const ROOT = resolve(import.meta.dirname!, '..');
+
+/** Room → rooms it may import. Everything may import runtime; a room may import itself. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  main: ['cmd', 'engine/wasm'],
+  cmd: ['api/client', 'spec', 'config', 'model'],
+  'cmd/serve': ['node', 'api/client', 'spec', 'config', 'model'],
+  'cmd/devstack': ['node', 'api/client', 'spec', 'config', 'model'],
+  node: [
+    'orchestrator',
+    'compute',
+    'api/server',
+    'engine',
+    'storage',
+    'publisher',
+    'store',
+    'transport',
+    'config',
+    'model',
+  ],
+  'api/server': ['spec', 'auth', 'model'],
+  'api/client': ['model'],
+  orchestrator: ['spec', 'schedule', 'store', 'transport', 'model'],
+  compute: ['engine', 'storage', 'publisher', 'store', 'transport', 'model'],
+  schedule: ['model'],
+  spec: ['model'],
+  config: ['model'],
+  store: ['model'],
+  transport: ['model'],
+  engine: ['model'],
+  storage: ['model'],
+  publisher: ['model'],
+  auth: ['model'],
+  webui: [],
+  model: [],
+  runtime: [],
+};
+
+/** Rooms that run on a simulated World. */
+const SIMULATED = ['schedule', 'orchestrator', 'compute', 'transport', 'store'];
+/** The adapters of those rooms to the real world; each is handed in from outside. */
+const ADAPTERS = ['mod/transport/nats_bus.ts', 'mod/store/sqlite.ts'];
+
+const FORBIDDEN = new RegExp(
+  [
+    String.raw`\bDate\b(?!\s*:)`,
+    String.raw`\bset(?:Timeout|Interval|Immediate)\(`,
+    String.raw`AbortSignal\.timeout`,
+    String.raw`\bperformance\.`,
+    String.raw`Math\.random`,
+    String.raw`crypto\.random`,
+    String.raw`from 'node:(?!(?:buffer|zlib)')`,
+  ].join('|'),
+);
+
+interface Source {
+  readonly path: string;
+  readonly text: string;
+}
+
+function sources(...folders: string[]): Source[] {
+  return folders.flatMap((folder) =>
+    readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.ts') || name.endsWith('.tsx'))
+      .map((name) => ({ path: join(folder, name), text: readFileSync(join(ROOT, folder, name), 'utf8') }))
+  );
+}
+
+/** `api/server` of `mod/api/server/app.ts`, `cmd/serve` of `cmd/serve.ts`, `runtime` of all below it. */
+function roomOf(path: string): string {
+  const parts = path.split(sep);
+  if (parts[0] === 'runtime') return 'runtime';
+  if (parts[0] === 'main.ts') return 'main';
+  if (parts[0] === 'cmd') {
+    const special = /^(?:serve|devstack)(?:\.ts$|$)/.exec(parts[1] ?? '');
+    return special ? `cmd/${special[0].replace('.ts', '')}` : 'cmd';
+  }
+  if (parts[1] === 'api') return `api/${parts[2]}`;
+  return parts[1]!;
+}
+
+function withoutComments(text: string): string {
+  return text.replace(/\/\*[\s\S]*?\*\//g, (comment) => comment.replace(/[^\n]/g, ' '))
+    .replace(/(^|\s)\/\/.*$/gm, '$1');
+}
+
+function importsOf(source: Source): string[] {
+  const found = [...withoutComments(source.text).matchAll(/(?:from\s+|import\(\s*|import\s+)'(\.[^']+)'/g)];
+  return found.map((match) => relative(ROOT, resolve(ROOT, dirname(source.path), match[1]!)));
+}
+
+function mayImport(from: string, to: string): boolean {
+  if (to === 'runtime' || from === to) return true;
+  if (from.startsWith('cmd') && to.startsWith('cmd')) return true;
+  const allowed = MAY_IMPORT[from] ?? [];
+  return allowed.includes(to) || allowed.some((room) => room.startsWith(`${to}/`));
+}
+
+const all = [
+  ...sources('mod', 'cmd', 'runtime'),
+  { path: 'main.ts', text: readFileSync(join(ROOT, 'main.ts'), 'utf8') },
+];
+
+describe('architecture', () => {
+  it('every room imports only what design.md section 2 allows', () => {
+    const violations = all.flatMap((source) =>
+      importsOf(source)
+        .filter((target) => !mayImport(roomOf(source.path), roomOf(target)))
+        .map((target) => `${source.path} → ${target}`)
+    );
+    expect(violations).toEqual([]);
+  });
+
+  it('every room is known to the rule', () => {
+    const unknown = new Set(all.map((source) => roomOf(source.path)).filter((room) => !(room in MAY_IMPORT)));
+    expect([...unknown]).toEqual([]);
+  });
+
+  it('rooms behind the seam use no clock, timer, randomness or node built-in of their own', () => {
+    const violations = all
+      .filter(({ path }) => path.startsWith(`mod${sep}`) && SIMULATED.includes(roomOf(path)))
+      .filter(({ path }) => !ADAPTERS.includes(path.split(sep).join('/')))
+      .flatMap(({ path, text }) =>
+        withoutComments(text).split('\n')
+          .map((line, index) => ({ line, at: `${path}:${index + 1}` }))
+          .filter(({ line }) => FORBIDDEN.test(line))
+          .map(({ line, at }) => `${at} ${line.trim()}`)
+      );
+    expect(violations).toEqual([]);
+  });
+
+  it('no file sniffs the runtime outside runtime/', () => {
+    const violations = all.filter(({ path }) => !path.startsWith('runtime'))
+      .filter(({ text }) => /\b(?:Deno|Bun)\.\w/.test(withoutComments(text)))
+      .map(({ path }) => path);
+    expect(violations).toEqual([]);
+  });
+});
