@@ -22,5 +22,5 @@ if (options.deno) {
   report(await compileWithDeno());
 } else {
   report(await compileWithBun());
-  if (options.all) for (const target of TARGETS) report(await compileWithBun(target));
+  if (options.all) { for (const target of TARGETS) report(await compileWithBun(target)); }
 }

@@ -106,7 +106,9 @@ async function main(): Promise<void> {
     const result = join(folder, 'result');
     await bacalhau(env, 'job', 'get', job, '--output-dir', result);
 
-    const counts = (await readFile(join(result, 'outputs', 'counts.txt'), 'utf8')).split('\n').filter(Boolean);
+    const counts = (await readFile(join(result, 'outputs', 'counts.txt'), 'utf8')).split('\n').filter(
+      Boolean,
+    );
     counts.sort((a, b) => parseInt(b) - parseInt(a));
     say(`\nThe ${WORDS_SHOWN} most frequent of ${counts.length} words:\n`);
     say(counts.slice(0, WORDS_SHOWN).join('\n'));

@@ -1,0 +1,36 @@
+/** Small statistics and the table that the bench prints. */
+
+export function quantile(values: readonly number[], q: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? NaN;
+}
+
+export function median(values: readonly number[]): number {
+  return quantile(values, 0.5);
+}
+
+export interface Row {
+  readonly what: string;
+  readonly ours: number;
+  readonly original: number;
+  readonly unit: string;
+  /** Whether a larger figure is the better one. */
+  readonly more: boolean;
+  /** Aim as a factor ahead of the original; 1 = not behind. */
+  readonly aim: number;
+}
+
+const round = (value: number) =>
+  value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
+
+/** One line per row: ours, the original's in brackets, how far ahead, and whether the aim is met. */
+export function render(rows: readonly Row[]): string {
+  return rows.map(({ what, ours, original, unit, more, aim }) => {
+    const ahead = more ? ours / original : original / ours;
+    const verdict = ahead < 1 ? 'BEHIND' : ahead < aim ? `ahead, aim ${aim}×` : 'aim met';
+    return `${what.padEnd(46)} ${round(ours).padStart(8)} ${unit.padEnd(5)} [${
+      round(original).padStart(5)
+    }]` +
+      `  ${ahead.toFixed(1).padStart(5)}×  ${verdict}`;
+  }).join('\n');
+}

@@ -1,0 +1,43 @@
+/** Job specs that tests and benches submit over REST. */
+
+/** `(module (func (export "_start")))`: starts and returns. */
+export const EMPTY_MODULE = 'AGFzbQEAAAABBAFgAAADAgEABwoBBl9zdGFydAAACgQBAgAL';
+
+export interface WasmJob {
+  readonly name?: string;
+  /** Base64 of the module. */
+  readonly module?: string;
+  readonly task?: Record<string, unknown>;
+  readonly parameters?: readonly string[];
+  readonly inputs?: readonly unknown[];
+  readonly count?: number;
+}
+
+/** The body of `PUT /api/v1/orchestrator/jobs` for a module that travels inline. */
+export function wasmJob(options: WasmJob = {}): { Job: Record<string, unknown> } {
+  return {
+    Job: {
+      ...(options.name ? { Name: options.name } : {}),
+      Type: 'batch',
+      Count: options.count ?? 1,
+      Tasks: [{
+        Name: 'main',
+        Engine: {
+          Type: 'wasm',
+          Params: { EntryModule: '/main.wasm', Entrypoint: '_start', Parameters: options.parameters ?? [] },
+        },
+        InputSources: [
+          {
+            Source: {
+              Type: 'inline',
+              Params: { URL: `data:application/wasm;base64,${options.module ?? EMPTY_MODULE}` },
+            },
+            Target: '/main.wasm',
+          },
+          ...(options.inputs ?? []),
+        ],
+        ...options.task,
+      }],
+    },
+  };
+}

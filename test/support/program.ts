@@ -1,0 +1,180 @@
+/** Drives the executable from outside, as a user or an operator would. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import process from 'node:process';
+import { createInterface } from 'node:readline';
+
+export const ROOT = resolve(import.meta.dirname!, '..', '..');
+
+/** How to start the program: the packed executable, or the split bundle under `deno run`. */
+export const PROGRAMS = {
+  bun: [join(ROOT, 'dist', process.platform === 'win32' ? 'bacalhau.exe' : 'bacalhau')],
+  deno: [process.execPath, 'run', '--allow-all', '--quiet', join(ROOT, 'dist', 'deno', 'main.js')],
+} as const;
+export type Runtime = keyof typeof PROGRAMS;
+
+export interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** The environment of a fresh user: nothing of ours or of the machine's owner in it. */
+export function cleanEnv(extra: Record<string, string> = {}): Record<string, string> {
+  return { PATH: process.env.PATH ?? '', HOME: extra.BACALHAU_DIR ?? tmpdir(), ...extra };
+}
+
+/** Runs one command to its end. */
+export function run(
+  runtime: Runtime,
+  args: readonly string[],
+  options: { env?: Record<string, string>; cwd?: string; input?: string } = {},
+): Promise<Ended> {
+  const [command, ...first] = PROGRAMS[runtime];
+  const child = spawn(command!, [...first, ...args], {
+    cwd: options.cwd ?? tmpdir(),
+    env: cleanEnv(options.env),
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  child.stdin.on('error', () => undefined); // the program may end before it has read its input
+  child.stdin.end(options.input ?? '');
+  let stdout = '';
+  let stderr = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => stdout += text);
+  child.stderr.setEncoding('utf8').on('data', (text: string) => stderr += text);
+  return new Promise((done, failed) => {
+    child.on('error', failed);
+    child.on('close', (code) => done({ code, stdout, stderr }));
+  });
+}
+
+/** A running server of ours, in a process of its own. */
+export interface Server extends AsyncDisposable {
+  readonly child: ChildProcess;
+  readonly pid: number;
+  /** All lines so far, of both streams. */
+  readonly lines: readonly string[];
+  /** The first match of `pattern` in its output, now or later. @throws Error when the process ends without */
+  line(pattern: RegExp): Promise<RegExpExecArray>;
+  kill(signal: NodeJS.Signals): Promise<void>;
+}
+
+export function start(
+  runtime: Runtime,
+  args: readonly string[],
+  env: Record<string, string> = {},
+): Server {
+  const [command, ...first] = PROGRAMS[runtime];
+  const child = spawn(command!, [...first, ...args], {
+    cwd: tmpdir(),
+    env: cleanEnv(env),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const lines: string[] = [];
+  const waiting = new Set<() => void>();
+  const wake = () => waiting.forEach((check) => check());
+  for (const stream of [child.stdout, child.stderr]) {
+    createInterface({ input: stream }).on('line', (line) => {
+      lines.push(line);
+      wake();
+    });
+  }
+  const ended = new Promise<void>((done) =>
+    child.once('close', () => {
+      done();
+      wake();
+    })
+  );
+  const kill = async (signal: NodeJS.Signals) => {
+    if (child.exitCode === null && child.signalCode === null) child.kill(signal);
+    await ended;
+  };
+  return {
+    child,
+    pid: child.pid!,
+    lines,
+    kill,
+    line: (pattern) =>
+      new Promise((found, failed) => {
+        const check = () => {
+          const match = lines.map((line) => pattern.exec(line)).find((result) => result !== null);
+          if (match) found(match);
+          else if (child.exitCode !== null || child.signalCode !== null) {
+            failed(new Error(`the program ended without "${pattern}":\n${lines.join('\n')}`));
+          } else return;
+          waiting.delete(check);
+        };
+        waiting.add(check);
+        check();
+      }),
+    [Symbol.asyncDispose]: () => kill('SIGKILL'),
+  };
+}
+
+/** A private folder on a real disk that is gone at the end of the block. */
+export async function temporaryFolder(): Promise<{ path: string } & AsyncDisposable> {
+  const path = await mkdtemp(join(tmpdir(), 'bacalhau-test-'));
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
+}
+
+/** Resolves with the first truthy value of `probe`; rejects with `what` after `ms`. */
+export async function until<T>(
+  what: string,
+  probe: () => T | Promise<T>,
+  ms = 30_000,
+): Promise<NonNullable<T>> {
+  const deadline = performance.now() + ms;
+  for (let wait = 1;; wait = Math.min(wait * 2, 50)) {
+    const value = await probe();
+    if (value) return value;
+    if (performance.now() > deadline) throw new Error(`not within ${ms} ms: ${what}`);
+    await new Promise((next) => setTimeout(next, wait));
+  }
+}
+
+/** Ids of all living descendants of a process (Linux); zombies are not alive. */
+export function descendants(pid: number): number[] {
+  const children = new Map<number, number[]>();
+  for (const name of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
+    const stat = readStat(Number(name));
+    if (!stat || stat.state === 'Z') continue;
+    children.set(stat.parent, [...(children.get(stat.parent) ?? []), Number(name)]);
+  }
+  const found: number[] = [];
+  for (let queue = children.get(pid) ?? []; queue.length > 0;) {
+    found.push(...queue);
+    queue = queue.flatMap((child) => children.get(child) ?? []);
+  }
+  return found;
+}
+
+function readStat(pid: number): { state: string; parent: number } | null {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const [state, parent] = text.slice(text.lastIndexOf(')') + 2).split(' ');
+    return { state: state!, parent: Number(parent) };
+  } catch {
+    return null; // ended meanwhile
+  }
+}
+
+export function isAlive(pid: number): boolean {
+  const stat = readStat(pid);
+  return stat !== null && stat.state !== 'Z';
+}
+
+/** Proportional set size of a process and all its descendants, in bytes. */
+export function memoryOf(pid: number): number {
+  return [pid, ...descendants(pid)].reduce((sum, id) => {
+    const path = `/proc/${id}/smaps_rollup`;
+    if (!existsSync(path)) return sum;
+    try {
+      return sum + Number(/^Pss:\s+(\d+) kB/m.exec(readFileSync(path, 'utf8'))?.[1] ?? 0) * 1024;
+    } catch {
+      return sum; // ended meanwhile
+    }
+  }, 0);
+}
