@@ -1,0 +1,274 @@
+/**
+ * Rows of the orchestrator's store as frozen plain data. All times are nanoseconds since the epoch, 0 = none.
+ * `rev` rises by one at each update, which names the revision it saw.
+ */
+import type {
+  AllocatedResources,
+  ComputeState,
+  DesiredState,
+  Eligibility,
+  Evaluation,
+  Event,
+  FailureClass,
+  Job,
+  JobHistory,
+  Membership,
+  NodeInfo,
+  Phase,
+  Resources,
+  RunOutput,
+  SpecConfig,
+  State,
+} from '../model/mod.ts';
+
+export interface ClusterRow {
+  /** New for each new store, so that peers forget positions in an older one. */
+  readonly storeId: string;
+  readonly restoreEpoch: number;
+  /** The logical orchestrator: one id for all processes over this store (`Job.Meta`). */
+  readonly orchestratorId: string;
+  readonly createTime: bigint;
+}
+
+/** A job with what is not part of its REST body. `job.Revision` is the row's revision. */
+export interface JobRow {
+  readonly job: Job;
+  /** When the job began to wait for nodes. */
+  readonly queuedAt: bigint;
+  /** When the first execution of this version began to run; TotalTimeout counts from here. */
+  readonly runStarted: bigint;
+  /** The job times out at this time. */
+  readonly deadline: bigint;
+  readonly stopReason: string;
+  readonly stopTime: bigint;
+}
+export type JobChange = Partial<Omit<JobRow, 'job'>> & { readonly state?: Job['State'] };
+
+export interface JobVersionRow {
+  readonly jobId: string;
+  readonly version: number;
+  /** As it was when the version was created: the snapshot that executions carry. The identical object at each read. */
+  readonly job: Job;
+  /** State, revision and time at which a newer version replaced it. */
+  readonly replaced:
+    | { readonly state: Job['State']; readonly revision: bigint; readonly time: bigint }
+    | null;
+  readonly specHash: string;
+  readonly createdBy: string;
+}
+
+/** One unit of work of a job version: partition or replica index, or `n:<node id>` for ops and daemon jobs. */
+export interface SlotRow {
+  readonly jobId: string;
+  readonly version: number;
+  readonly slot: string;
+  /** Attempts made; only grows. */
+  readonly attempt: number;
+  /** Execution ids, '' = none. */
+  readonly currentExec: string;
+  readonly countedExec: string;
+  /** Failures so far, per class. */
+  readonly failures: Readonly<Partial<Record<FailureClass, number>>>;
+  /** Back-off: no attempt before. */
+  readonly notBefore: bigint;
+  /** Nodes to stay away from, each until a time. */
+  readonly avoided: Readonly<Record<string, bigint>>;
+  readonly rev: bigint;
+}
+export type SlotChange = Partial<Omit<SlotRow, 'jobId' | 'version' | 'slot' | 'rev'>>;
+
+export interface ExecutionRow {
+  readonly id: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly jobId: string;
+  readonly jobVersion: number;
+  readonly slot: string;
+  readonly partition: number;
+  /** From 1 per slot. */
+  readonly attempt: number;
+  readonly nodeId: string;
+  readonly evalId: string;
+  readonly desired: State<DesiredState>;
+  readonly compute: State<ComputeState>;
+  readonly phase: Phase;
+  readonly class: FailureClass | 'drained' | '';
+  /** Code of the failure or refusal: `component:code` or ours (`NodeLost`, `BidTimeout` …). */
+  readonly code: string;
+  readonly counted: boolean;
+  readonly previous: string;
+  readonly next: string;
+  readonly followupEvalId: string;
+  readonly allocated: AllocatedResources;
+  readonly bidDeadline: bigint;
+  readonly execDeadline: bigint;
+  readonly unknownSince: bigint;
+  readonly lostAfter: bigint;
+  readonly stopConfirmed: boolean;
+  readonly started: bigint;
+  readonly ended: bigint;
+  /** The node's revision of its row in the last report; older reports are ignored. */
+  readonly nodeRev: bigint;
+  readonly published: SpecConfig | null;
+  readonly runOutput: RunOutput | null;
+  readonly rev: bigint;
+  readonly createTime: bigint;
+  readonly modifyTime: bigint;
+}
+/** What the caller says of a new execution; the rest starts empty, `phase` asked, `compute` New, `desired` Pending. */
+export type NewExecution =
+  & Pick<
+    ExecutionRow,
+    | 'id'
+    | 'namespace'
+    | 'jobId'
+    | 'jobVersion'
+    | 'slot'
+    | 'partition'
+    | 'attempt'
+    | 'nodeId'
+    | 'evalId'
+    | 'allocated'
+  >
+  & Partial<Pick<ExecutionRow, 'name' | 'previous' | 'bidDeadline' | 'desired' | 'compute' | 'phase'>>;
+export type ExecutionChange = Partial<
+  Pick<
+    ExecutionRow,
+    | 'desired'
+    | 'compute'
+    | 'phase'
+    | 'class'
+    | 'code'
+    | 'counted'
+    | 'next'
+    | 'followupEvalId'
+    | 'bidDeadline'
+    | 'execDeadline'
+    | 'unknownSince'
+    | 'lostAfter'
+    | 'stopConfirmed'
+    | 'started'
+    | 'ended'
+    | 'nodeRev'
+    | 'published'
+    | 'runOutput'
+  >
+>;
+
+/** A leased evaluation; the token proves the lease and dies with it. */
+export interface Lease {
+  readonly evaluation: Evaluation;
+  readonly token: string;
+  readonly until: bigint;
+  /** Leases so far, this one included. */
+  readonly tries: number;
+}
+/** `waitUntil` absent or 0: due at once. */
+export type NewEvaluation =
+  & Pick<Evaluation, 'ID' | 'Namespace' | 'JobID' | 'TriggeredBy' | 'Priority' | 'Type'>
+  & Partial<Pick<Evaluation, 'Comment' | 'WaitUntil'>>;
+
+export interface NodeRow {
+  readonly id: string;
+  readonly installId: string;
+  readonly membership: Membership;
+  readonly eligibility: Eligibility;
+  readonly drainUntil: bigint;
+  readonly info: NodeInfo;
+  readonly infoHash: string;
+  /** Nodes of one class are interchangeable for placement. */
+  readonly class: string;
+  readonly extensions: readonly string[];
+  /** Last sequence number given to a message for this node; never reused. */
+  readonly outSeq: bigint;
+  /** A deleted node stays as a tombstone, so that its sequence goes on. */
+  readonly deletedAt: bigint;
+  readonly rev: bigint;
+  readonly createTime: bigint;
+  readonly modifyTime: bigint;
+}
+export type NewNode =
+  & Pick<NodeRow, 'id' | 'membership' | 'info'>
+  & Partial<Pick<NodeRow, 'installId' | 'eligibility' | 'infoHash' | 'class' | 'extensions'>>;
+export type NodeChange = Partial<Omit<NodeRow, 'id' | 'outSeq' | 'rev' | 'createTime' | 'modifyTime'>>;
+
+export const SESSION_STATUSES = ['connected', 'suspect', 'unknown', 'closed', 'gone'] as const;
+export type SessionStatus = (typeof SESSION_STATUSES)[number];
+
+/** The connection of a node (invariants.md section 2). No `rev`: the epoch is the fence. */
+export interface SessionRow {
+  readonly nodeId: string;
+  readonly epoch: number;
+  /** Process that owns the session. */
+  readonly owner: string;
+  readonly leaseUntil: bigint;
+  /** Which start of which installation speaks. */
+  readonly incarnation: string;
+  readonly status: SessionStatus;
+  readonly connectedSince: bigint;
+  readonly disconnectedSince: bigint;
+  readonly lastHeartbeat: bigint;
+  readonly lastError: string;
+  /** Highest outbox sequence that the node acknowledged. */
+  readonly ackedSeq: bigint;
+  /** Highest sequence of the node that has been processed. */
+  readonly reportedSeq: bigint;
+  /** As of the last heartbeat. */
+  readonly available: Resources;
+  readonly queued: Resources;
+}
+export type SessionChange = Partial<Omit<SessionRow, 'nodeId' | 'epoch'>>;
+
+/** One heartbeat, written in batches. */
+export interface Heartbeat {
+  readonly nodeId: string;
+  readonly epoch: number;
+  readonly time: bigint;
+  readonly available: Resources;
+  readonly queued: Resources;
+}
+
+/** What is promised to live and stopping executions of a node. */
+export interface UsageRow {
+  readonly nodeId: string;
+  /** Executions that count. */
+  readonly executions: number;
+  readonly promised: Resources;
+  readonly rev: bigint;
+}
+
+export interface NodeView {
+  readonly node: NodeRow;
+  /** Absent before the first handshake. */
+  readonly session: SessionRow | null;
+  readonly usage: UsageRow;
+}
+
+export const OUTBOX_KINDS = ['ask', 'accept', 'reject', 'cancel'] as const;
+export type OutboxKind = (typeof OUTBOX_KINDS)[number];
+
+/** A message to a node that waits for its acknowledgement; the body is rendered when it is sent. */
+export interface OutboxRow {
+  readonly nodeId: string;
+  readonly seq: bigint;
+  readonly executionId: string;
+  readonly kind: OutboxKind;
+  readonly createTime: bigint;
+}
+
+/** The store adds the sequence number. */
+export interface NewHistory {
+  readonly type: JobHistory['Type'];
+  readonly jobVersion: number;
+  readonly executionId?: string;
+  readonly event: Event;
+  readonly time: bigint;
+}
+
+export interface IdempotencyRow {
+  readonly key: string;
+  readonly namespace: string;
+  /** The answer's JSON text. */
+  readonly answer: string;
+  readonly expires: bigint;
+}

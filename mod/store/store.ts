@@ -1,0 +1,326 @@
+/**
+ * The orchestrator's durable state as repositories, one per table. `read` sees what is committed; `write` runs in one
+ * transaction and resolves when it is durable, so whatever is answered or acknowledged after it can be relied upon
+ * (invariants.md section 4). Rows are frozen; updates take the row they saw and fail with `RevisionConflict` when it has
+ * changed since, so a plan made on a snapshot commits nothing stale (S18).
+ *
+ * Lock order inside a transaction: job → slot → execution → node usage (by node id) → node out_seq. SQLite does not need
+ * it (one writer); Postgres will.
+ */
+import type {
+  Evaluation,
+  EvaluationTrigger,
+  Execution,
+  Job,
+  JobHistory,
+  Phase,
+  StringMap,
+} from '../model/mod.ts';
+import type { DatabaseStats, Watch } from './database.ts';
+import type { BacalhauError } from '../model/mod.ts';
+import type {
+  ClusterRow,
+  ExecutionChange,
+  ExecutionRow,
+  Heartbeat,
+  IdempotencyRow,
+  JobChange,
+  JobRow,
+  JobVersionRow,
+  Lease,
+  NewEvaluation,
+  NewExecution,
+  NewHistory,
+  NewNode,
+  NodeChange,
+  NodeRow,
+  NodeView,
+  OutboxKind,
+  OutboxRow,
+  SessionChange,
+  SessionRow,
+  SlotChange,
+  SlotRow,
+  UsageRow,
+} from './rows.ts';
+
+export interface OrchestratorStore extends AsyncDisposable {
+  readonly cluster: ClusterRow;
+  /** As {@link Database.write}: grouped commit, own savepoint; await only `tx`, no effects outside. */
+  write<T>(operation: (tx: StoreTx) => Promise<T>): Promise<T>;
+  /** As {@link Database.read}: one snapshot; await only the reader. */
+  read<T>(operation: (reader: StoreReader) => Promise<T>): Promise<T>;
+  /** Resolves at the next change of `key` (see {@link changes}). In a loop use `watch`, which misses nothing in between. */
+  changed(key: string, signal?: AbortSignal): Promise<void>;
+  watch(key: string): Watch;
+  /** Resolves when the store can no longer commit; the process has to end. */
+  readonly failed: Promise<BacalhauError>;
+  stats(): DatabaseStats;
+  close(): Promise<void>;
+  /** As a crash: see {@link Database.abandon}. */
+  abandon(): void;
+}
+
+/** Keys of `changed` and `watch`; the repositories notify them, callers only wait. */
+export const changes = Object.freeze({
+  /** An evaluation became due, or a delayed one was added (ask `nextDueAt`). */
+  evaluations: 'evaluations',
+  /** A node, its session or its usage changed; not for heartbeats. */
+  nodes: 'nodes',
+  /** The job's state, an execution or the history changed. */
+  job: (jobId: string): string => `job:${jobId}`,
+  /** A message waits for the node. */
+  outbox: (nodeId: string): string => `outbox:${nodeId}`,
+});
+
+export interface StoreReader {
+  readonly jobs: JobReader;
+  readonly versions: VersionReader;
+  readonly slots: SlotReader;
+  readonly executions: ExecutionReader;
+  readonly evaluations: EvaluationReader;
+  readonly nodes: NodeReader;
+  readonly outbox: OutboxReader;
+  readonly history: HistoryReader;
+  readonly idempotency: IdempotencyReader;
+}
+
+/** Each repository of the reader plus its changes; reads see the transaction's own writes. */
+export interface StoreTx extends StoreReader {
+  /** The time of this transaction; all its rows are stamped with it. */
+  readonly now: bigint;
+  readonly jobs: JobRepository;
+  readonly slots: SlotRepository;
+  readonly executions: ExecutionRepository;
+  readonly evaluations: EvaluationRepository;
+  readonly nodes: NodeRepository;
+  readonly outbox: OutboxRepository;
+  readonly history: HistoryRepository;
+  readonly idempotency: IdempotencyRepository;
+}
+
+// ---- jobs
+
+export interface JobFilter {
+  /** Absent: all namespaces. */
+  readonly namespace?: string;
+  /** Absent: all labels. Called in order until the page is full. */
+  readonly matches?: (labels: StringMap) => boolean;
+  /** Default `created`. Ties are broken by id, so pages are stable. */
+  readonly orderBy?: 'created' | 'modified';
+  readonly reverse?: boolean;
+  readonly offset?: number;
+  /** 0 or absent: all. */
+  readonly limit?: number;
+}
+
+export interface Page<T> {
+  readonly items: readonly T[];
+  /** Whether there is at least one more after these. */
+  readonly more: boolean;
+}
+
+export interface JobReader {
+  /** The identical `job` object until its revision changes. */
+  get(id: string): Promise<JobRow | undefined>;
+  byName(namespace: string, name: string): Promise<JobRow | undefined>;
+  /** At most two, which tells whether the prefix is ambiguous. */
+  byIdPrefix(prefix: string): Promise<readonly JobRow[]>;
+  list(filter: JobFilter): Promise<Page<JobRow>>;
+}
+
+export interface JobRepository extends JobReader {
+  /**
+   * Adds a job and its first version. `CreateTime`, `ModifyTime` of `job` are taken as given.
+   * @throws BacalhauError `ResourceInUse` when the id, or the name in the namespace, is taken
+   */
+  insert(job: Job, options?: { readonly specHash?: string; readonly createdBy?: string }): Promise<JobRow>;
+  /**
+   * Replaces the spec: writes version `seen.job.Version + 1` with `job` (its Version, Revision and ModifyTime are set
+   * here; id, namespace, name, type and creation time stay) and keeps the state that the old version had. The run's
+   * times and stop are cleared.
+   * @throws BacalhauError `RevisionConflict`
+   */
+  replace(
+    seen: JobRow,
+    job: Job,
+    options?: { readonly specHash?: string; readonly createdBy?: string },
+  ): Promise<JobRow>;
+  /** Changes state and times; Revision + 1, ModifyTime = now. @throws BacalhauError `RevisionConflict` */
+  update(seen: JobRow, change: JobChange): Promise<JobRow>;
+}
+
+export interface VersionReader {
+  get(jobId: string, version: number): Promise<JobVersionRow | undefined>;
+  /** Ascending. */
+  list(jobId: string): Promise<readonly JobVersionRow[]>;
+}
+
+// ---- slots and executions
+
+export interface SlotReader {
+  get(jobId: string, version: number, slot: string): Promise<SlotRow | undefined>;
+  /** Numeric slots in order of their number, then the others by text. */
+  list(jobId: string, version: number): Promise<readonly SlotRow[]>;
+}
+
+export interface SlotRepository extends SlotReader {
+  /** Empty slots `slots` of a version; existing ones stay as they are. */
+  create(jobId: string, version: number, slots: readonly string[]): Promise<void>;
+  /** @throws BacalhauError `RevisionConflict`; RangeError when the attempt would shrink or a counted execution change */
+  update(seen: SlotRow, change: SlotChange): Promise<SlotRow>;
+}
+
+export interface ExecutionReader {
+  get(id: string): Promise<ExecutionRow | undefined>;
+  /** At most two. */
+  byIdPrefix(prefix: string): Promise<readonly ExecutionRow[]>;
+  /** By creation, then id. Absent version: all. */
+  byJob(jobId: string, version?: number): Promise<readonly ExecutionRow[]>;
+  /** Live and stopping executions of a node: what its usage counts and what a handshake has to settle. */
+  heldByNode(nodeId: string): Promise<readonly ExecutionRow[]>;
+  /** Asked executions whose bid deadline, or live ones whose execution deadline, is at or before `now`. */
+  overdue(now: bigint, limit: number): Promise<readonly ExecutionRow[]>;
+  /** Number of executions by phase, for a quick look at a job. */
+  countByPhase(jobId: string, version: number): Promise<Readonly<Partial<Record<Phase, number>>>>;
+}
+
+export interface ExecutionRepository extends ExecutionReader {
+  /**
+   * Adds an execution and promises its resources to the node's usage.
+   * @throws BacalhauError `SlotConflict` when its slot already has a live execution or that attempt
+   */
+  insert(execution: NewExecution): Promise<ExecutionRow>;
+  /**
+   * Changes a row; `rev` + 1. Usage follows: the resources are given back when it is no longer live or stopping.
+   * @throws BacalhauError `RevisionConflict`, `SlotConflict` (a second counted or live one); RangeError when a terminal
+   *   phase would be left
+   */
+  update(seen: ExecutionRow, change: ExecutionChange): Promise<ExecutionRow>;
+}
+
+// ---- evaluations
+
+export interface EvaluationReader {
+  get(id: string): Promise<Evaluation | undefined>;
+  byJob(jobId: string): Promise<readonly Evaluation[]>;
+  /** Time at which the next one becomes due or the next lease ends; 0 = now, null = nothing is waiting. */
+  nextDueAt(): Promise<bigint | null>;
+}
+
+export interface EvaluationRepository extends EvaluationReader {
+  /**
+   * Asks for an evaluation. One that is due at once joins the job's waiting one, if any; a delayed one joins that of the
+   * same trigger, which keeps the earlier time. So chains cannot multiply.
+   * @returns the id of the evaluation that will serve, which may be an older one's
+   */
+  enqueue(evaluation: NewEvaluation): Promise<string>;
+  /**
+   * Leases due ones until `until`: higher priority first, but each second of waiting weighs as one point of it, so none
+   * starves. Never two of one job at a time. Expired leases become due again first.
+   */
+  lease(
+    options: { readonly owner: string; readonly until: bigint; readonly limit: number },
+  ): Promise<readonly Lease[]>;
+  /**
+   * Ends a lease in the plan's transaction.
+   * @throws BacalhauError `LeaseLost` when the token is no longer valid: nothing of the transaction may be committed
+   */
+  complete(
+    lease: Lease,
+    options?: { readonly status?: 'complete' | 'failed' | 'canceled'; readonly comment?: string },
+  ): Promise<void>;
+  /** Gives a lease back, due again at `notBefore` (0 = at once). @throws BacalhauError `LeaseLost` */
+  release(lease: Lease, notBefore: bigint, comment?: string): Promise<void>;
+  /** Prolongs a lease. @throws BacalhauError `LeaseLost` */
+  renew(lease: Lease, until: bigint): Promise<Lease>;
+  /** Cancels the delayed ones of a job (of one trigger, if given). */
+  cancelDelayed(jobId: string, trigger?: EvaluationTrigger): Promise<void>;
+  /** Deletes ended ones last modified before `time`; returns how many. At most `limit` a call. */
+  prune(time: bigint, limit: number): Promise<number>;
+}
+
+// ---- nodes
+
+export interface NodeReader {
+  /** Tombstones are returned too (`deletedAt` > 0). */
+  get(id: string): Promise<NodeRow | undefined>;
+  /** At most two, tombstones left out. */
+  byIdPrefix(prefix: string): Promise<readonly NodeRow[]>;
+  session(id: string): Promise<SessionRow | undefined>;
+  usage(id: string): Promise<UsageRow>;
+  view(id: string): Promise<NodeView | undefined>;
+  /** All but tombstones, by id. */
+  list(): Promise<readonly NodeView[]>;
+  /** Usage as the sum over its live and stopping executions; equals `usage` (S11). For checks. */
+  countedUsage(id: string): Promise<UsageRow>;
+}
+
+export interface NodeRepository extends NodeReader {
+  /** Adds a node, or revives its tombstone with the sequence it had. @throws BacalhauError `ResourceInUse` */
+  insert(node: NewNode): Promise<NodeRow>;
+  /** @throws BacalhauError `RevisionConflict` */
+  update(seen: NodeRow, change: NodeChange): Promise<NodeRow>;
+  /**
+   * A new session: epoch + 1, `change` over the values of the last one. The caller rebuilds the outbox (O6).
+   * The first session has epoch 1.
+   */
+  openSession(nodeId: string, change: SessionChange): Promise<SessionRow>;
+  /** Changes the session of `epoch`. @returns undefined when a newer session exists: nothing was changed (S9) */
+  updateSession(nodeId: string, epoch: number, change: SessionChange): Promise<SessionRow | undefined>;
+  /** Writes heartbeats of current epochs; older ones are dropped. Status becomes connected. Wakes nobody. */
+  heartbeats(batch: readonly Heartbeat[]): Promise<void>;
+}
+
+// ---- outbox, history, idempotency
+
+export interface OutboxReader {
+  /** Ascending, above `after`. */
+  list(nodeId: string, after: bigint, limit: number): Promise<readonly OutboxRow[]>;
+  count(nodeId: string): Promise<number>;
+}
+
+export interface OutboxRepository extends OutboxReader {
+  /** Raises the node's `out_seq` and returns it. @throws BacalhauError `NotFound` for an unknown node */
+  append(nodeId: string, executionId: string, kind: OutboxKind): Promise<bigint>;
+  /** All up to and including `seq` are acknowledged: deletes them and raises the session's `ackedSeq`. */
+  acknowledge(nodeId: string, seq: bigint): Promise<void>;
+  /** Deletes all of a node, before a handshake writes the current intents (invariants.md section 0 row 8). */
+  clear(nodeId: string): Promise<void>;
+}
+
+export interface HistoryFilter {
+  readonly jobId: string;
+  readonly version?: number;
+  readonly type?: JobHistory['Type'];
+  readonly executionPrefix?: string;
+  /** Nanoseconds; older entries are left out. */
+  readonly since?: bigint;
+  /** First sequence number to return. */
+  readonly from?: bigint;
+  /** 0 or absent: all. */
+  readonly limit?: number;
+}
+
+export interface HistoryReader {
+  page(filter: HistoryFilter): Promise<Page<JobHistory>>;
+}
+
+export interface HistoryRepository extends HistoryReader {
+  /** Numbers the entries on from the job's last one. @throws BacalhauError `NotFound` for an unknown job */
+  append(jobId: string, entries: readonly NewHistory[]): Promise<void>;
+}
+
+export interface IdempotencyReader {
+  /** Undefined when unknown or expired at `now`. */
+  get(key: string, namespace: string, now: bigint): Promise<IdempotencyRow | undefined>;
+}
+
+export interface IdempotencyRepository extends IdempotencyReader {
+  /** Replaces an expired one. @throws BacalhauError `ResourceInUse` when the key has an answer that is still kept */
+  put(row: IdempotencyRow): Promise<void>;
+  prune(limit: number): Promise<number>;
+}
+
+/** The REST and wire shape of a row with the job snapshot of its version; the identical object for the same row. */
+export type ToExecution = (row: ExecutionRow, version: JobVersionRow) => Execution;
