@@ -17,7 +17,14 @@ export const EVALUATION_TRIGGERS = [
 ] as const;
 export type EvaluationTrigger = (typeof EVALUATION_TRIGGERS)[number];
 
-export const EVALUATION_STATUSES = ['pending', 'leased', 'blocked', 'complete', 'failed', 'canceled'] as const;
+export const EVALUATION_STATUSES = [
+  'pending',
+  'leased',
+  'blocked',
+  'complete',
+  'failed',
+  'canceled',
+] as const;
 export type EvaluationStatus = (typeof EVALUATION_STATUSES)[number];
 
 export interface Evaluation {

@@ -31,7 +31,8 @@ export interface Event {
 export interface JobHistory {
   /** Per job, from 1; the paging offset. */
   readonly SeqNum: bigint;
-  readonly Type: 'JobLevel' | 'ExecutionLevel';
+  /** `Undefined` is what an unknown text of a peer is read as; it is never written. */
+  readonly Type: 'JobLevel' | 'ExecutionLevel' | 'Undefined';
   readonly JobID: string;
   readonly JobVersion: number;
   readonly ExecutionID?: string;

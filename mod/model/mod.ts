@@ -1,4 +1,5 @@
 /** Frozen plain data that every room shares. It knows no other room and does no I/O. */
+export * from './codec.ts';
 export * from './compatibility.ts';
 export * from './errors.ts';
 export * from './evaluation.ts';
@@ -10,4 +11,5 @@ export * from './job.ts';
 export * from './json.ts';
 export * from './node.ts';
 export * from './resources.ts';
+export * from './shape.ts';
 export * from './time.ts';

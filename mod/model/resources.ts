@@ -74,7 +74,7 @@ const EXPONENTS = ['', 'k', 'm', 'g', 't', 'p', 'e'];
  */
 export function parseBytes(text: string): number {
   const match = UNIT.exec(text.toLowerCase().replace(/[ \n]/g, ''));
-  const unit = match?.[2]!.replace(/b$/, '') ?? '';
+  const unit = match?.[2]?.replace(/b$/, '') ?? '';
   const binary = unit.endsWith('i');
   const exponent = EXPONENTS.indexOf(binary ? unit.slice(0, -1) : unit);
   const amount = match ? Number(match[1]!.replaceAll(',', '')) : NaN;
