@@ -1,0 +1,90 @@
+/** Rows of a compute node's store as plain data. Times are nanoseconds since the epoch, 0 = none. */
+import type { DesiredState, Event, Execution, Resources } from '../model/mod.ts';
+
+/** Phases of an execution at its node (invariants.md section 2); the transitions are the compute room's. */
+export const COMPUTE_PHASES = [
+  'received',
+  'offered',
+  'queued',
+  'preparing',
+  'starting',
+  'running',
+  'harvesting',
+  'publishing',
+  'cancelling',
+  'refused',
+  'rejected',
+  'completed',
+  'failed',
+  'cancelled',
+] as const;
+export type ComputePhase = (typeof COMPUTE_PHASES)[number];
+
+/** What identifies an engine's object; plain data of the engine's own. */
+export interface StoredIdentity {
+  readonly engine: string;
+  readonly id: string;
+  readonly startTime?: string;
+}
+
+/** A message to the orchestrator as the transport knows it. The store only keeps it. */
+export interface StoredMessage {
+  readonly type: string;
+  readonly payload: unknown;
+}
+
+export interface HeldExecution {
+  readonly id: string;
+  /** The logical orchestrator that sent it. */
+  readonly cluster: string;
+  readonly execution: Execution;
+  readonly desired: DesiredState;
+  readonly phase: ComputePhase;
+  readonly runNo: number;
+  readonly allocated: Resources;
+  readonly identity: StoredIdentity | null;
+  readonly exitCode: number | null;
+  /** Not yet carried by any report. */
+  readonly events: readonly Event[];
+  readonly queuedAt: bigint;
+  readonly deadline: bigint;
+  readonly ended: bigint;
+  readonly confirmedAt: bigint;
+  readonly rev: bigint;
+}
+
+/** Why an outbox row is there; a newer `status` replaces an older one of the same execution. */
+export type ReportKind = 'bid' | 'result' | 'status' | 'inventory';
+
+/** What a transition changes besides the phase. */
+export interface PhaseChange {
+  readonly phase: ComputePhase;
+  readonly desired?: DesiredState;
+  readonly runNo?: number;
+  readonly allocated?: Resources;
+  readonly identity?: StoredIdentity | null;
+  readonly exitCode?: number | null;
+  readonly events?: readonly Event[];
+  readonly queuedAt?: bigint;
+  readonly deadline?: bigint;
+  readonly ended?: bigint;
+  readonly confirmedAt?: bigint;
+  /** Kept with the row and put into the outbox in the same transaction. */
+  readonly report?: { readonly kind: ReportKind; readonly message: StoredMessage };
+}
+
+/** An ended execution whose report no orchestrator has confirmed. */
+export interface Unconfirmed {
+  readonly id: string;
+  readonly phase: ComputePhase;
+  readonly ended: bigint;
+}
+
+export interface Peer {
+  /** Store id of the orchestrator, '' of one that names none. */
+  readonly id: string;
+  /** Highest message of it that was processed. */
+  readonly inSeq: bigint;
+  /** Whether it names our extension. */
+  readonly extended: boolean;
+}

@@ -1,0 +1,73 @@
+/**
+ * Tables of a compute node's own store (invariants.md section 1, "Compute"), as far as the present engines need them.
+ *
+ * The run folder and the engine's object have names derived from execution id and run number, so the row of an
+ * execution is their intent: from `queued` on they may exist, `identity` says which object does. An `intents` table
+ * comes with the first engine that makes more than one object per run. Capacity in use is never stored.
+ */
+import type { Migration } from './database.ts';
+
+export interface ComputeSchema {
+  meta: { key: string; value: string };
+  executions: {
+    id: string;
+    /** Logical orchestrator, from the job's meta. */
+    cluster: string;
+    job_id: string;
+    /** The execution with its job as it came, JSON. */
+    body: string;
+    desired: bigint;
+    phase: string;
+    /** From 1; a run is started at most once per number. */
+    run_no: bigint;
+    /** Resources promised by the bid, JSON. */
+    allocated: string;
+    /** Of the engine's object of this run, JSON; '' = none made. */
+    identity: string;
+    /** Exit code of this run as text; '' = not ended. */
+    exit_code: string;
+    /** The last report (bid, result or end), JSON of the message; '' = none. Sent again until confirmed. */
+    report: string;
+    /** Events that no report has carried yet, JSON. */
+    events: string;
+    create_time: bigint;
+    /** When it was queued first: its age in the local queue. */
+    queued_at: bigint;
+    /** ExecutionTimeout of the present run; 0 = none. */
+    deadline: bigint;
+    ended: bigint;
+    confirmed_at: bigint;
+    rev: bigint;
+  };
+  outbox: { seq: bigint; execution_id: string; kind: string; body: string };
+  peers: { id: string; in_seq: bigint; extended: bigint };
+  prunes: { cluster: string; pruned_through: bigint };
+  tombstones: { execution_id: string; cluster: string; phase: string; create_time: bigint; ended: bigint };
+}
+
+export const COMPUTE_MIGRATIONS: readonly Migration[] = [
+  {
+    name: '0001-compute',
+    statements: [
+      `CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)`,
+      `CREATE TABLE executions (
+        id TEXT PRIMARY KEY, cluster TEXT NOT NULL, job_id TEXT NOT NULL, body TEXT NOT NULL,
+        desired BIGINT NOT NULL, phase TEXT NOT NULL, run_no BIGINT NOT NULL, allocated TEXT NOT NULL,
+        identity TEXT NOT NULL, exit_code TEXT NOT NULL, report TEXT NOT NULL, events TEXT NOT NULL,
+        create_time BIGINT NOT NULL, queued_at BIGINT NOT NULL, deadline BIGINT NOT NULL, ended BIGINT NOT NULL,
+        confirmed_at BIGINT NOT NULL, rev BIGINT NOT NULL)`,
+      `CREATE INDEX executions_open ON executions (id) WHERE confirmed_at = 0`,
+      `CREATE INDEX executions_confirmed ON executions (confirmed_at) WHERE confirmed_at > 0`,
+      // Postgres: BIGINT GENERATED ALWAYS AS IDENTITY. Numbers of deleted rows are never given out again.
+      `CREATE TABLE outbox (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT, execution_id TEXT NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL)`,
+      `CREATE INDEX outbox_execution ON outbox (execution_id)`,
+      `CREATE TABLE peers (id TEXT PRIMARY KEY, in_seq BIGINT NOT NULL, extended BIGINT NOT NULL)`,
+      `CREATE TABLE prunes (cluster TEXT PRIMARY KEY, pruned_through BIGINT NOT NULL)`,
+      `CREATE TABLE tombstones (
+        execution_id TEXT PRIMARY KEY, cluster TEXT NOT NULL, phase TEXT NOT NULL, create_time BIGINT NOT NULL,
+        ended BIGINT NOT NULL)`,
+      `CREATE INDEX tombstones_ended ON tombstones (ended)`,
+    ],
+  },
+];

@@ -1,0 +1,146 @@
+/**
+ * The one writer. All operations that wait when a transaction opens run in it one after the other, each in a savepoint of
+ * its own, and share the commit with its fsync. Answers, refusals included, go out only after the commit: a refusal may
+ * rest on what a neighbour in the same transaction wrote.
+ */
+import type { Kysely } from 'kysely';
+import { BacalhauError } from '../model/mod.ts';
+import type { DatabaseStats, Transaction } from './database.ts';
+
+/** The writing connection; the loop alone uses it. */
+export interface WriteConnection<Schema> {
+  readonly db: Kysely<Schema>;
+  control(command: 'begin' | 'commit' | 'rollback' | 'savepoint' | 'release' | 'rollback to'): Promise<void>;
+  /** Set when a statement met an error after which the connection cannot be trusted: disk full, I/O, corruption. */
+  readonly broken: unknown;
+}
+
+interface Waiting<Schema> {
+  run(tx: Transaction<Schema>): Promise<void>;
+  /** Called after the commit. */
+  settle(): void;
+  reject(error: unknown): void;
+}
+
+/** A long queue is cut into transactions of this many operations, so that the first answers do not wait for the last. */
+const LARGEST_GROUP = 256;
+
+export class GroupCommit<Schema> {
+  readonly failed: Promise<BacalhauError>;
+  #fail!: (error: BacalhauError) => void;
+  #refusal: BacalhauError | undefined;
+  #queue: Waiting<Schema>[] = [];
+  #running: Promise<void> | undefined;
+  #operations = 0;
+  #commits = 0;
+
+  /**
+   * @param turn resolves when the event loop has gone round once, so that requests which have already arrived join the
+   *   group
+   * @param committed called with the keys to wake
+   */
+  constructor(
+    readonly connection: WriteConnection<Schema>,
+    readonly turn: () => Promise<void>,
+    readonly committed: (keys: ReadonlySet<string>) => void,
+  ) {
+    this.failed = new Promise((resolve) => this.#fail = resolve);
+  }
+
+  write<T>(operation: (tx: Transaction<Schema>) => Promise<T>): Promise<T> {
+    if (this.#refusal) return Promise.reject(this.#refusal);
+    return new Promise<T>((resolve, reject) => {
+      let settle: () => void;
+      this.#queue.push({
+        run: async (tx) => {
+          const value = await operation(tx);
+          settle = () => resolve(value);
+        },
+        settle: () => settle(),
+        reject,
+      });
+      this.#running ??= this.#drain();
+    });
+  }
+
+  stats(): DatabaseStats {
+    return { operations: this.#operations, commits: this.#commits };
+  }
+
+  /** Refuses new operations with `refusal` and resolves when those that wait are done. */
+  async stop(refusal: BacalhauError): Promise<void> {
+    this.#refusal ??= refusal;
+    await this.#running;
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#queue.length > 0) {
+      await this.turn();
+      await this.#group();
+    }
+    // At once with the look at the queue, or an operation added in between would wait for ever.
+    this.#running = undefined;
+  }
+
+  async #group(): Promise<void> {
+    const succeeded: Waiting<Schema>[] = [];
+    const refused: (() => void)[] = [];
+    const keys = new Set<string>();
+    let current: Waiting<Schema> | undefined;
+    try {
+      await this.connection.control('begin');
+      while (succeeded.length + refused.length < LARGEST_GROUP && (current = this.#queue.shift())) {
+        const waiting = current;
+        const error = await this.#attempt(waiting, keys);
+        if (error === undefined) succeeded.push(waiting);
+        else refused.push(() => waiting.reject(error.thrown));
+        current = undefined;
+      }
+      await this.connection.control('commit');
+    } catch (cause) {
+      const lost = [...succeeded, ...current ? [current] : []];
+      return await this.#commitFailed(cause, lost, refused);
+    }
+    this.#operations += succeeded.length;
+    if (succeeded.length > 0) this.#commits++;
+    for (const waiting of succeeded) waiting.settle();
+    for (const refuse of refused) refuse();
+    this.committed(keys);
+  }
+
+  /** Runs one operation in a savepoint. Throws only when the connection is broken. */
+  async #attempt(waiting: Waiting<Schema>, keys: Set<string>): Promise<{ thrown: unknown } | undefined> {
+    const { connection } = this;
+    const own: string[] = [];
+    await connection.control('savepoint');
+    try {
+      await waiting.run({ db: connection.db, notify: (key) => own.push(key) });
+    } catch (thrown) {
+      if (connection.broken !== undefined) throw connection.broken;
+      await connection.control('rollback to');
+      await connection.control('release');
+      return { thrown };
+    }
+    // An operation that swallowed the error of a broken connection must not count as done.
+    if (connection.broken !== undefined) throw connection.broken;
+    await connection.control('release');
+    for (const key of own) keys.add(key);
+    return undefined;
+  }
+
+  /** After a failed fsync nobody knows what is on disk: nothing more is acknowledged, the process has to end. */
+  async #commitFailed(cause: unknown, lost: Waiting<Schema>[], refused: (() => void)[]): Promise<void> {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const error = new BacalhauError('StoreFailed', `Cannot commit to the store: ${why}`, {
+      component: 'Store',
+      hint: 'Check free space and health of the disk that holds the data directory, then start again.',
+      cause,
+    });
+    this.#refusal = error;
+    for (const waiting of [...lost, ...this.#queue.splice(0)]) waiting.reject(error);
+    for (const refuse of refused) refuse();
+    this.#fail(error);
+    // Nothing of the transaction may stay visible. It may be gone already, and then there is nothing to roll back.
+    await this.connection.control('rollback').catch(() => undefined);
+  }
+}
