@@ -10,7 +10,15 @@
  * - Values returned are frozen. The API remembers the JSON text of a frozen job, execution, history entry and node by
  *   identity: return the same object while nothing changed and it is written out only once.
  */
-import type { Execution, Job, JobHistory, NodeInfo, NodeState, SpecConfig } from '../../model/mod.ts';
+import type {
+  Constraint,
+  Execution,
+  Job,
+  JobHistory,
+  NodeInfo,
+  NodeState,
+  SpecConfig,
+} from '../../model/mod.ts';
 
 /** A part of a list; `next` is the offset of the first item left out, absent when nothing is left. */
 export interface Page<T> {
@@ -35,14 +43,6 @@ export interface SubmitResult {
   readonly Warnings: readonly string[];
 }
 
-/** One requirement of a label selector (Kubernetes grammar, rest-api.md 7.4.3); all requirements must hold. */
-export interface LabelRequirement {
-  readonly key: string;
-  /** `in` covers `=` and `==`, `notin` covers `!=`; a label that is absent satisfies `notin`. */
-  readonly operator: 'in' | 'notin' | 'exists' | '!' | 'gt' | 'lt';
-  readonly values: readonly string[];
-}
-
 export interface JobQuery {
   readonly namespace: string;
   /** Absent = current version. */
@@ -52,7 +52,8 @@ export interface JobQuery {
 export interface JobListQuery {
   /** `''` or `*` = all namespaces. */
   readonly namespace: string;
-  readonly labels: readonly LabelRequirement[];
+  /** A label selector (rest-api.md 7.4.3), all of which must hold; operators `in`, `notin`, `exists`, `!`, `gt`, `lt`, `=`, `==`, `!=`. */
+  readonly labels: readonly Constraint[];
   readonly orderBy: 'created_at' | 'modified_at' | 'id';
   readonly reverse: boolean;
   readonly limit: number;
@@ -129,9 +130,10 @@ export interface JobsBackend {
 }
 
 export interface NodeListQuery {
-  readonly labels: readonly LabelRequirement[];
-  /** Any case as the client sent it, `''` = all. */
+  readonly labels: readonly Constraint[];
+  /** `APPROVED`, `PENDING` …; `''` = all; an unknown text matches nothing. */
   readonly approval: string;
+  /** `CONNECTED`, `DISCONNECTED`; `''` = all. */
   readonly status: string;
 }
 
