@@ -1,6 +1,7 @@
 /** Frozen plain data that every room shares. It knows no other room and does no I/O. */
 export * from './codec.ts';
 export * from './compatibility.ts';
+export * from './duration.ts';
 export * from './errors.ts';
 export * from './evaluation.ts';
 export * from './event.ts';

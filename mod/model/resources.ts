@@ -65,7 +65,7 @@ export function exceeding(a: Resources, limit: Resources): readonly Amount[] {
   return AMOUNTS.filter((key) => (a[key] ?? 0) > (limit[key] ?? 0));
 }
 
-const UNIT = /^([0-9][0-9.,]*)([a-z]*)$/;
+const UNIT = /^([0-9.][0-9.,]*)([a-z]*)$/;
 const EXPONENTS = ['', 'k', 'm', 'g', 't', 'p', 'e'];
 
 /**
@@ -91,7 +91,7 @@ export function parseBytes(text: string): number {
  * @throws RangeError naming the text when it is no amount of CPU
  */
 export function parseCpu(text: string): number {
-  const clean = text.toLowerCase().replace(/[ \n]/g, '');
+  const clean = text.toLowerCase().replace(/[ \n]|(?<=[0-9])_(?=[0-9])/g, '');
   const millis = /^[+-]?[0-9]+m$/.test(clean)
     ? Number(clean.slice(0, -1))
     : /^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?$/.test(clean)
@@ -106,7 +106,9 @@ export function parseCpu(text: string): number {
 /** @throws RangeError when the text is not an unsigned decimal integer */
 export function parseGpu(text: string): number {
   const clean = text.replace(/[ \n]/g, '');
-  if (!/^[0-9]+$/.test(clean)) throw new RangeError(`"${text}" is not a number of GPUs: write 0, 1, 2 …`);
+  if (!/^[0-9]+$/.test(clean) || BigInt(clean) >= 2n ** 64n) {
+    throw new RangeError(`"${text}" is not a number of GPUs: write 0, 1, 2 …`);
+  }
   return Number(clean);
 }
 
