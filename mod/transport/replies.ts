@@ -1,0 +1,63 @@
+/** Errors as answers, and the plain JSON that acknowledges data messages (nats-protocol.md 5.3 and 5.5). */
+import { BacalhauError, parseJson, stringifyJson, toBacalhauError } from '../model/mod.ts';
+import type { BacError } from './codec.ts';
+import { encodeMessage } from './codec.ts';
+import type { Encoded } from './codec.ts';
+import type { Metadata } from './envelope.ts';
+
+/** @param extra metadata to echo */
+export function encodeError(thrown: unknown, source: string, time: bigint, extra: Metadata = {}): Encoded {
+  const error = toBacalhauError(thrown);
+  // Foreign errors travel as the original's plain ones do: no code, no explicit status.
+  const code = error.code === 'InternalError' ? '' : error.code;
+  const payload: BacError = {
+    Cause: error.message,
+    Hint: error.hint,
+    Retryable: error.retryable,
+    FailsExecution: false,
+    Component: error.component,
+    HTTPStatusCode: error.status === 500 ? 0 : error.status,
+    Details: Object.keys(error.details).length === 0 ? null : error.details,
+    Code: code,
+  };
+  return encodeMessage('BacError', payload, source, time, {
+    ...extra,
+    'Bacalhau-StatusCode': String(error.status),
+    'Bacalhau-ErrorCode': code,
+  });
+}
+
+export function decodeError(payload: BacError): BacalhauError {
+  return new BacalhauError(payload.Code, payload.Cause, {
+    hint: payload.Hint,
+    retryable: payload.Retryable,
+    details: { ...payload.Details },
+    ...(payload.Component === '' ? {} : { component: payload.Component }),
+    ...(payload.HTTPStatusCode === 0 ? {} : { status: payload.HTTPStatusCode }),
+  });
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+export const ACK: Uint8Array = encoder.encode('{}');
+
+/** @param delayMs what a sender of ours waits before it sends again; the original ignores it */
+export function encodeNack(error: string, delayMs: number): Uint8Array {
+  return encoder.encode(stringifyJson({ error, delay: BigInt(Math.round(delayMs)) * 1_000_000n }));
+}
+
+/** Error text and wished delay of a reply to a data message; an empty text is an acknowledgement. */
+export function decodeAck(data: Uint8Array): { readonly error: string; readonly delayMs: number } {
+  if (data.length === 2 && data[0] === 0x7b && data[1] === 0x7d) return { error: '', delayMs: 0 };
+  try {
+    const value = parseJson(decoder.decode(data));
+    if (typeof value === 'object' && value !== null) {
+      const { error, delay } = value as { error?: unknown; delay?: unknown };
+      return { error: typeof error === 'string' ? error : '', delayMs: Number(delay ?? 0) / 1e6 || 0 };
+    }
+    return { error: 'the acknowledgement is no JSON object', delayMs: 0 };
+  } catch (error) {
+    return { error: `the acknowledgement is no JSON: ${(error as Error).message}`, delayMs: 0 };
+  }
+}

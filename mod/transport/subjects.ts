@@ -1,0 +1,42 @@
+/** Subjects of `ncl/v1`, of log streams and of what the legacy protocol still needs (nats-protocol.md section 3). */
+import { BacalhauError } from '../model/mod.ts';
+
+const COMPUTE = 'bacalhau.global.compute';
+
+/** Requests of any node to the orchestrators; the node id is the fourth token. */
+export const CONTROL_REQUESTS = `${COMPUTE}.*.out.ctrl`;
+/** Requests of running executions (pre-signed URLs). */
+export const OTHER_REQUESTS = `${COMPUTE}.*.out.requests`;
+/** Registration by the legacy protocol, refused so that the node goes on with `ncl/v1` at once. */
+export const LEGACY_MANAGEMENT = 'node.management.>';
+
+export const controlSubject = (nodeId: string): string => `${COMPUTE}.${nodeId}.out.ctrl`;
+export const inSubject = (nodeId: string): string => `${COMPUTE}.${nodeId}.in.msgs`;
+export const outSubject = (nodeId: string): string => `${COMPUTE}.${nodeId}.out.msgs`;
+
+/** Log requests of the orchestrator to a node; the method is what follows the id. */
+export const logSubject = (nodeId: string): string => `node.compute.${nodeId}.ExecutionLogs/v1`;
+
+/**
+ * Ours: an empty message that asks nodes to send a heartbeat now, published when an orchestrator starts (all nodes) or
+ * drops a session (one node), so that nobody waits for the next heartbeat to learn of it. Nodes of the original
+ * subscribe to neither.
+ */
+export const HELLO_ALL = 'bacalhau.global.hello';
+export const helloSubject = (nodeId: string): string => `bacalhau.global.hello.${nodeId}`;
+
+/** The node id of `bacalhau.global.compute.<id>.…`. */
+export function nodeOfSubject(subject: string): string {
+  return subject.split('.')[3] ?? '';
+}
+
+/**
+ * Ids become one token of a subject.
+ * @throws BacalhauError `BadRequest`
+ */
+export function checkNodeId(nodeId: string): void {
+  if (nodeId !== '' && !/[\s\0.*>]/.test(nodeId)) return;
+  throw new BacalhauError('BadRequest', `Cannot use node id "${nodeId}": it is empty or has a blank, ".", "*" or ">"`, {
+    hint: 'Use letters, digits, "-", "_" and "=".',
+  });
+}
