@@ -1,0 +1,85 @@
+/** What the embedded server can be told, and the defaults of nats-server (nats-protocol.md 2.1). */
+
+export interface NatsUser {
+  readonly user: string;
+  readonly password: string;
+}
+
+export interface NatsTlsOptions {
+  /** PEM text of the certificate chain and its key. Without them TLS is only announced (a proxy terminates it). */
+  readonly cert?: string;
+  readonly key?: string;
+  /**
+   * TLS before INFO: `true` always, `'auto'` when the client speaks first within 50 ms, `false` (default) never: INFO goes
+   * out in clear, then the same socket is upgraded.
+   */
+  readonly handshakeFirst?: boolean | 'auto';
+  /** Also take clients without TLS; INFO then says `tls_available` in place of `tls_required`. */
+  readonly allowPlain?: boolean;
+}
+
+export interface NatsServerOptions {
+  /** Address to listen on. Default 127.0.0.1. */
+  readonly host?: string;
+  /** 0 takes a free one. Default 4222. */
+  readonly port?: number;
+  readonly serverName?: string;
+  /** Version that INFO tells; clients compare it to know features. */
+  readonly version?: string;
+  /** Shared secret that clients send as `auth_token`. */
+  readonly token?: string;
+  readonly users?: readonly NatsUser[];
+  readonly tls?: NatsTlsOptions;
+  /** `host` or `host:port` that INFO tells clients in place of the listening address. */
+  readonly advertise?: string;
+  /** Bytes of headers and body together. Default 1 MiB. */
+  readonly maxPayload?: number;
+  /** Bytes of a protocol line behind its operation. Default 4096. */
+  readonly maxControlLine?: number;
+  /** Bytes waiting for one client before it is cut off as a slow consumer. Default 64 MiB. */
+  readonly maxPending?: number;
+  /** Clients at a time; 0 is no limit. Default 65,536. */
+  readonly maxConnections?: number;
+  /** Silence before a PING. Default 2 min. */
+  readonly pingIntervalMs?: number;
+  /** Unanswered PINGs before a connection counts as stale. Default 2. */
+  readonly pingMax?: number;
+  /** Time for TLS and CONNECT. Default 2 s, with TLS 3 s. */
+  readonly authTimeoutMs?: number;
+  /** Time without any progress in writing to a client before it is cut off. Default 10 s. */
+  readonly writeTimeoutMs?: number;
+  /** Told of each connection that the server closes for a fault of the client's, for the log. */
+  readonly onFault?: (fault: ConnectionFault) => void;
+}
+
+export interface ConnectionFault {
+  readonly clientId: number;
+  /** What the client called itself in CONNECT. */
+  readonly name: string;
+  readonly address: string;
+  readonly reason: string;
+}
+
+export interface ServerSettings {
+  readonly maxPayload: number;
+  readonly maxControlLine: number;
+  readonly maxPending: number;
+  readonly maxConnections: number;
+  readonly pingIntervalMs: number;
+  readonly pingMax: number;
+  readonly authTimeoutMs: number;
+  readonly writeTimeoutMs: number;
+}
+
+export function withDefaults(options: NatsServerOptions): ServerSettings {
+  return {
+    maxPayload: options.maxPayload ?? 1_048_576,
+    maxControlLine: options.maxControlLine ?? 4096,
+    maxPending: options.maxPending ?? 64 * 1024 * 1024,
+    maxConnections: options.maxConnections ?? 65_536,
+    pingIntervalMs: options.pingIntervalMs ?? 120_000,
+    pingMax: options.pingMax ?? 2,
+    authTimeoutMs: options.authTimeoutMs ?? (options.tls?.cert ? 3000 : 2000),
+    writeTimeoutMs: options.writeTimeoutMs ?? 10_000,
+  };
+}
