@@ -1,0 +1,4 @@
+/** The client of the public API. */
+export * from './client.ts';
+export { endpointUrl } from './endpoint.ts';
+export type { Connection } from './transport.ts';
