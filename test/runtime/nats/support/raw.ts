@@ -1,0 +1,50 @@
+/** A socket whose received bytes can be waited on. */
+import net from 'node:net';
+
+export interface RawClient {
+  readonly socket: net.Socket;
+  readonly text: () => string;
+  readonly closed: () => boolean;
+  send(text: string): void;
+  /** Resolves when `done` holds, checked at each arrival and at the end. */
+  until(done: () => boolean): Promise<void>;
+}
+
+export function rawClient(port: number): RawClient {
+  const socket = net.connect(port, '127.0.0.1');
+  let text = '';
+  let closed = false;
+  let wake = () => {};
+  socket.setNoDelay(true);
+  socket.setEncoding('latin1');
+  socket.on('data', (chunk: string) => {
+    text += chunk;
+    wake();
+  });
+  socket.on('error', () => {});
+  socket.on('close', () => {
+    closed = true;
+    wake();
+  });
+  return {
+    socket,
+    text: () => text,
+    closed: () => closed,
+    send: (line) => void socket.write(line, 'latin1'),
+    async until(done) {
+      while (!done()) {
+        if (closed) throw new Error(`closed after: ${text}`);
+        await new Promise<void>((resolve) => wake = resolve);
+      }
+    },
+  };
+}
+
+/** Resolves when `done` holds; for state that tells nobody when it changes. */
+export async function eventually(done: () => boolean, withinMs = 5000): Promise<void> {
+  const end = performance.now() + withinMs;
+  while (!done()) {
+    if (performance.now() > end) throw new Error('did not happen in time');
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
