@@ -1,0 +1,136 @@
+/**
+ * The changes of an execution that a plan can hold, each with its integers, notice and event in one place
+ * (invariants.md section 2; event texts as orchestrator.md 14).
+ */
+import {
+  ComputeState,
+  DesiredState,
+  type EventTopic,
+  EventTopic as Topic,
+  type StringMap,
+} from '../model/mod.ts';
+import type { ExecutionChange, ExecutionView, PlannedEvent } from './types.ts';
+
+export function event(topic: EventTopic, message: string, details?: StringMap): PlannedEvent {
+  return { Topic: topic, Message: message, ...(details ? { Details: details } : {}) };
+}
+
+const of = ({ id, phase }: ExecutionView) => ({ id, from: phase });
+
+/** The bid is taken: the node may run it. `execDeadline` 0 = none. */
+export function approve(execution: ExecutionView, execDeadline: bigint): ExecutionChange {
+  return {
+    ...of(execution),
+    phase: 'approved',
+    compute: ComputeState.BidAccepted,
+    desired: DesiredState.Running,
+    message: 'Running',
+    execDeadline,
+    notice: 'accept',
+    event: event(Topic.Execution, 'Running'),
+  };
+}
+
+/** A bid that is not needed. */
+export function reject(execution: ExecutionView, why: string): ExecutionChange {
+  return {
+    ...of(execution),
+    phase: 'rejected',
+    compute: ComputeState.BidRejected,
+    desired: DesiredState.Stopped,
+    message: why,
+    notice: 'reject',
+    event: event(Topic.Scheduling, why),
+  };
+}
+
+/** The node is told to stop; it is stopped only when that is confirmed. */
+export function stop(execution: ExecutionView, why: string): ExecutionChange {
+  return {
+    ...of(execution),
+    phase: 'stopping',
+    compute: ComputeState.Cancelled,
+    desired: DesiredState.Stopped,
+    message: why,
+    notice: 'cancel',
+    event: event(Topic.Scheduling, why),
+  };
+}
+
+/** An ask that was not answered is no failure, but it is over. A node that is merely silent is not avoided for it. */
+export function letPass(
+  execution: ExecutionView,
+  code: 'BidTimeout' | 'NodeSilent',
+  why: string,
+): ExecutionChange {
+  return {
+    ...of(execution),
+    phase: 'refused',
+    compute: ComputeState.AskForBidRejected,
+    desired: DesiredState.Stopped,
+    message: why,
+    code,
+    notice: 'cancel',
+    event: event(Topic.Scheduling, why),
+  };
+}
+
+export function timeOut(execution: ExecutionView, seconds: number): ExecutionChange {
+  const message = `Execution timed out after ${seconds}s`;
+  return {
+    ...of(execution),
+    phase: 'failed',
+    compute: ComputeState.Failed,
+    desired: DesiredState.Stopped,
+    message,
+    code: 'ExecutionTimeout',
+    class: 'timeout',
+    notice: 'cancel',
+    event: event(Topic.ExecTimeout, message, {
+      IsError: 'true',
+      FailsExecution: 'true',
+      Hint: 'Increase the task timeout or allocate more resources',
+    }),
+  };
+}
+
+/** The node cannot be heard: its work may go on or not. Integers stay as they are. */
+export function unknown(execution: ExecutionView, now: bigint, lostAfter: bigint): ExecutionChange {
+  const message = 'Node is out of reach; waiting for it to come back';
+  return {
+    ...of(execution),
+    phase: 'unknown',
+    message,
+    unknownSince: now,
+    lostAfter,
+    event: event(Topic.Scheduling, message),
+  };
+}
+
+/** The node is back and its session stands: its reports refine this. */
+export function adopt(execution: ExecutionView): ExecutionChange {
+  return {
+    ...of(execution),
+    phase: 'approved',
+    compute: ComputeState.BidAccepted,
+    message: 'Running',
+    unknownSince: 0n,
+    lostAfter: 0n,
+    event: event(Topic.Execution, 'Node is back, execution goes on'),
+  };
+}
+
+/** Given up: a replacement may be placed. */
+export function lose(execution: ExecutionView, why: string): ExecutionChange {
+  return {
+    ...of(execution),
+    phase: 'lost',
+    compute: ComputeState.Failed,
+    desired: DesiredState.Stopped,
+    message: why,
+    code: 'NodeLost',
+    class: 'infrastructure',
+    notice: 'cancel',
+    event: event(Topic.Scheduling, why, { IsError: 'true', Retryable: 'true' }),
+  };
+}

@@ -1,0 +1,189 @@
+/**
+ * Why a node cannot take a job: an ordered list of small functions. Each answers null or a refusal that names what is
+ * missing, phrased as the node would say it. A refusal that waiting can cure is `retryable`; one that is not bars the
+ * node for good, and a job that every known node bars for good fails at once instead of waiting.
+ */
+import { addResources, exceeding, type NodeInfo, type Refusal, scaleResources } from '../../model/mod.ts';
+import type { NodeView } from '../types.ts';
+import { constraintText, holds } from './constraints.ts';
+import type { PlacementRequest } from './request.ts';
+
+/** What the filters share besides node and request. */
+export interface FilterContext {
+  readonly overCommit: number;
+  /** Why this job keeps away from the node for now, by node id. */
+  readonly avoided: ReadonlyMap<string, Refusal>;
+}
+
+export type Filter = (node: NodeView, request: PlacementRequest, context: FilterContext) => Refusal | null;
+
+const never = (code: string, reason: string, hint: string): Refusal => ({
+  code,
+  reason,
+  hint,
+  retryable: false,
+});
+const notNow = (code: string, reason: string, hint: string): Refusal => ({
+  code,
+  reason,
+  hint,
+  retryable: true,
+});
+
+interface NodeFacts {
+  readonly engines: ReadonlySet<string>;
+  readonly publishers: ReadonlySet<string>;
+  readonly sources: ReadonlySet<string>;
+}
+const factsOf = new WeakMap<NodeInfo, NodeFacts>();
+
+/** Names in lower case; remembered per info object, since infos are frozen and live as long as a node's session. */
+function facts(info: NodeInfo): NodeFacts {
+  let known = factsOf.get(info);
+  if (!known) {
+    const lower = (names: readonly string[] | null) => new Set(names?.map((name) => name.toLowerCase()));
+    const compute = info.ComputeNodeInfo;
+    known = {
+      engines: lower(compute.ExecutionEngines),
+      publishers: lower(compute.Publishers),
+      sources: lower(compute.StorageSources),
+    };
+    factsOf.set(info, known);
+  }
+  return known;
+}
+
+const membership: Filter = (node) => {
+  if (node.membership === 'APPROVED') return null;
+  return node.membership === 'REJECTED'
+    ? never(
+      'NodeRejected',
+      'this node was rejected by an operator',
+      'approve it with `bacalhau node approve`',
+    )
+    : notNow('NodePending', 'this node waits for approval', 'approve it with `bacalhau node approve`');
+};
+
+const session: Filter = (node) =>
+  node.session === 'connected'
+    ? null
+    : notNow('NodeDisconnected', 'this node is not connected', 'start the node, or check its network');
+
+const eligibility: Filter = (node) =>
+  node.eligibility === 'eligible' ? null : notNow(
+    'NodeNotEligible',
+    `this node is ${node.eligibility} and takes no new work`,
+    'wait, or make it eligible again',
+  );
+
+const engine: Filter = (node, { engine }) =>
+  facts(node.info).engines.has(engine.toLowerCase())
+    ? null
+    : never('EngineMissing', `this node does not run "${engine}" jobs`, 'enable the engine on a node');
+
+const publisher: Filter = (node, { publisher }) =>
+  publisher === '' || facts(node.info).publishers.has(publisher.toLowerCase()) ? null : never(
+    'PublisherMissing',
+    `this node does not publish to "${publisher}"`,
+    'enable the publisher on a node or choose another one',
+  );
+
+const sources: Filter = (node, { sources }) => {
+  const missing = sources.filter((source) => !facts(node.info).sources.has(source.toLowerCase()));
+  return missing.length === 0 ? null : never(
+    'StorageMissing',
+    `this node does not read inputs from ${missing.map((source) => `"${source}"`).join(', ')}`,
+    'enable the storage source on a node or choose another one',
+  );
+};
+
+const constraints: Filter = (node, { constraints }) => {
+  const broken = constraints.find((constraint) => !holds(constraint, node.info.Labels ?? {}));
+  return broken === undefined ? null : never(
+    'ConstraintNotMet',
+    `this node does not match the constraint "${constraintText(broken)}"`,
+    'change the constraint or label a node with it',
+  );
+};
+
+const jobLimit: Filter = (node, { resources }) => {
+  const limit = node.info.ComputeNodeInfo.MaxJobRequirements;
+  const over = exceeding(resources, limit);
+  return over.length === 0 ? null : never(
+    'JobTooLarge',
+    `this node does not accept jobs that need so much ${over.join(', ')} ` +
+      `(${over.map((key) => `asked ${resources[key]}, limit ${limit[key] ?? 0}`).join('; ')})`,
+    'ask for less, or add a larger node',
+  );
+};
+
+const capacity: Filter = (node, { resources }, { overCommit }) => {
+  const limit = scaleResources(node.info.ComputeNodeInfo.MaxCapacity, overCommit);
+  const tooLarge = exceeding(resources, limit);
+  if (tooLarge.length > 0) {
+    return never(
+      'NodeTooSmall',
+      `this node does not have enough ${tooLarge.join(', ')} for this job`,
+      'ask for less, or add a larger node',
+    );
+  }
+  // Amounts that the job does not ask for stay as they are, so they do not stand in its way.
+  const over = exceeding(addResources(node.promised, resources), limit)
+    .filter((key) => (resources[key] ?? 0) > 0);
+  return over.length === 0 ? null : notNow(
+    'NodeFull',
+    `this node does not have enough ${over.join(', ')} free`,
+    'wait until other work has ended, or add a node',
+  );
+};
+
+/** The oldest release whose nodes are trusted with work. */
+const OLDEST = [1, 0, 4] as const;
+
+const version: Filter = (node) => {
+  const { SupportedProtocols, BacalhauVersion } = node.info;
+  if (!SupportedProtocols?.includes('ncl/v1')) {
+    return never('ProtocolUnknown', 'this node does not speak the protocol "ncl/v1"', 'update the node');
+  }
+  const parts = /^v?(\d+)\.(\d+)\.(\d+)/.exec(BacalhauVersion.GitVersion)?.slice(1).map(Number);
+  // A development build says 0.0.0 or nothing that can be read.
+  if (!parts || parts.every((part) => part === 0)) return null;
+  const first = parts.findIndex((part, i) => part !== OLDEST[i]);
+  return first < 0 || parts[first]! > OLDEST[first]! ? null : never(
+    'VersionTooOld',
+    `this node runs version ${BacalhauVersion.GitVersion}, older than 1.0.4`,
+    'update the node',
+  );
+};
+
+const avoided: Filter = (node, _request, { avoided }) => avoided.get(node.id) ?? null;
+
+/** Those that waiting cannot cure come first, so that a node's refusal names its deepest cause. */
+export const FILTERS: readonly Filter[] = Object.freeze([
+  version,
+  engine,
+  publisher,
+  sources,
+  constraints,
+  jobLimit,
+  membership,
+  avoided,
+  eligibility,
+  session,
+  capacity,
+]);
+
+/** The first refusal that waiting cannot cure, else the first one at all, else null. */
+export function refusalOf(
+  node: NodeView,
+  request: PlacementRequest,
+  context: FilterContext,
+): Refusal | null {
+  let first: Refusal | null = null;
+  for (const filter of FILTERS) {
+    const refusal = filter(node, request, context);
+    if (refusal && !refusal.retryable) return refusal;
+    first ??= refusal;
+  }
+  return first;
+}

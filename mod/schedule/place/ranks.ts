@@ -1,0 +1,43 @@
+/** How welcome a job is on a node that could take it: a sum of small functions; the highest sum wins. */
+import { addResources } from '../../model/mod.ts';
+import type { NodeView } from '../types.ts';
+import { holds } from './constraints.ts';
+import type { PlacementRequest } from './request.ts';
+
+export interface RankContext {
+  /** Executions of this job version that the node holds or has completed. */
+  readonly siblings: number;
+  /** Attempts of this job version that failed there. */
+  readonly failures: number;
+  readonly random: () => number;
+}
+
+export type Rank = (node: NodeView, request: PlacementRequest, context: RankContext) => number;
+
+/** Outweighs all others together: a node gets a second execution of a job when no fitting node is without one. */
+const spread: Rank = (_node, _request, { siblings }) => -200 * siblings;
+
+const proven: Rank = (_node, _request, { failures }) => -40 * Math.min(failures, 3);
+
+/** 0 to 80 by the scarcest resource that would be left free, relative to the node's own size. */
+const freeCapacity: Rank = (node, { resources }) => {
+  const max = node.info.ComputeNodeInfo.MaxCapacity;
+  const used = addResources(node.promised, resources);
+  let least = 1;
+  for (const key of ['CPU', 'Memory', 'Disk', 'GPU'] as const) {
+    const size = max[key] ?? 0;
+    if (size > 0 && (resources[key] ?? 0) > 0) least = Math.min(least, 1 - (used[key] ?? 0) / size);
+  }
+  return 80 * Math.max(0, least);
+};
+
+const preferredLabels: Rank = (node, { preferences }) =>
+  preferences.length > 0 && preferences.every((wish) => holds(wish, node.info.Labels ?? {})) ? 10 : 0;
+
+const luck: Rank = (_node, _request, { random }) => 4 * random();
+
+export const RANKS: readonly Rank[] = Object.freeze([spread, proven, freeCapacity, preferredLabels, luck]);
+
+export function rankOf(node: NodeView, request: PlacementRequest, context: RankContext): number {
+  return RANKS.reduce((sum, rank) => sum + rank(node, request, context), 0);
+}

@@ -1,0 +1,91 @@
+/**
+ * First pass: each live execution against its job version, its node and its deadlines. Afterwards all live ones are of
+ * the current version and on a node that is, or may still be, there.
+ */
+import type { TimeoutConfig } from '../../model/mod.ts';
+import { adopt, letPass, lose, reject, stop, timeOut, unknown } from '../changes.ts';
+import type { Draft } from '../draft.ts';
+import { JOB_KINDS } from '../kinds.ts';
+import type { ExecutionChange, ExecutionView, NodeView } from '../types.ts';
+
+/** Seconds an execution may take; 0 = unlimited. Long-running jobs have no limit (job-spec.md 1.11). */
+export function executionSeconds(finite: boolean, timeouts: TimeoutConfig | undefined): number {
+  return finite ? timeouts?.ExecutionTimeout || timeouts?.TotalTimeout || 0 : 0;
+}
+
+/** When the orchestrator itself ends an execution that its node did not; 0 = never. */
+export function executionDeadline(draft: Draft): bigint {
+  const { job, now, policy } = draft.input;
+  const seconds = executionSeconds(JOB_KINDS[job.spec.Type].finite, job.spec.Tasks[0]?.Timeouts);
+  return seconds === 0 ? 0n : now + BigInt(seconds) * 1_000_000_000n + policy.timeoutGrace;
+}
+
+function onSilentNode(draft: Draft, execution: ExecutionView): ExecutionChange | null {
+  const { now, policy, hearingSince } = draft.input;
+  switch (execution.phase) {
+    // Nothing runs before the approval, so these can be placed elsewhere at once.
+    case 'asked':
+      return letPass(execution, 'NodeSilent', 'Node was out of reach before it answered');
+    case 'offered':
+      return reject(execution, 'Node was out of reach before its bid was approved');
+    case 'unknown': {
+      const heard = hearingSince + policy.disconnectWindow;
+      const lostAfter = execution.lostAfter > heard ? execution.lostAfter : heard;
+      if (now >= lostAfter) return lose(execution, 'Node did not come back in time');
+      draft.wakeAt({ at: lostAfter, trigger: 'node-leave', comment: `node ${execution.nodeId} is silent` });
+      return null;
+    }
+    default: {
+      const lostAfter = now + policy.disconnectWindow;
+      draft.wakeAt({ at: lostAfter, trigger: 'node-leave', comment: `node ${execution.nodeId} is silent` });
+      return unknown(execution, now, lostAfter);
+    }
+  }
+}
+
+function changeOf(
+  draft: Draft,
+  execution: ExecutionView,
+  node: NodeView | undefined,
+): ExecutionChange | null {
+  const { job, now } = draft.input;
+  if (execution.version !== job.spec.Version) return stop(execution, 'Execution stopped due to job update');
+  if (!node) return lose(execution, 'Node is gone');
+  if (node.membership === 'REJECTED') return lose(execution, 'Node was rejected');
+  if (node.session === 'away') return onSilentNode(draft, execution);
+  if (execution.phase === 'unknown') {
+    if (node.session === 'connected') return adopt(execution);
+    draft.wakeAt({
+      at: now + draft.input.policy.disconnectWindow,
+      trigger: 'node-leave',
+      comment: `node ${node.id} is suspect`,
+    });
+    return null;
+  }
+  if (execution.phase === 'asked') {
+    return now >= execution.bidDeadline
+      ? letPass(execution, 'BidTimeout', 'Node did not answer in time')
+      : null;
+  }
+  if (execution.phase !== 'offered' && execution.execDeadline > 0n && now >= execution.execDeadline) {
+    return timeOut(execution, executionSeconds(true, job.spec.Tasks[0]?.Timeouts));
+  }
+  return null;
+}
+
+export function reconcileLive(draft: Draft, nodes: ReadonlyMap<string, NodeView>): void {
+  for (const execution of draft.live) {
+    const change = changeOf(draft, execution, nodes.get(execution.nodeId));
+    if (change) draft.change(change);
+  }
+}
+
+/** Tells all live executions to stop, or their bids that they are not needed. */
+export function stopAll(draft: Draft, why: string): void {
+  for (const execution of draft.live) draft.change(stop(execution, why));
+}
+
+/** Whether the node has been told to run it. */
+export function isExecuting({ phase }: ExecutionView): boolean {
+  return ['approved', 'queued', 'preparing', 'running', 'publishing', 'unknown'].includes(phase);
+}

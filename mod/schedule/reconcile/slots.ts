@@ -1,0 +1,91 @@
+/**
+ * Second pass: each slot of the current version against what it should have. A slot with a counted result is done; one
+ * with a live execution is busy (its bid is approved here); an empty one is placed now, later, or has failed for good.
+ */
+import { type FailureClass, isLive } from '../../model/mod.ts';
+import { approve, reject, stop } from '../changes.ts';
+import type { Draft } from '../draft.ts';
+import type { JobKind } from '../kinds.ts';
+import type { ExecutionView, SchedulePolicy, SlotView } from '../types.ts';
+import { executionDeadline, isExecuting } from './live.ts';
+
+export type SlotState =
+  | { readonly kind: 'done' | 'busy' }
+  /** Needs an execution now. */
+  | { readonly kind: 'empty'; readonly attempt: number; readonly previous: string }
+  /** Needs one, but not before `at`. */
+  | { readonly kind: 'backoff'; readonly at: bigint }
+  /** Will not be tried again. */
+  | { readonly kind: 'failed'; readonly execution: ExecutionView; readonly failures: number }
+  /** Its only node said no (ops): no failure, no result. */
+  | { readonly kind: 'refused'; readonly execution: ExecutionView };
+
+const isFailure = ({ phase, class: kind }: ExecutionView): boolean =>
+  (phase === 'failed' || phase === 'lost') && kind !== 'drained';
+
+function isFinal(kind: FailureClass | 'drained' | '', policy: SchedulePolicy): boolean {
+  return policy.userErrorsFinal && (kind === 'user' || kind === 'timeout');
+}
+
+/** Wait after the n-th failure in a row. */
+function backoff(failures: number, { retryBackoff, retryBackoffMax }: SchedulePolicy): bigint {
+  const wait = retryBackoff << BigInt(Math.min(failures - 1, 30));
+  return wait < retryBackoffMax ? wait : retryBackoffMax;
+}
+
+/** Keeps the first of several live executions, which the store's constraints allow only for broken data. */
+function keepOne(draft: Draft, live: readonly ExecutionView[]): ExecutionView | undefined {
+  const [kept, ...surplus] = [...live].sort((a, b) =>
+    Number(isExecuting(b)) - Number(isExecuting(a)) || Number(a.createdAt - b.createdAt)
+  );
+  for (const execution of surplus) {
+    draft.change(
+      execution.phase === 'offered'
+        ? reject(execution, 'Execution rejected: the slot has another one')
+        : stop(execution, 'Execution stopped: the slot has another one'),
+    );
+  }
+  return kept;
+}
+
+export function slotState(
+  draft: Draft,
+  kind: JobKind,
+  slot: SlotView,
+  executions: readonly ExecutionView[],
+): SlotState {
+  const { policy, now } = draft.input;
+  const live = executions.filter(({ phase }) => isLive(phase));
+  if (kind.finite && slot.countedExec !== '') {
+    for (const execution of live) {
+      draft.change(
+        execution.phase === 'offered'
+          ? reject(execution, 'Execution rejected: the slot has its result')
+          : stop(execution, 'Execution stopped: the slot has its result'),
+      );
+    }
+    return { kind: 'done' };
+  }
+  const kept = keepOne(draft, live);
+  if (kept) {
+    if (kept.phase === 'offered') draft.change(approve(kept, executionDeadline(draft)));
+    return { kind: 'busy' };
+  }
+
+  const past = [...executions].sort((a, b) => a.attempt - b.attempt);
+  const last = past.at(-1);
+  const failures = past.filter(isFailure);
+  const failed = failures.at(-1);
+  if (failed && kind.retry !== 'always') {
+    const final = kind.retry === 'never' || isFinal(failed.class, policy);
+    if (final || failures.length > policy.maxRetries) {
+      return { kind: 'failed', execution: failed, failures: failures.length };
+    }
+  }
+  if (last?.phase === 'refused' && kind.retry === 'never') return { kind: 'refused', execution: last };
+  if (failed) {
+    const at = failed.endedAt + backoff(failures.length, policy);
+    if (now < at) return { kind: 'backoff', at };
+  }
+  return { kind: 'empty', attempt: slot.attempt + 1, previous: last?.id ?? '' };
+}
