@@ -1,0 +1,57 @@
+/** The form that every stored job has (job-spec.md 1.8). Doing it twice changes nothing. */
+import { jobCodec } from '../model/mod.ts';
+import type { Job, ResourcesConfig, SpecConfig, Task, TimeoutConfig } from '../model/mod.ts';
+
+export const DEFAULT_NAMESPACE = 'default';
+
+export function normaliseJob(job: Job): Job {
+  const everywhere = job.Type === 'daemon' || job.Type === 'ops';
+  // Through the codec, so that key order, left-out keys and freezing are those of a decoded job.
+  return jobCodec.decode({
+    ...job,
+    Name: job.Name || job.ID,
+    Namespace: job.Namespace || DEFAULT_NAMESPACE,
+    Count: everywhere ? 0 : job.Count,
+    Tasks: job.Tasks.map(normaliseTask),
+  });
+}
+
+function normaliseTask(task: Task): Task {
+  return {
+    ...task,
+    Engine: normaliseSpec(task.Engine),
+    Publisher: normaliseSpec(task.Publisher ?? { Type: '' }),
+    InputSources: (task.InputSources ?? []).map((input) => ({
+      Source: normaliseSpec(input.Source),
+      Alias: input.Alias.trim(),
+      Target: input.Target.trim(),
+    })),
+    ResultPaths: (task.ResultPaths ?? []).map(({ Name, Path }) => ({ Name: Name.trim(), Path: Path.trim() })),
+    Resources: normaliseResources(task.Resources ?? {}),
+    Network: {
+      ...(task.Network ?? { Type: 'Default' }),
+      Domains: (task.Network?.Domains ?? []).map((domain) => domain.trim().toLowerCase()),
+    },
+    Timeouts: normaliseTimeouts(task.Timeouts ?? {}),
+  };
+}
+
+function normaliseSpec(config: SpecConfig | null): SpecConfig | null {
+  return config === null ? null : { ...config, Type: config.Type.trim() };
+}
+
+export function normaliseResources(resources: ResourcesConfig): ResourcesConfig {
+  const clean = Object.entries(resources).map((
+    [key, text],
+  ) => [key, text.toLowerCase().replace(/[ \n]/g, '')]);
+  return Object.fromEntries(clean);
+}
+
+/** For execution and total an explicit 0 says the same as none; only the queue time-out tells them apart (A3). */
+function normaliseTimeouts({ ExecutionTimeout, QueueTimeout, TotalTimeout }: TimeoutConfig): TimeoutConfig {
+  return {
+    ...(ExecutionTimeout ? { ExecutionTimeout } : {}),
+    ...(QueueTimeout === undefined ? {} : { QueueTimeout }),
+    ...(TotalTimeout ? { TotalTimeout } : {}),
+  };
+}
