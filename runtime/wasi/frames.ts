@@ -1,0 +1,71 @@
+/**
+ * What passes between a node and its module processes: one JSON object a line over plain pipes.
+ *
+ * ```
+ * child → parent   hello                 ready for work (sent once)
+ * parent → child   run                   the child is idle; it answers with exactly one `end`
+ * child → parent   end
+ * ```
+ *
+ * The pipe to the child is also its life line: when it closes, the child kills itself even while a module is busy.
+ */
+import type { Mount } from './tree.ts';
+
+export interface HelloFrame {
+  readonly type: 'hello';
+  readonly pid: number;
+}
+
+/** All that a run of a module is; paths of modules are the guest's, all others the host's. */
+export interface RunFrame {
+  readonly type: 'run';
+  readonly entryModule: string;
+  readonly entryPoint: string;
+  readonly importModules: readonly string[];
+  /** Without the program name. */
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly mounts: readonly Mount[];
+  /** Bytes; 0 for what 32-bit addresses reach. */
+  readonly memoryLimit: number;
+  readonly logPath: string;
+  readonly logLimit: number;
+}
+
+export type WasmEnd =
+  | { readonly kind: 'exited'; readonly exitCode: number }
+  | {
+    readonly kind: 'failed';
+    readonly code: string;
+    readonly message: string;
+    readonly hint: string;
+    readonly class: 'user' | 'infrastructure';
+    readonly exitCode?: number;
+  };
+
+export interface EndFrame {
+  readonly type: 'end';
+  readonly end: WasmEnd;
+  /** The child is as good as new and takes another run. */
+  readonly reusable: boolean;
+}
+
+export type ChildFrame = HelloFrame | EndFrame;
+
+/** The sub-command that makes the executable a module process. */
+export const CHILD_COMMAND = '__wasm-child';
+
+export function encodeFrame(frame: ChildFrame | RunFrame): string {
+  return `${JSON.stringify(frame)}\n`;
+}
+
+/** Cuts a stream of text into lines; keeps the last, incomplete one. */
+export class Lines {
+  #rest = '';
+
+  push(text: string): string[] {
+    const lines = (this.#rest + text).split('\n');
+    this.#rest = lines.pop()!;
+    return lines;
+  }
+}

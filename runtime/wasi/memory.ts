@@ -1,0 +1,88 @@
+/** The guest's memory as host functions see it. Views are made anew when the memory has grown. */
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** Integers are little-endian; each access beyond the memory throws RangeError, which the guest sees as EFAULT. */
+export class GuestMemory {
+  #memory: WebAssembly.Memory | null = null;
+  #view = new DataView(new ArrayBuffer(0));
+  #bytes = new Uint8Array(0);
+
+  attach(memory: WebAssembly.Memory | null): void {
+    this.#memory = memory;
+  }
+
+  get view(): DataView {
+    this.#refresh();
+    return this.#view;
+  }
+
+  /** A view of guest memory: valid until the guest runs again. */
+  bytes(pointer: number, length: number): Uint8Array {
+    this.#refresh();
+    const start = pointer >>> 0;
+    const size = length >>> 0;
+    if (start + size > this.#bytes.length) throw new RangeError('outside the guest memory');
+    return this.#bytes.subarray(start, start + size);
+  }
+
+  /** @throws TypeError with code EILSEQ when the bytes are not UTF-8 */
+  text(pointer: number, length: number): string {
+    try {
+      return decoder.decode(this.bytes(pointer, length));
+    } catch (error) {
+      if (error instanceof RangeError) throw error;
+      throw Object.assign(new TypeError('not UTF-8', { cause: error }), { code: 'EILSEQ' });
+    }
+  }
+
+  setU8(pointer: number, value: number): void {
+    this.view.setUint8(pointer >>> 0, value);
+  }
+  setU16(pointer: number, value: number): void {
+    this.view.setUint16(pointer >>> 0, value, true);
+  }
+  setU32(pointer: number, value: number): void {
+    this.view.setUint32(pointer >>> 0, value, true);
+  }
+  setU64(pointer: number, value: bigint): void {
+    this.view.setBigUint64(pointer >>> 0, value, true);
+  }
+
+  /** The buffers of a scatter/gather list. */
+  buffers(list: number, count: number): Uint8Array[] {
+    const result: Uint8Array[] = [];
+    const { view } = this;
+    for (let index = 0; index < count >>> 0; index++) {
+      const at = (list >>> 0) + index * 8;
+      const length = view.getUint32(at + 4, true);
+      if (length > 0) result.push(this.bytes(view.getUint32(at, true), length));
+    }
+    return result;
+  }
+
+  /** Writes texts, each closed by a zero byte, and a table of pointers to them. */
+  putStrings(table: number, buffer: number, texts: readonly string[]): void {
+    let at = buffer >>> 0;
+    texts.forEach((text, index) => {
+      const bytes = encoder.encode(`${text}\0`);
+      this.setU32((table >>> 0) + index * 4, at);
+      this.bytes(at, bytes.length).set(bytes);
+      at += bytes.length;
+    });
+  }
+
+  #refresh(): void {
+    const buffer = this.#memory?.buffer;
+    if (buffer && buffer !== this.#bytes.buffer) {
+      this.#bytes = new Uint8Array(buffer);
+      this.#view = new DataView(buffer);
+    }
+  }
+}
+
+/** Bytes that {@link GuestMemory.putStrings} needs in its buffer. */
+export function stringsSize(texts: readonly string[]): number {
+  return texts.reduce((sum, text) => sum + encoder.encode(text).length + 1, 0);
+}
