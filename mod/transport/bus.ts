@@ -8,6 +8,8 @@ export interface BusMessage {
   readonly reply: string;
   readonly data: Uint8Array;
   readonly headers: Readonly<Record<string, string>>;
+  /** Status of the server instead of a message: 503 = what was published with this reply subject reached nobody. */
+  readonly status?: number | undefined;
 }
 
 export interface Subscription {

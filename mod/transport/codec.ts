@@ -119,6 +119,7 @@ const CODECS: { readonly [T in MessageType]: Codec<Payloads[T]> } = {
     Revision: required(uint64),
   }),
   ExecutionInventory: define<ExecutionInventory>('ExecutionInventory', {
+    More: omitEmpty(flag),
     Executions: required(
       list(
         struct<ExecutionInventory['Executions'][number]>('InventoryEntry', {

@@ -3,7 +3,7 @@
  * resending; what the messages mean is the caller's. A message is acknowledged only after `receive` has resolved, that
  * is after its transaction is durable (invariants.md S8); it may come more than once.
  */
-import type { NodeInfo, Resources } from '../model/mod.ts';
+import type { BacalhauError, NodeInfo, Resources } from '../model/mod.ts';
 import type { World } from '../../runtime/world.ts';
 import type { Bus, Connect } from './bus.ts';
 import type {
@@ -38,6 +38,11 @@ export interface Outbox<M> {
   changed(after: bigint, signal: AbortSignal): Promise<void>;
   /** All up to and including `seq` have been acknowledged. */
   acknowledged(seq: bigint): Promise<void>;
+  /**
+   * This one can never be delivered (larger than the connection allows, or refused as unreadable again and again); it
+   * counts as acknowledged afterwards. Where absent, such a message ends the session, again and again.
+   */
+  undeliverable?(seq: bigint, error: BacalhauError): Promise<void>;
 }
 
 export interface Timings {

@@ -1,13 +1,5 @@
 /** Payloads of `ncl/v1` (nats-protocol.md 6 and 7.4), in the order of keys in which the original writes them. */
-import type {
-  Event,
-  Execution,
-  JobType,
-  NodeInfo,
-  Resources,
-  RunOutput,
-  SpecConfig,
-} from '../model/mod.ts';
+import type { Event, Execution, JobType, NodeInfo, Resources, RunOutput, SpecConfig } from '../model/mod.ts';
 
 type Events = readonly Event[] | null;
 
@@ -60,6 +52,8 @@ export interface ExecutionInventory {
     readonly Phase: string;
     readonly Revision: bigint;
   }[];
+  /** Set when the inventory goes on in the next message; it is complete with the first that does not say so. */
+  readonly More?: boolean;
 }
 
 /** Messages to a node, by type name. */

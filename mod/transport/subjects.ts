@@ -36,7 +36,11 @@ export function nodeOfSubject(subject: string): string {
  */
 export function checkNodeId(nodeId: string): void {
   if (nodeId !== '' && !/[\s\0.*>]/.test(nodeId)) return;
-  throw new BacalhauError('BadRequest', `Cannot use node id "${nodeId}": it is empty or has a blank, ".", "*" or ">"`, {
-    hint: 'Use letters, digits, "-", "_" and "=".',
-  });
+  throw new BacalhauError(
+    'BadRequest',
+    `Cannot use node id "${nodeId}": it is empty or has a blank, ".", "*" or ">"`,
+    {
+      hint: 'Use letters, digits, "-", "_" and "=".',
+    },
+  );
 }
