@@ -165,7 +165,7 @@ function readOrder<T extends string>(text: string, orders: Readonly<Record<strin
 }
 
 function readListQuery(query: Query): JobListQuery {
-  const common = { namespace: query.text('namespace'), labels: readSelector(query.all('labels').join(',')) };
+  const common = { namespace: query.text('namespace'), labels: readSelector(query) };
   const text = query.text('next_token');
   if (text === '') {
     return {

@@ -45,7 +45,7 @@ export function nodeRoutes(app: Hono<ApiEnv>, nodes: NodesBackend): void {
       throw requestError(`Cannot order nodes by "${orderBy}": it is none of ${valid}`);
     }
     const found = await nodes.listNodes({
-      labels: readSelector(query.all('labels').join(',')),
+      labels: readSelector(query),
       approval: query.text('filter-approval').toUpperCase(),
       status: query.text('filter-status').toUpperCase(),
     });
