@@ -17,7 +17,7 @@
  *   an offset that a client made up is moved to the next true record instead of reading garbage.
  */
 export { type LogLimit, LogWriter } from './log_writer.ts';
-export { type ReadLogOptions, readLog, tailLog, type TailStart } from './log_reader.ts';
+export { readLog, type ReadLogOptions, tailLog, type TailStart } from './log_reader.ts';
 export { type ExtractCaps, type ExtractedStreams, extractStreams } from './log_extract.ts';
 
 export const BLOCK_SIZE = 65_536;

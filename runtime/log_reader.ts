@@ -1,6 +1,13 @@
 /** Reads a log (format: log_file.ts) from an offset, waits for more, and finds the last lines of a long one. */
 import { type FileHandle, open } from 'node:fs/promises';
-import { blockStart, FILE_HEADER_SIZE, isLogHeader, type LogRecord, nextBlock, parseRecord } from './log_file.ts';
+import {
+  blockStart,
+  FILE_HEADER_SIZE,
+  isLogHeader,
+  type LogRecord,
+  nextBlock,
+  parseRecord,
+} from './log_file.ts';
 import { FileWatch } from './watch.ts';
 
 export interface ReadLogOptions {
@@ -25,7 +32,10 @@ export interface TailStart {
  * The records from an offset on. A log that does not exist yet is empty (and waited for when following).
  * @throws Error when the file is no log; the error of the file system otherwise
  */
-export async function* readLog(path: string, options: ReadLogOptions = {}): AsyncGenerator<LogRecord, void, void> {
+export async function* readLog(
+  path: string,
+  options: ReadLogOptions = {},
+): AsyncGenerator<LogRecord, void, void> {
   const { signal } = options;
   const watch = options.follow ? new FileWatch(path) : null;
   let ended = !watch;
@@ -131,7 +141,11 @@ async function firstRecord(file: FileHandle, wanted: number): Promise<number> {
 }
 
 /** The whole records from `offset` (a record's beginning) to `limit` or the end of the file. */
-async function* recordsFrom(file: FileHandle, offset: number, limit = Infinity): AsyncGenerator<LogRecord, void, void> {
+async function* recordsFrom(
+  file: FileHandle,
+  offset: number,
+  limit = Infinity,
+): AsyncGenerator<LogRecord, void, void> {
   while (offset < limit) {
     const end = nextBlock(offset);
     const there = Math.min((await file.stat()).size, end) - offset;

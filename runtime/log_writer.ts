@@ -1,13 +1,5 @@
 /** Appends to a log (format: log_file.ts). Synchronous, since the writer is a process whose only work is the program. */
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  ftruncateSync,
-  openSync,
-  readSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 import {
   BLOCK_SIZE,
   blockStart,
@@ -91,7 +83,11 @@ export class LogWriter {
         start = room;
         room = BLOCK_SIZE;
       }
-      const length = Math.min(bytes.length - done, room - RECORD_HEADER_SIZE, BLOCK_SIZE - start - RECORD_HEADER_SIZE);
+      const length = Math.min(
+        bytes.length - done,
+        room - RECORD_HEADER_SIZE,
+        BLOCK_SIZE - start - RECORD_HEADER_SIZE,
+      );
       this.#scratch[start] = stream;
       this.#scratch[start + 1] = 0;
       this.#view.setUint16(start + 2, length, true);

@@ -19,7 +19,9 @@ export function processStartTime(pid: number): string | null {
     return `${fields[19]}@${bootId}`;
   }
   if (process.platform === 'win32') return null;
-  const { status, stdout } = spawnSync('ps', ['-o', 'stat=', '-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' });
+  const { status, stdout } = spawnSync('ps', ['-o', 'stat=', '-o', 'lstart=', '-p', String(pid)], {
+    encoding: 'utf8',
+  });
   const text = stdout?.trim() ?? '';
   if (status !== 0 || text === '' || text.startsWith('Z')) return null;
   return text.replace(/^\S+\s+/, '');
@@ -45,7 +47,9 @@ export function processAlive(pid: number): boolean {
  */
 export function killGroup(pid: number): boolean {
   // 0 and 1 would mean our own group and every process.
-  if (!Number.isSafeInteger(pid) || pid <= 1) throw new RangeError(`Cannot kill "${pid}": not the id of a child process`);
+  if (!Number.isSafeInteger(pid) || pid <= 1) {
+    throw new RangeError(`Cannot kill "${pid}": not the id of a child process`);
+  }
   try {
     process.kill(process.platform === 'win32' ? pid : -pid, 'SIGKILL');
     return true;

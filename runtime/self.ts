@@ -41,7 +41,17 @@ function script(main: string): string {
 }
 
 /** What an interpreter needs to find its cache, and Windows to start a program at all. */
-const KEPT = ['HOME', 'DENO_DIR', 'XDG_CACHE_HOME', 'USERPROFILE', 'LOCALAPPDATA', 'SystemRoot', 'TMPDIR', 'TEMP', 'TMP'];
+const KEPT = [
+  'HOME',
+  'DENO_DIR',
+  'XDG_CACHE_HOME',
+  'USERPROFILE',
+  'LOCALAPPDATA',
+  'SystemRoot',
+  'TMPDIR',
+  'TEMP',
+  'TMP',
+];
 
 /**
  * The environment of a child of ours: nothing of the user's but what a runtime cannot do without. `BUN_*` in particular

@@ -63,6 +63,8 @@ export type RunEnd =
 /** One run that exists on the host. */
 export interface Run {
   readonly identity: EngineIdentity;
+  /** Of a run that `find` gave: only one that is `created` may still be started. Absent = it was started. */
+  readonly state?: 'created' | 'running' | 'ended';
   /** Lets the program go; called at most once per run number (invariants.md S13). */
   start(): Promise<void>;
   /** Resolves when the program has ended and its log is complete; may be called before `start`. */

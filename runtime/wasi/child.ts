@@ -4,7 +4,7 @@
  */
 import { writeSync } from 'node:fs';
 import process from 'node:process';
-import { encodeFrame, type ChildFrame, Lines, type RunFrame } from './frames.ts';
+import { type ChildFrame, encodeFrame, Lines, type RunFrame } from './frames.ts';
 import { ModuleCache } from './module_cache.ts';
 import { runModule } from './run.ts';
 import { startWatchdog } from './watchdog.ts';

@@ -65,7 +65,14 @@ export class Descriptors {
     this.#open.set(0, { kind: 'empty' });
     this.#open.set(1, { kind: 'output', write: stdout });
     this.#open.set(2, { kind: 'output', write: stderr });
-    this.add({ kind: 'directory', path: [], preopen: '/', rights: Right.all, inheriting: Right.all, entries: null });
+    this.add({
+      kind: 'directory',
+      path: [],
+      preopen: '/',
+      rights: Right.all,
+      inheriting: Right.all,
+      entries: null,
+    });
   }
 
   get(fd: number): Descriptor {

@@ -115,7 +115,9 @@ export const fd: Family = ({ memory, descriptors, tree }) => {
       if (descriptor.kind !== 'file' && descriptor.kind !== 'directory') return Errno.notcapable;
       // Rights are only ever given up.
       const [rights, inherited] = [BigInt.asUintN(64, base), BigInt.asUintN(64, inheriting)];
-      if ((rights & ~descriptor.rights) !== 0n || (inherited & ~descriptor.inheriting) !== 0n) return Errno.notcapable;
+      if ((rights & ~descriptor.rights) !== 0n || (inherited & ~descriptor.inheriting) !== 0n) {
+        return Errno.notcapable;
+      }
       descriptor.rights = rights;
       descriptor.inheriting = inherited;
     },

@@ -39,6 +39,8 @@ export function newTimes(
   flags: number,
 ): { atime: number; mtime: number } {
   const pick = (value: bigint, set: number, now: number, old: bigint) =>
-    (flags & now) !== 0 ? Date.now() / 1000 : Number((flags & set) !== 0 ? BigInt.asUintN(64, value) : old) / 1e9;
+    (flags & now) !== 0
+      ? Date.now() / 1000
+      : Number((flags & set) !== 0 ? BigInt.asUintN(64, value) : old) / 1e9;
   return { atime: pick(atime, 1, 2, current.atimeNs), mtime: pick(mtime, 4, 8, current.mtimeNs) };
 }

@@ -55,7 +55,11 @@ class Linker {
   instantiate(path: string): WebAssembly.Instance {
     if (this.#linking.includes(path)) {
       const circle = [...this.#linking, path].map((each) => `"${each}"`).join(' → ');
-      throw new RunFailure('LinkError', `Cannot link module "${path}": it imports itself (${circle})`, 'Break the circle');
+      throw new RunFailure(
+        'LinkError',
+        `Cannot link module "${path}": it imports itself (${circle})`,
+        'Break the circle',
+      );
     }
     this.#linking.push(path);
     const { cache, tree, descriptors, frame } = this.#context;
@@ -107,13 +111,20 @@ class Linker {
   }
 
   /** @param optional whether we can do without: a memory is made when nobody gives one */
-  #exported(path: string, module: string, name: string, optional: boolean): WebAssembly.ExportValue | undefined {
+  #exported(
+    path: string,
+    module: string,
+    name: string,
+    optional: boolean,
+  ): WebAssembly.ExportValue | undefined {
     const known = this.#libraries.get(plainName(module));
     if (known) return known.exports[name];
     try {
       return this.library(module).exports[name];
     } catch (error) {
-      if (!(error instanceof RunFailure) || error.end.kind !== 'failed' || error.end.code !== 'ModuleNotFound') throw error;
+      if (
+        !(error instanceof RunFailure) || error.end.kind !== 'failed' || error.end.code !== 'ModuleNotFound'
+      ) throw error;
       this.#linking.length = this.#linking.indexOf(path) + 1;
       if (optional) return undefined;
       throw new RunFailure(

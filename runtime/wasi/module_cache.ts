@@ -3,7 +3,7 @@
  * it once per child. The key is the content, since each execution may have its own copy of the file.
  */
 import { createHash } from 'node:crypto';
-import { fstatSync, openSync, readdirSync, readSync, closeSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
 import { Errno, WasiError } from './errno.ts';
 import type { WasmEnd } from './frames.ts';
 import { type ImportedMemory, limitMemory, MemoryTooLarge } from './memory_limit.ts';
@@ -65,16 +65,23 @@ export class ModuleCache {
 
 function compile(bytes: Uint8Array<ArrayBuffer>, path: string, memoryLimit: number): Compiled {
   checkHeader(bytes, path);
-  let limited: { bytes: Uint8Array<ArrayBuffer>; imports: readonly ImportedMemory[] } = { bytes, imports: [] };
+  let limited: { bytes: Uint8Array<ArrayBuffer>; imports: readonly ImportedMemory[] } = {
+    bytes,
+    imports: [],
+  };
   try {
     limited = limitMemory(bytes, memoryLimit || Infinity);
   } catch (error) {
     if (error instanceof MemoryTooLarge) {
       throw new RunFailure(
         'MemoryLimit',
-        `Cannot run module "${path}": it needs ${mebibytes(error.minimumBytes)} of memory to start, the task may use ` +
+        `Cannot run module "${path}": it needs ${
+          mebibytes(error.minimumBytes)
+        } of memory to start, the task may use ` +
           `${mebibytes(memoryLimit)}`,
-        `Ask for more memory, for example Resources: { Memory: "${Math.ceil(error.minimumBytes / 2 ** 20)}Mi" }`,
+        `Ask for more memory, for example Resources: { Memory: "${
+          Math.ceil(error.minimumBytes / 2 ** 20)
+        }Mi" }`,
         { cause: error },
       );
     }
@@ -101,7 +108,8 @@ function checkHeader(bytes: Uint8Array, path: string): void {
   if (bytes.length < 8 || MAGIC.some((byte, index) => bytes[index] !== byte)) {
     throw new RunFailure(
       'NotWebAssembly',
-      `Cannot run module "${path}": the file is not WebAssembly` + (bytes.length === 0 ? ' (it is empty)' : ''),
+      `Cannot run module "${path}": the file is not WebAssembly` +
+        (bytes.length === 0 ? ' (it is empty)' : ''),
       'EntryModule and ImportModules name compiled modules (*.wasm); text format (*.wat) and archives are not run',
     );
   }
@@ -117,12 +125,14 @@ function checkHeader(bytes: Uint8Array, path: string): void {
 
 /** @throws RunFailure */
 function readModule(tree: Tree, path: string): Uint8Array<ArrayBuffer> {
-  const hint = 'EntryModule and ImportModules are paths inside the task: normally the Target of an input source';
+  const hint =
+    'EntryModule and ImportModules are paths inside the task: normally the Target of an input source';
   try {
     let place = tree.resolve([], `./${path}`, true);
     let stat = place.hostPath === null ? null : lstat(place.hostPath);
-    if (place.hostPath !== null && stat?.isDirectory()) {
-      const names = readdirSync(place.hostPath).filter((name) => name.endsWith('.wasm'));
+    if (place.hostPath === null || stat?.isDirectory()) {
+      const listed = place.hostPath === null ? [] : readdirSync(place.hostPath);
+      const names = [...new Set([...listed, ...place.mounted])].filter((name) => name.endsWith('.wasm'));
       if (names.length !== 1) {
         const which = names.length === 0 ? 'no' : `${names.length}`;
         throw new RunFailure(
@@ -132,7 +142,7 @@ function readModule(tree: Tree, path: string): Uint8Array<ArrayBuffer> {
         );
       }
       place = tree.resolve(place.path, names[0]!, true);
-      stat = lstat(place.hostPath!);
+      stat = place.hostPath === null ? null : lstat(place.hostPath);
     }
     if (!stat?.isFile()) throw new WasiError(Errno.noent);
     const fd = openSync(place.hostPath!, 'r');
@@ -151,7 +161,9 @@ function readModule(tree: Tree, path: string): Uint8Array<ArrayBuffer> {
   } catch (error) {
     if (error instanceof RunFailure) throw error;
     const why = error instanceof WasiError
-      ? error.errno === Errno.notcapable ? 'the path leaves the task\'s file system' : 'no such file in the task'
+      ? error.errno === Errno.notcapable
+        ? "the path leaves the task's file system"
+        : 'no such file in the task'
       : (error as Error).message;
     throw new RunFailure('ModuleNotFound', `Cannot find module "${path}": ${why}`, hint, { cause: error });
   }

@@ -14,7 +14,7 @@ import {
 import { Buffer } from 'node:buffer';
 import { FdFlag, Right } from './descriptors.ts';
 import { Errno, WasiError } from './errno.ts';
-import { fileType, FileType, newTimes, putFilestat } from './filestat.ts';
+import { FileType, fileType, newTimes, putFilestat } from './filestat.ts';
 import type { Family } from './host.ts';
 import { lstat, type Place } from './tree.ts';
 
@@ -67,7 +67,14 @@ export const path: Family = ({ memory, descriptors, tree }) => {
         if (truncate || (rights & Right.write) !== 0n) return Errno.isdir;
         memory.setU32(
           result,
-          descriptors.add({ kind: 'directory', path: place.path, preopen: null, rights, inheriting, entries: null }),
+          descriptors.add({
+            kind: 'directory',
+            path: place.path,
+            preopen: null,
+            rights,
+            inheriting,
+            entries: null,
+          }),
         );
         return;
       }

@@ -31,7 +31,11 @@ export const poll: Family = ({ memory, descriptors }) => ({
         const timeout = view.getBigUint64(at + 24, true);
         const absolute = (view.getUint16(at + 40, true) & ABSOLUTE) !== 0;
         if (id > 1) ready.push({ userdata, type, errno: Errno.inval, bytes: 0n });
-        else timers.push({ userdata, wait: absolute ? timeout - clockNanos(id) : timeout, errno: Errno.success });
+        else {timers.push({
+            userdata,
+            wait: absolute ? timeout - clockNanos(id) : timeout,
+            errno: Errno.success,
+          });}
       } else {
         let errno: Errno = Errno.success;
         try {

@@ -3,7 +3,7 @@ import { lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DirectoryEntry } from './descriptors.ts';
 import { Errno } from './errno.ts';
-import { fileType, FileType } from './filestat.ts';
+import { FileType, fileType } from './filestat.ts';
 import type { Family } from './host.ts';
 import type { Tree } from './tree.ts';
 

@@ -51,7 +51,9 @@ const CLEAN: Readonly<Record<string, true>> = {
 function entryPoint(frame: RunFrame, instance: WebAssembly.Instance): () => unknown {
   const found = instance.exports[frame.entryPoint];
   if (typeof found !== 'function') {
-    const names = Object.keys(instance.exports).filter((name) => typeof instance.exports[name] === 'function');
+    const names = Object.keys(instance.exports).filter((name) =>
+      typeof instance.exports[name] === 'function'
+    );
     throw new RunFailure(
       'EntryPointNotFound',
       `Cannot start module "${frame.entryModule}": it exports no function "${frame.entryPoint}"`,
@@ -68,7 +70,9 @@ function entryPoint(frame: RunFrame, instance: WebAssembly.Instance): () => unkn
     );
   }
   const { _initialize } = instance.exports;
-  if (frame.entryPoint !== '_start' && frame.entryPoint !== '_initialize' && typeof _initialize === 'function') {
+  if (
+    frame.entryPoint !== '_start' && frame.entryPoint !== '_initialize' && typeof _initialize === 'function'
+  ) {
     _initialize();
   }
   return found as () => unknown;
@@ -81,14 +85,18 @@ function endOf(thrown: unknown, frame: RunFrame, entered: boolean): WasmEnd {
   const foreign = WebAssembly as unknown as { Exception?: new (...args: never[]) => object };
   const exception = foreign.Exception !== undefined && thrown instanceof foreign.Exception;
   if (entered && (thrown instanceof WebAssembly.RuntimeError || overflow || exception)) {
-    const text = thrown instanceof Error ? thrown.message : String(thrown);
+    const text = (thrown instanceof Error ? thrown.message : String(thrown)).replace(
+      / \(evaluating .*\)$/,
+      '',
+    );
     const why = exception ? 'an exception that nobody caught' : overflow ? 'its call stack overflowed' : text;
     const stack = guestStack(thrown);
     return {
       kind: 'failed',
       code: 'ModuleTrapped',
       message: `Module "${frame.entryModule}" was ended by a trap: ${why}${stack && `\n${stack}`}`,
-      hint: 'The program itself did something that WebAssembly forbids; see its log for what it printed before',
+      hint:
+        'The program itself did something that WebAssembly forbids; see its log for what it printed before',
       class: 'user',
       exitCode: 1,
     };

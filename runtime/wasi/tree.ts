@@ -96,7 +96,9 @@ export class Tree {
       if (stat?.isSymbolicLink()) {
         if (++links > MAX_LINKS) throw new WasiError(Errno.loop);
         const target = readlinkSync(hostPath);
-        if (target.startsWith('/') || (sep === '\\' && /^[A-Za-z]:|^\\/.test(target))) throw new WasiError(Errno.notcapable);
+        if (target.startsWith('/') || (sep === '\\' && /^[A-Za-z]:|^\\/.test(target))) {
+          throw new WasiError(Errno.notcapable);
+        }
         walked.pop();
         waiting.push(...components(target).reverse());
         if (last && target.endsWith('/')) mustBeDirectory = true;

@@ -1,0 +1,140 @@
+/** The parent's end of one module process (runtime/wasi/child.ts): start it, hand it a run, kill it. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { BacalhauError } from '../../model/mod.ts';
+import { killGroup, processStartTime } from '../../../runtime/process.ts';
+import { childEnvironment } from '../../../runtime/self.ts';
+import {
+  type ChildFrame,
+  encodeFrame,
+  type EndFrame,
+  Lines,
+  type RunFrame,
+} from '../../../runtime/wasi/frames.ts';
+
+/** What is kept of a child's stderr to explain its death. */
+const STDERR_BYTES = 2000;
+
+export class ModuleProcess {
+  /** Resolves when the process is gone. */
+  readonly gone: Promise<void>;
+  readonly pid: number;
+  /** See `processStartTime`; null where the system cannot tell. */
+  readonly startTime: string | null;
+  #child: ChildProcess;
+  #alive = true;
+  #answer: ((frame: EndFrame | null) => void) | null = null;
+  #stderr = '';
+
+  private constructor(child: ChildProcess, gone: Promise<void>) {
+    this.#child = child;
+    this.gone = gone;
+    this.pid = child.pid!;
+    this.startTime = processStartTime(this.pid);
+  }
+
+  /**
+   * Starts a process and resolves when it is ready for work.
+   * @param signal aborted when it took too long or is not wanted any more; the process is killed then
+   * @throws BacalhauError of class infrastructure
+   */
+  static async start(
+    command: readonly string[],
+    directory: string,
+    signal: AbortSignal,
+  ): Promise<ModuleProcess> {
+    const [program = '', ...args] = command;
+    const child = spawn(program, args, {
+      cwd: directory,
+      env: childEnvironment(),
+      // A group of its own: Ctrl-C at the terminal reaches us, not the pool.
+      detached: true,
+      stdio: ['pipe', 'pipe', 'pipe'],
+      windowsHide: true,
+    });
+    const { promise: gone, resolve: onGone } = Promise.withResolvers<void>();
+    let spawnError: Error | undefined;
+    child.once('error', (error) => {
+      spawnError = error;
+      if (child.pid === undefined) onGone();
+    });
+    child.once('exit', () => onGone());
+    const fail = (why: string, cause?: unknown) =>
+      new BacalhauError('EngineFailure', `Cannot start a module process "${program}": ${why}`, {
+        component: 'WasmEngine',
+        hint:
+          'The node starts its own executable again for modules: it must be runnable, and memory must be left',
+        details: { class: 'infrastructure' },
+        cause,
+      });
+    if (child.pid === undefined) {
+      await gone;
+      throw fail(spawnError?.message ?? 'the system refused', spawnError);
+    }
+    const self = new ModuleProcess(child, gone);
+    const hello = self.#listen();
+    const { promise: aborted, resolve: onAbort } = Promise.withResolvers<'aborted'>();
+    const abort = () => onAbort('aborted');
+    signal.addEventListener('abort', abort, { once: true });
+    if (signal.aborted) abort();
+    const first = await Promise.race([hello, gone, aborted]);
+    signal.removeEventListener('abort', abort);
+    if (first === 'hello') return self;
+    await self.kill();
+    const text = self.#stderr.trim();
+    throw fail(
+      first === 'aborted' ? 'it did not answer in time' : `it ended at once${text && `: ${text}`}`,
+      signal.reason,
+    );
+  }
+
+  get alive(): boolean {
+    return this.#alive;
+  }
+
+  /** How the process ended, for people. */
+  get epitaph(): string {
+    const { exitCode, signalCode } = this.#child;
+    const text = this.#stderr.trim().split('\n').slice(-3).join(' ');
+    return (signalCode ? `killed by ${signalCode}` : `exit code ${exitCode}`) + (text && `: ${text}`);
+  }
+
+  /** Runs one module; null when the process died over it. */
+  async run(frame: RunFrame): Promise<EndFrame | null> {
+    if (!this.#alive) return null;
+    const { promise, resolve } = Promise.withResolvers<EndFrame | null>();
+    this.#answer = resolve;
+    this.#child.stdin!.write(encodeFrame(frame));
+    const end = await promise;
+    this.#answer = null;
+    return end;
+  }
+
+  /** Kills the process and its group; resolves when it is gone. Idempotent. */
+  async kill(): Promise<void> {
+    if (this.#alive) killGroup(this.pid);
+    await this.gone;
+  }
+
+  #listen(): Promise<'hello'> {
+    const { promise, resolve } = Promise.withResolvers<'hello'>();
+    const { stdin, stdout, stderr } = this.#child;
+    const lines = new Lines();
+    stdout!.setEncoding('utf8').on('data', (text: string) => {
+      for (const line of lines.push(text)) {
+        const frame = JSON.parse(line) as ChildFrame;
+        if (frame.type === 'hello') resolve('hello');
+        else this.#answer?.(frame);
+      }
+    });
+    stderr!.setEncoding('utf8').on('data', (text: string) => {
+      this.#stderr = (this.#stderr + text).slice(-STDERR_BYTES);
+    });
+    // A write to a child that just died; its end is noticed by `exit`.
+    stdin!.on('error', () => this.#answer?.(null));
+    this.gone.then(() => {
+      this.#alive = false;
+      this.#answer?.(null);
+    });
+    return promise;
+  }
+}

@@ -1,0 +1,167 @@
+/**
+ * The engine `wasm`: modules under WASI preview 1, each run in a process of its own from a warm pool, because nothing
+ * else ends a busy module. Limits are memory (by rewriting the module) and output (by the log); time is the node's to
+ * watch, which calls `stop`.
+ *
+ * The task's file system: inputs at their targets, each output under `/<name>` and at its path.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { BacalhauError, type Refusal, type Task } from '../../model/mod.ts';
+import { killGroup, processStartTime } from '../../../runtime/process.ts';
+import { selfCommand } from '../../../runtime/self.ts';
+import { CHILD_COMMAND, type RunFrame } from '../../../runtime/wasi/frames.ts';
+import type { Mount } from '../../../runtime/wasi/tree.ts';
+import type { World } from '../../../runtime/world.ts';
+import type { Engine, EngineIdentity, Run, RunRequest } from '../engine.ts';
+import { isRefusal, parseWasmParams, type WasmParams } from './params.ts';
+import { ProcessPool } from './pool.ts';
+import { WasmRun } from './run.ts';
+
+/** What 32-bit addresses reach. */
+const MAX_MEMORY = 4 * 1024 ** 3;
+
+export interface WasmEngineOptions {
+  readonly world: World;
+  /** Processes for short runs; long ones get theirs beyond it. Default: the number of cores. */
+  readonly poolSize?: number;
+  /** Idle processes that are kept, the first of them started at once. Default 1. */
+  readonly maxIdle?: number;
+  /** Milliseconds after which further idle processes go. Default 10,000. */
+  readonly idleMs?: number;
+  /** A fresh process for each run. */
+  readonly oneShot?: boolean;
+  /** How to start a module process. Default: this program with its hidden sub-command. */
+  readonly childCommand?: readonly string[];
+  /** Bytes for a task that asks for none; 0 (default) leaves it what 32-bit addresses reach. */
+  readonly memoryDefault?: number;
+}
+
+/** The engine; its first process is started in the background. Call `close` to end them all. */
+export function wasmEngine(options: WasmEngineOptions): Engine {
+  return new WasmEngine(options);
+}
+
+class WasmEngine implements Engine {
+  readonly type = 'wasm';
+  readonly #memoryDefault: number;
+  readonly #runs = new Map<string, WasmRun>();
+  /** The working directory of all processes; nothing is ever written to it. */
+  readonly #directory: Promise<string>;
+  readonly #pool: Promise<ProcessPool>;
+
+  constructor(options: WasmEngineOptions) {
+    this.#memoryDefault = options.memoryDefault ?? 0;
+    this.#directory = mkdtemp(join(tmpdir(), 'bacalhau-wasm-'));
+    this.#pool = this.#directory.then((directory) =>
+      new ProcessPool({
+        world: options.world,
+        command: options.childCommand ?? selfCommand(CHILD_COMMAND),
+        directory,
+        size: options.poolSize ?? availableParallelism(),
+        warm: options.maxIdle ?? 1,
+        idleMs: options.idleMs ?? 10_000,
+        oneShot: options.oneShot ?? false,
+      })
+    );
+    // Reported by the first run that needs it.
+    this.#pool.catch(() => {});
+  }
+
+  available(): Promise<Refusal | null> {
+    return Promise.resolve(null);
+  }
+
+  check(task: Task): Promise<Refusal | null> {
+    const params = parseWasmParams(task.Engine);
+    return Promise.resolve(isRefusal(params) ? params : null);
+  }
+
+  async create(request: RunRequest, signal: AbortSignal): Promise<Run> {
+    const params = parseWasmParams(request.task.Engine);
+    if (isRefusal(params)) {
+      throw new BacalhauError(params.code, `Cannot run task "${request.task.Name}": ${params.reason}`, {
+        component: 'WasmEngine',
+        hint: params.hint,
+        details: { class: 'user' },
+      });
+    }
+    const frame = this.#frame(request, params);
+    const pool = await this.#pool;
+    const run = new WasmRun(await pool.take(signal), pool, frame);
+    const key = runKey(request);
+    this.#runs.set(key, run);
+    const forget = () => this.#runs.delete(key);
+    run.wait().then(forget, forget);
+    return run;
+  }
+
+  /**
+   * A module ends with its node (differences.md A7), so there is nothing to adopt but a run of this very engine: what an
+   * earlier process of the node left behind is killed.
+   */
+  async find(identity: EngineIdentity, request: RunRequest): Promise<Run | null> {
+    const run = this.#runs.get(runKey(request));
+    if (run && run.identity.id === identity.id && run.identity.startTime === identity.startTime) return run;
+    const pid = Number(identity.id);
+    if (!identity.startTime || processStartTime(pid) !== identity.startTime) return null;
+    // The process may serve another run of ours by now.
+    if (!(await this.#pool).owns(pid)) killGroup(pid);
+    return null;
+  }
+
+  async close(): Promise<void> {
+    await (await this.#pool).close();
+    await rm(await this.#directory, { recursive: true, force: true });
+  }
+
+  #frame(request: RunRequest, params: WasmParams): RunFrame {
+    const memory = request.resources.Memory ?? this.#memoryDefault;
+    return {
+      type: 'run',
+      entryModule: params.entryModule,
+      entryPoint: params.entryPoint,
+      importModules: params.importModules,
+      args: params.parameters,
+      env: request.env,
+      mounts: mountsOf(request),
+      memoryLimit: Math.min(memory, MAX_MEMORY),
+      logPath: request.logPath,
+      logLimit: request.logLimit,
+    };
+  }
+}
+
+function runKey({ executionId, runNo }: RunRequest): string {
+  return `${executionId} ${runNo}`;
+}
+
+/** @throws BacalhauError when two of them claim one path */
+function mountsOf(request: RunRequest): Mount[] {
+  const mounts = new Map<string, Mount>();
+  const add = (guestPath: string, hostPath: string, readOnly: boolean) => {
+    const key = guestPath.split('/').filter((part) => part !== '' && part !== '.').join('/');
+    const other = mounts.get(key);
+    // An output whose name and path are the same place is one mount.
+    if (other?.hostPath === hostPath) return;
+    if (other) {
+      throw new BacalhauError(
+        'ValidationError',
+        `Cannot mount "${guestPath}": an input or output is there already`,
+        {
+          component: 'WasmEngine',
+          hint: 'Give every input source and result path a place of its own',
+          details: { class: 'user' },
+        },
+      );
+    }
+    mounts.set(key, { guestPath, hostPath, readOnly });
+  };
+  for (const { target, hostPath, readOnly } of request.inputs) add(target, hostPath, readOnly);
+  for (const { name, path, hostPath } of request.outputs) {
+    add(`/${name}`, hostPath, false);
+    if (path !== '') add(path, hostPath, false);
+  }
+  return [...mounts.values()];
+}
