@@ -1,0 +1,10 @@
+/** `bacalhau agent alive` */
+import { defineCommand } from '../command.ts';
+import { addObjectFlags, type ObjectOutput, printObject } from '../output/format.ts';
+
+export const command = defineCommand<ObjectOutput>({
+  configure: (command) => addObjectFlags(command, 'yaml'),
+  run: async (_args, options, context) => {
+    await printObject(context, options, { Status: await (await context.client()).alive() });
+  },
+});

@@ -1,0 +1,172 @@
+/**
+ * The seam to the library behind the command line. A command is data: how its arguments and flags are declared, and what
+ * runs. Flags follow pflag (cli.md 1.2): `--flag=false`, `-c=value`, flags anywhere, `--` ends them.
+ */
+import { Command as Library, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { BacalhauError } from '../mod/model/errors.ts';
+import type { Context, GlobalOptions } from './context.ts';
+
+/** @returns exit code; nothing = 0 */
+export type Run<O> = (args: readonly string[], options: O, context: Context) => Promise<number | void>;
+
+export interface CommandDefinition<O> {
+  /** Declares arguments, flags and longer texts; flags arrive in camel case. */
+  readonly configure: (command: Command) => void;
+  readonly run: Run<O>;
+}
+
+/** A command whose own type of options stays inside its file. */
+export type AnyCommand = CommandDefinition<Record<string, unknown>>;
+
+export function defineCommand<O extends object>(definition: CommandDefinition<O>): AnyCommand {
+  return definition as unknown as AnyCommand;
+}
+
+const TRUE = ['true', '1', 't', 'T', 'TRUE', 'True'];
+const FALSE = ['false', '0', 'f', 'F', 'FALSE', 'False'];
+
+export class Command extends Library {
+  override createCommand(name?: string): Command {
+    return new Command(name);
+  }
+
+  /** Rewrites what the library does not know of pflag: a boolean with a value, a short flag with `=`. */
+  override parseOptions(argv: string[]): { operands: string[]; unknown: string[] } {
+    const rewritten: string[] = [];
+    for (let index = 0; index < argv.length; index++) {
+      const token = argv[index]!;
+      if (token === '--') {
+        rewritten.push(...argv.slice(index));
+        break;
+      }
+      const match = /^(--[^=]+|-[^-=])=(.*)$/s.exec(token);
+      const option = this.#find(match?.[1] ?? token);
+      if (match && option && !option.required) {
+        if (TRUE.includes(match[2]!)) rewritten.push(match[1]!);
+        else if (FALSE.includes(match[2]!)) {
+          this.setOptionValueWithSource(option.attributeName(), false, 'cli');
+        } else throw this.#invalid(option, match[2]!);
+      } else if (match && option && token[1] !== '-') {
+        rewritten.push(match[1]!, match[2]!);
+      } else {
+        rewritten.push(token);
+        // The word after it is its value, whatever it looks like.
+        if (option?.required && index + 1 < argv.length) rewritten.push(argv[++index]!);
+      }
+    }
+    return super.parseOptions(rewritten);
+  }
+
+  /** A flag that may be given several times; the values in order, none = an empty list. */
+  repeatable(flags: string, description: string): this {
+    const collect = (value: string, before: string[]) => [...before, value];
+    return this.addOption(new Option(flags, description).argParser(collect).default([], 'none'));
+  }
+
+  /** @throws when the value given is none of `choices` */
+  choice(flags: string, description: string, choices: readonly string[], fallback?: string): this {
+    const option = new Option(flags, `${description} (${choices.join(', ')})`).argParser((value: string) => {
+      if (!choices.includes(value)) throw new InvalidArgumentError(`It is none of ${choices.join(', ')}.`);
+      return value;
+    });
+    return this.addOption(fallback === undefined ? option : option.default(fallback));
+  }
+
+  /** A flag whose value is an integer from 0. */
+  count(flags: string, description: string, fallback?: number): this {
+    const option = new Option(flags, description).argParser((value: string) => {
+      if (!/^\d{1,15}$/.test(value)) throw new InvalidArgumentError('It is not a positive integer.');
+      return Number(value);
+    });
+    return this.addOption(fallback === undefined ? option : option.default(fallback));
+  }
+
+  #find(flag: string): Option | undefined {
+    return this.options.find((option) => option.long === flag || option.short === flag);
+  }
+
+  #invalid(option: Option, value: string): CommanderError {
+    const message = `invalid argument "${value}" for "${option.flags}" flag: it is neither true nor false`;
+    return new CommanderError(1, 'commander.invalidArgument', message);
+  }
+}
+
+/** The flags of every command (cli.md 2.1). */
+export function addGlobalFlags(command: Command): void {
+  command.optionsGroup('Global Flags:')
+    .repeatable('-c, --config <value>', 'config file, or key=value, or a boolean key')
+    .option('--api-host <host>', 'host or URL of the API')
+    .count('--api-port <port>', 'port of the API')
+    .option('--data-dir <path>', 'state directory')
+    .addOption(new Option('--log-level <level>', 'use -c Logging.Level=LEVEL instead').hideHelp())
+    .helpOption('-h, --help', 'help for this command');
+}
+
+/** Global flags that take a value: the words after them are no commands. */
+export const VALUE_FLAGS = [
+  '-c',
+  '--config',
+  '--api-host',
+  '--api-port',
+  '--data-dir',
+  '--log-level',
+  '--profile',
+];
+
+const AUTH_HELP = `
+Auth Environment Variables:
+  BACALHAU_API_KEY       API key
+  BACALHAU_API_USERNAME  user name
+  BACALHAU_API_PASSWORD  password`;
+
+/** Common looks: help on standard output with the original's headings, nothing printed or ended by the library itself. */
+export function newCommand(path: string, summary: string, print: (text: string) => void): Command {
+  return new Command(path)
+    .description(summary)
+    .exitOverride()
+    .configureOutput({ writeOut: print, writeErr: () => {} })
+    .configureHelp({ sortOptions: true, showGlobalOptions: false })
+    .addHelpText('after', AUTH_HELP);
+}
+
+export interface Parsed {
+  readonly args: readonly string[];
+  readonly options: Record<string, unknown>;
+  readonly globals: GlobalOptions;
+}
+
+/**
+ * @returns undefined when only help was asked for, which is then printed
+ * @throws BacalhauError `BadRequest` with the original's words for a wrong flag or argument
+ */
+export function parseCommand(command: Command, argv: readonly string[]): Parsed | undefined {
+  try {
+    command.parse([...argv], { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.code === 'commander.helpDisplayed' || error.code === 'commander.help') return undefined;
+    throw usageError(command.name(), error);
+  }
+  const options = command.opts<Record<string, unknown> & GlobalOptions>();
+  return { args: command.args, options, globals: options };
+}
+
+function usageError(path: string, error: CommanderError): BacalhauError {
+  const text = error.message.replace(/^error: /, '').trim();
+  const [what, suggestion] = text.split('\n');
+  const quoted = /'([^']*)'/.exec(what!)?.[1] ?? '';
+  const flag = /--[\w-]+/.exec(quoted)?.[0] ?? quoted;
+  const words: Readonly<Record<string, string>> = {
+    'commander.unknownOption': quoted.startsWith('--')
+      ? `unknown flag: ${quoted.split('=')[0]}`
+      : `unknown shorthand flag: "${quoted.slice(1, 2)}" in ${quoted}`,
+    'commander.optionMissingArgument': `flag needs an argument: ${flag}`,
+    'commander.missingArgument': `it needs the argument <${quoted}>`,
+  };
+  const nearest = /Did you mean (?:one of )?(.*?)\?/.exec(suggestion ?? '')?.[1];
+  return new BacalhauError('BadRequest', `Cannot run "${path}": ${words[error.code] ?? what}`, {
+    hint: (nearest ? `Did you mean ${nearest}? ` : '') +
+      `Run "${path} --help" to see its arguments and flags.`,
+    cause: error,
+  });
+}

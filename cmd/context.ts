@@ -1,0 +1,62 @@
+/** What a running command has at hand: where to write, what the user set, and the API client of the server they mean. */
+import process from 'node:process';
+import type { ApiClient } from '../mod/api/client/mod.ts';
+import { type ClientSettings, readSettings } from './settings.ts';
+
+/** The flags of every command. */
+export interface GlobalOptions {
+  readonly config: readonly string[];
+  readonly apiHost?: string;
+  readonly apiPort?: number;
+  readonly dataDir?: string;
+  readonly logLevel?: string;
+  /** Accepted for the original's sake; profiles come with the whole command line. */
+  readonly profile?: string;
+}
+
+export class Context {
+  readonly env: Readonly<Record<string, string | undefined>> = process.env;
+  #settings: Promise<ClientSettings> | undefined;
+  #client: Promise<ApiClient> | undefined;
+
+  constructor(readonly globals: GlobalOptions) {}
+
+  /** To standard output, as it is. */
+  print(text: string): void {
+    process.stdout.write(text);
+  }
+
+  /** Like {@link print}; resolves once a slow reader has taken what waits. */
+  async write(text: string): Promise<void> {
+    if (process.stdout.write(text)) return;
+    await new Promise<void>((drained) => process.stdout.once('drain', drained));
+  }
+
+  /** To standard error, as it is. */
+  complain(text: string): void {
+    process.stderr.write(text);
+  }
+
+  settings(): Promise<ClientSettings> {
+    return this.#settings ??= readSettings(this.globals, this.env);
+  }
+
+  client(): Promise<ApiClient> {
+    return this.#client ??= this.#connect();
+  }
+
+  async #connect(): Promise<ApiClient> {
+    const [settings, { ApiClient }, { credentials }] = await Promise.all([
+      this.settings(),
+      import('../mod/api/client/mod.ts'),
+      import('./credentials.ts'),
+    ]);
+    const { BUILD_INFO } = await import('../runtime/build_info.ts');
+    const authorization = credentials(this.env);
+    return new ApiClient({
+      baseUrl: settings.baseUrl,
+      version: BUILD_INFO,
+      ...(authorization ? { authorization } : {}),
+    });
+  }
+}
