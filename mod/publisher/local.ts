@@ -1,0 +1,88 @@
+/**
+ * Keeps results on the node and serves them over HTTP (job-spec.md 5.2): `<folder>/<executionID>.tar.gz`, whole or not
+ * there. Publishing an execution again writes the same bytes to the same name.
+ */
+import { mkdir } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { packFolderToFile } from '../../runtime/archive.ts';
+import { BacalhauError } from '../model/mod.ts';
+import type { Publisher } from './publisher.ts';
+import { resultServer } from './result_server.ts';
+
+export interface LocalPublisherOptions {
+  /** Folder of the archives; made when absent. */
+  readonly directory: string;
+  /** Address to listen on. Default: all. */
+  readonly host?: string;
+  /** `Publishers.Types.Local.Port`; 0 takes a free one. Default 6001. */
+  readonly port?: number;
+  /** `Publishers.Types.Local.Address`: the host in the URL of a result. Default 127.0.0.1. */
+  readonly address?: string;
+}
+
+export interface LocalPublisher extends Publisher {
+  /** The one it really listens on. */
+  readonly port: number;
+}
+
+/** @throws BacalhauError when folder or port cannot be had */
+export async function startLocalPublisher(options: LocalPublisherOptions): Promise<LocalPublisher> {
+  const { directory, host, port = 6001, address = '127.0.0.1' } = options;
+  const server = resultServer(directory);
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(port, host, resolve);
+    });
+  } catch (cause) {
+    const message = `Cannot start the local publisher on port "${port}": ${(cause as Error).message}`;
+    throw new BacalhauError('ConfigurationError', message, {
+      component: 'LocalPublisher',
+      hint: 'Choose another port with -c Publishers.Types.Local.Port=6002 (0 takes a free one).',
+      cause,
+    });
+  }
+  const listening = (server.address() as AddressInfo).port;
+  const urlHost = address.includes(':') && !address.startsWith('[') ? `[${address}]` : address;
+  let closed: Promise<void> | null = null;
+  return {
+    type: 'local',
+    port: listening,
+    available: () => Promise.resolve(null),
+    check: () => Promise.resolve(null),
+    async publish({ executionId, directory: results, signal }) {
+      if (!/^[A-Za-z0-9_-][A-Za-z0-9._-]*$/.test(executionId)) {
+        throw new BacalhauError(
+          'BadRequest',
+          `Cannot publish results of "${executionId}": not an execution id`,
+        );
+      }
+      const name = `${executionId}.tar.gz`;
+      try {
+        await packFolderToFile(results, join(directory, name), signal);
+      } catch (cause) {
+        signal.throwIfAborted();
+        throw new BacalhauError(
+          'PublishFailed',
+          `Cannot publish results of "${executionId}": ${(cause as Error).message}`,
+          {
+            component: 'LocalPublisher',
+            hint: 'Check the disk of the node.',
+            retryable: true,
+            details: { class: 'infrastructure' },
+            cause,
+          },
+        );
+      }
+      return { Type: 'urlDownload', Params: { URL: `http://${urlHost}:${listening}/${name}` } };
+    },
+    close() {
+      return closed ??= new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      });
+    },
+  };
+}

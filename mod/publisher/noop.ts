@@ -1,0 +1,12 @@
+/** Publishes nothing; results stay on the node until they are pruned. */
+import type { Publisher } from './publisher.ts';
+
+export function noopPublisher(): Publisher {
+  return {
+    type: 'noop',
+    available: () => Promise.resolve(null),
+    check: () => Promise.resolve(null),
+    publish: () => Promise.resolve({ Type: '', Params: {} }),
+    close: () => Promise.resolve(),
+  };
+}

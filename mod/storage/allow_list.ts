@@ -1,0 +1,66 @@
+/**
+ * Which paths of this machine jobs may use: `Compute.AllowListedLocalPaths` (config.md 16). Entries are tried in order;
+ * writing needs a matching entry that ends in `:rw`.
+ *
+ * The original compares texts, so `..` and links lead anywhere. Ours compares where a path really leads; the fixed part of
+ * a pattern is resolved likewise, so an entry may itself name a link.
+ */
+import { realpath } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import process from 'node:process';
+import { globToRegExp, literalPrefix } from '../../runtime/glob.ts';
+
+export interface AllowEntry {
+  readonly pattern: string;
+  readonly writable: boolean;
+}
+
+export type Access = 'none' | 'read' | 'write';
+
+/** @throws SyntaxError when a pattern has an open bracket or brace */
+export function parseAllowList(entries: readonly string[]): readonly AllowEntry[] {
+  return entries.map((text) => {
+    const [, pattern = '', suffix] = /^(.*?)(?::(ro|rw))?$/s.exec(text.trim())!;
+    globToRegExp(slashes(pattern));
+    return { pattern: slashes(pattern), writable: suffix === 'rw' };
+  });
+}
+
+/** What may be done with a path that was resolved by {@link realLocation}. */
+export async function accessTo(real: string, entries: readonly AllowEntry[]): Promise<Access> {
+  let access: Access = 'none';
+  for (const { pattern, writable } of entries) {
+    if (access !== 'none' && !writable) continue;
+    if (!globToRegExp(await resolved(pattern)).test(slashes(real))) continue;
+    if (writable) return 'write';
+    access = 'read';
+  }
+  return access;
+}
+
+/** Where an absolute path really leads: all links resolved, also of the folders above what does not exist yet. */
+export async function realLocation(path: string): Promise<{ real: string; exists: boolean }> {
+  let existing = resolve(path);
+  const missing: string[] = [];
+  for (;;) {
+    try {
+      return { real: join(await realpath(existing), ...missing), exists: missing.length === 0 };
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(existing) === existing) throw error;
+      missing.unshift(basename(existing));
+      existing = dirname(existing);
+    }
+  }
+}
+
+async function resolved(pattern: string): Promise<string> {
+  const prefix = literalPrefix(pattern);
+  if (prefix === '' || prefix === '/') return pattern;
+  const real = slashes((await realLocation(prefix)).real);
+  // Characters of the real path that mean something in a pattern stand for themselves.
+  return real.replaceAll(/[*?[{}\\]/g, '\\$&') + pattern.slice(prefix.length);
+}
+
+function slashes(path: string): string {
+  return process.platform === 'win32' ? path.replaceAll('\\', '/') : path;
+}

@@ -1,0 +1,135 @@
+/** Files and folders of the node itself, mounted as they are, where the operator allows it (job-spec.md 4.5). */
+import { mkdir, open, stat } from 'node:fs/promises';
+import { dirname, isAbsolute } from 'node:path';
+import { BacalhauError, type SpecConfig } from '../model/mod.ts';
+import { type Access, accessTo, type AllowEntry, parseAllowList, realLocation } from './allow_list.ts';
+import { asRefusal, flagParam, invalid, textParam } from './params.ts';
+import type { Source } from './source.ts';
+
+export interface LocalOptions {
+  /** Entries `pattern[:ro|:rw]` of `Compute.AllowListedLocalPaths`. */
+  readonly allowList: readonly string[];
+}
+
+const KEY = 'Compute.AllowListedLocalPaths';
+const CREATE_AS: readonly string[] = ['', 'nocreate', 'dir', 'file'];
+
+interface LocalSpec {
+  readonly path: string;
+  readonly readWrite: boolean;
+  readonly createAs: string;
+}
+
+/** @throws SyntaxError when an entry of the allow-list is no pattern */
+export function localSource(options: LocalOptions): Source {
+  const allowed = parseAllowList(options.allowList);
+  return {
+    type: 'local',
+    aliases: ['localDirectory'],
+    available: () =>
+      Promise.resolve(
+        allowed.length > 0 ? null : {
+          code: 'ConfigurationError',
+          reason: 'this node allows no local paths',
+          hint: `Start the node with ${KEY} set.`,
+          retryable: false,
+        },
+      ),
+    check: (spec) => asRefusal(async () => void await locate(readSpec(spec), allowed)),
+    // Mounted, not copied.
+    size: () => Promise.resolve(0),
+    async prepare({ spec }) {
+      const wanted = readSpec(spec);
+      let found = await locate(wanted, allowed);
+      if (!found.exists) {
+        await create(wanted, found.real);
+        // A link that appeared meanwhile would have been followed.
+        found = await locate(wanted, allowed);
+      }
+      return { hostPath: found.real, readOnly: !wanted.readWrite };
+    },
+  };
+}
+
+/** @throws BacalhauError */
+function readSpec(spec: SpecConfig): LocalSpec {
+  const path = textParam(spec, 'SourcePath');
+  const createAs = textParam(spec, 'CreateAs').toLowerCase();
+  if (path === '') throw invalid('Cannot use a local input: it has no SourcePath', 'Give Params.SourcePath.');
+  if (!isAbsolute(path) || path.includes('\0')) {
+    throw invalid(
+      `Cannot use the local path "${path}": it is not absolute`,
+      'Give the whole path on the node.',
+    );
+  }
+  if (!CREATE_AS.includes(createAs)) {
+    throw invalid(
+      `Cannot use the local path "${path}": CreateAs is "${createAs}"`,
+      'Use dir, file or noCreate.',
+    );
+  }
+  return { path, readWrite: flagParam(spec, 'ReadWrite'), createAs };
+}
+
+/**
+ * Where the input really lies, once allowed.
+ * @throws BacalhauError when it is not, or when it is missing and shall not be created
+ */
+async function locate(
+  { path, readWrite, createAs }: LocalSpec,
+  allowed: readonly AllowEntry[],
+): Promise<{ real: string; exists: boolean }> {
+  const location = await realLocation(path).catch((cause: Error) => {
+    throw invalid(`Cannot use the local path "${path}": ${cause.message}`, '', cause);
+  });
+  const access = await accessTo(location.real, allowed);
+  if (access === 'none' || (readWrite && access !== 'write')) {
+    throw notAllowed(path, location.real, readWrite, access);
+  }
+  if (!location.exists) {
+    if (readWrite && (createAs === 'dir' || createAs === 'file')) return location;
+    throw new BacalhauError(
+      'NotFound',
+      `Cannot use the local path "${path}": this node has no such file or folder`,
+      {
+        component: 'Storage',
+        hint: 'Check the path on the node; to have it made set ReadWrite and CreateAs to dir or file.',
+        details: { class: 'infrastructure' },
+      },
+    );
+  }
+  const found = await stat(location.real);
+  if (!found.isFile() && !found.isDirectory()) {
+    throw invalid(`Cannot use the local path "${path}": it is neither a file nor a folder`);
+  }
+  return location;
+}
+
+function notAllowed(path: string, real: string, readWrite: boolean, access: Access): BacalhauError {
+  const what = real === path.replace(/(?<=.)\/+$/, '') ? 'it' : `it leads to "${real}", which`;
+  const [why, entry] = access === 'read'
+    ? [`${what} is not allow-listed for writing on this node`, `${path}:rw`]
+    : [`${what} is not allow-listed on this node`, readWrite ? `${path}:rw` : path];
+  return new BacalhauError('Forbidden', `Cannot use the local path "${path}": ${why}`, {
+    component: 'Storage',
+    hint: `Start the node with -c ${KEY}=${entry} (or a pattern such as ${dirname(path)}/**${
+      readWrite ? ':rw' : ''
+    }).`,
+    details: { class: 'user', path },
+  });
+}
+
+/** Makes what is missing, for this user only, parents included. */
+async function create({ path, createAs }: LocalSpec, real: string): Promise<void> {
+  try {
+    if (createAs === 'dir') {
+      await mkdir(real, { recursive: true, mode: 0o700 });
+      return;
+    }
+    if (path.endsWith('/')) throw new Error('the name of a file cannot end in "/"');
+    await mkdir(dirname(real), { recursive: true, mode: 0o700 });
+    await (await open(real, 'a', 0o700)).close();
+  } catch (cause) {
+    throw invalid(`Cannot create the local path "${path}": ${(cause as Error).message}`, '', cause);
+  }
+}
