@@ -1,0 +1,81 @@
+/** `API.*` (config.md 7). */
+import { choice, duration, flag, int, list, methods, SECOND, size, text, users } from '../key.ts';
+
+const later = { supported: false };
+
+export const API = {
+  Host: text(
+    '0.0.0.0',
+    'Address on which a node listens, and the server that clients talk to (host, IP or http(s) URL).',
+  ),
+  Port: int(1234, 'Port of the API. 0 takes a free one.', { max: 65535 }),
+  TLS: {
+    CertFile: text('', "File with the server's certificate; needs KeyFile.", later),
+    KeyFile: text('', "File with the server's private key; needs CertFile.", later),
+    CAFile: text('', 'Client: file with a certificate authority to trust.', later),
+    UseTLS: flag(false, 'Client: use https.'),
+    Insecure: flag(false, "Client: do not verify the server's certificate.", { ...later, always: true }),
+    SelfSigned: flag(false, 'Server: make a self-signed certificate.', later),
+    AutoCert: text('', 'Server: domain for which to get a certificate by ACME.', later),
+    AutoCertCachePath: text('', 'Server: folder in which ACME certificates are kept.', later),
+  },
+  Auth: {
+    Methods: methods(
+      { ClientKey: { Type: 'challenge' } },
+      'Older ways to sign in: name to type and policy.',
+      later,
+    ),
+    AccessPolicyPath: text('', 'Older way to authorise: file or folder with a policy.', later),
+    Users: users([], 'Users with their credentials and capabilities.', later),
+    Oauth2: {
+      ProviderID: text('', 'Identifier of the OAuth 2.0 provider; switches single sign-on on.', later),
+      ProviderName: text('', 'Name of the provider as people see it.', later),
+      TokenEndpoint: text('', "The provider's token endpoint.", later),
+      DeviceAuthorizationEndpoint: text('', 'Where the device flow starts.', later),
+      DeviceClientID: text('', 'Client id for the device flow.', later),
+      JWKSUri: text('', "URL of the provider's signing keys.", later),
+      Issuer: text('', 'Issuer that tokens must name.', later),
+      Audience: text('', 'Audience that tokens must name.', later),
+      Scopes: list([], 'Scopes to ask for.', later),
+      PollingInterval: int(
+        0,
+        'Seconds between two questions during the device flow; 0 = as the provider says.',
+        later,
+      ),
+    },
+  },
+  Limits: {
+    MaxBodySize: size(10_000_000, 'Largest request body.', { min: 1024 }),
+    RequestsPerSecond: int(
+      1000,
+      'Requests per second and client address, this machine excepted. 0 = no limit.',
+    ),
+    HandlerTimeout: duration(30 * SECOND, 'Time until a request that is not answered gets 503.', { min: 1 }),
+    TrustedProxies: list([], 'Addresses whose X-Forwarded-For header is believed.'),
+  },
+};
+
+export const WebUI = {
+  Enabled: flag(false, 'Serve the web page.', later),
+  Listen: text('0.0.0.0:8438', 'Address and port of the web page.', later),
+  Backend: text('', "API that the web page uses; empty = the node's own.", later),
+};
+
+export const Logging = {
+  Level: choice(
+    ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'panic'],
+    'info',
+    'Least level of what the program says of itself.',
+    { env: ['LOG_LEVEL'] },
+  ),
+  Mode: choice(
+    ['default', 'json', 'cmd'],
+    'default',
+    'Form of log lines: for people, JSON, or the message only.',
+  ),
+  LogDebugInfoInterval: duration(
+    30 * SECOND,
+    'How often running executions are logged at debug level; 0 = never.',
+    later,
+  ),
+};

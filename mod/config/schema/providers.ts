@@ -1,0 +1,65 @@
+/** `InputSources`, `Publishers`, `Engines`, `ResultDownloaders` (config.md 10). */
+import { duration, flag, HOUR, int, list, MINUTE, size, text } from '../key.ts';
+
+const later = { supported: false };
+
+export const InputSources = {
+  Disabled: list([], 'Types of inputs that this node does not offer, in any letter case.'),
+  ReadTimeout: duration(5 * MINUTE, 'Time for one request for an input.', { min: 1 }),
+  MaxRetryCount: int(3, 'Further attempts to fetch an input.'),
+  Types: {
+    IPFS: { Endpoint: text('', 'IPFS node for inputs, e.g. /ip4/127.0.0.1/tcp/5001.', later) },
+  },
+};
+
+export const Publishers = {
+  Disabled: list([], 'Types of publishers that this node does not offer, in any letter case.'),
+  Types: {
+    IPFS: { Endpoint: text('', 'IPFS node for results.', later) },
+    S3: {
+      PreSignedURLDisabled: flag(false, 'Do not turn results in S3 into signed URLs.', later),
+      PreSignedURLExpiration: duration(0, 'How long a signed URL is valid; 0 = 15 minutes.', later),
+    },
+    S3Managed: {
+      Bucket: text('', 'Bucket that the orchestrator holds for results.', later),
+      Key: text('', 'Prefix of the keys in that bucket.', later),
+      Region: text('', 'Region of that bucket.', later),
+      Endpoint: text('', 'S3 endpoint of that bucket.', later),
+      PreSignedURLExpiration: duration(HOUR, 'How long a signed URL is valid.', later),
+    },
+    Local: {
+      Address: text('127.0.0.1', 'Host in the URLs of results that this node serves itself.'),
+      Port: int(6001, 'Port on which this node serves results. 0 takes a free one.', { max: 65535 }),
+    },
+  },
+};
+
+export const Engines = {
+  Disabled: list([], 'Engines that this node does not offer, in any letter case.'),
+  Types: {
+    Docker: {
+      ManifestCache: {
+        Size: int(1000, 'Image manifests that are remembered.', later),
+        TTL: duration(HOUR, 'How long a manifest is remembered.', later),
+        Refresh: duration(HOUR, 'How often old manifests are removed.', later),
+      },
+    },
+    WASM: {
+      MemoryLimit: size(512 * 1024 ** 2, 'Memory of a module whose job asks for none. (Not in 1.9)', {
+        min: 65536,
+      }),
+      Pool: {
+        Size: int(1, 'Processes that are kept ready for modules. (Not in 1.9)'),
+        OneShot: flag(false, 'Give every module a process of its own that ends with it. (Not in 1.9)'),
+      },
+    },
+  },
+};
+
+export const ResultDownloaders = {
+  Disabled: list([], 'Client: ways of fetching results that are not used.', later),
+  Timeout: duration(0, 'Client: time for fetching results; 0 = what the command says.', later),
+  Types: {
+    IPFS: { Endpoint: text('', 'Client: IPFS node for fetching results.', later) },
+  },
+};
