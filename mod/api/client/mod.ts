@@ -1,4 +1,4 @@
 /** The client of the public API. */
 export * from './client.ts';
 export { endpointUrl } from './endpoint.ts';
-export type { Connection } from './transport.ts';
+export { type Connection, unreachable } from './transport.ts';

@@ -135,8 +135,11 @@ function traces(error: unknown): string {
   return text || String(error);
 }
 
+const START_OR_NAME = 'Start one with "bacalhau serve --orchestrator --compute" or "bacalhau devstack",\n' +
+  'or name a running one with --api-host and --api-port, or BACALHAU_API_HOST and BACALHAU_API_PORT.';
+
 /** No answer came at all. */
-export function unreachable(baseUrl: string, cause: unknown): BacalhauError {
+export function unreachable(baseUrl: string, cause: unknown, hint: string = START_OR_NAME): BacalhauError {
   const text = traces(cause);
   const why = /refused|Unable to connect|ECONNREFUSED/i.test(text)
     ? 'connection refused'
@@ -147,8 +150,7 @@ export function unreachable(baseUrl: string, cause: unknown): BacalhauError {
     : `network error: ${text.trim().split('\n')[0]}`;
   return new BacalhauError('NetworkFailure', `Cannot reach the server at "${baseUrl}": ${why}`, {
     retryable: true,
-    hint: 'Start one with "bacalhau serve --orchestrator --compute" or "bacalhau devstack",\n' +
-      'or name a running one with --api-host and --api-port, or BACALHAU_API_HOST and BACALHAU_API_PORT.',
+    hint,
     cause,
   });
 }

@@ -1,0 +1,159 @@
+/** Flags that make up a one-task job (cli.md 9.1 and 9.2), for `wasm run` and later `docker run`. */
+import {
+  BacalhauError,
+  type Job,
+  NETWORK_TYPES,
+  type SpecConfig,
+  type StringMap,
+  type Task,
+  type TimeoutConfig,
+} from '../mod/model/mod.ts';
+import {
+  labelKeyComplaint,
+  labelValueComplaint,
+  parseConstraints,
+  parseInput,
+  parseOutput,
+  parsePublisher,
+  specError,
+  validateSubmission,
+} from '../mod/spec/mod.ts';
+import type { Command } from './command.ts';
+
+export interface SpecFlags {
+  readonly name?: string;
+  readonly namespace: string;
+  readonly priority: number;
+  readonly count: number;
+  readonly concurrency?: number;
+  readonly target: 'any' | 'all';
+  readonly constraints?: string;
+  readonly selector?: string;
+  readonly labels: readonly string[];
+  readonly taskName: string;
+  readonly env: readonly string[];
+  readonly input: readonly string[];
+  readonly output: readonly string[];
+  readonly publisher?: string;
+  readonly cpu?: string;
+  readonly memory?: string;
+  readonly disk?: string;
+  readonly gpu?: string;
+  readonly network: string;
+  readonly domain: readonly string[];
+  readonly timeout?: number;
+  readonly queueTimeout?: number;
+}
+
+export function addSpecFlags(command: Command): void {
+  command.option('--name <name>', 'name of the job; an existing one is updated')
+    .option('--namespace <name>', 'namespace of the job', 'default')
+    .count('--priority <number>', 'higher runs first', 0)
+    .count('--count <number>', 'how many executions', 1)
+    .count('--concurrency <number>', 'old name of --count')
+    .choice('--target <nodes>', 'nodes to run on', ['any', 'all'], 'any')
+    .option('--constraints <selector>', 'only nodes whose labels match')
+    .option('-s, --selector <selector>', 'old name of --constraints')
+    .repeatable('-l, --labels <key=value>', 'labels of the job')
+    .option('--task-name <name>', 'name of the task', 'main')
+    .repeatable('-e, --env <KEY=value>', 'environment of the program')
+    .repeatable('-i, --input <source>', 'input, such as file:///data:/inputs')
+    .repeatable('-o, --output <name:path>', 'result folder')
+    .option('-p, --publisher <publisher>', 'where results go, such as local or s3://bucket/key')
+    .option('--cpu <amount>', 'cores, such as 500m')
+    .option('--memory <amount>', 'such as 512Mb')
+    .option('--disk <amount>', 'such as 2Gb')
+    .option('--gpu <number>', 'GPUs')
+    .choice('--network <type>', 'network of the program', NETWORK_TYPES, 'Default')
+    .repeatable('--domain <name>', 'domain that the program may reach with network HTTP')
+    .count('--timeout <seconds>', 'for the job as a whole')
+    .count('--queue-timeout <seconds>', 'to wait for nodes; 0 = fail at once');
+}
+
+/** The job with its engine. @throws BacalhauError that names the flag or field */
+export function buildJob(
+  flags: SpecFlags,
+  task: { readonly engine: SpecConfig; readonly inputs: Task['InputSources'] },
+): Job {
+  const network = NETWORK_TYPES.find((type) => type.toLowerCase() === flags.network.toLowerCase())!;
+  const inputs = [...flags.input.map(parseInput), ...(task.inputs ?? [])];
+  const outputs = flags.output.map(parseOutput);
+  const env = pairs(flags.env, 'environment variable', false);
+  const timeouts: TimeoutConfig = {
+    ...(flags.timeout === undefined ? {} : { TotalTimeout: flags.timeout }),
+    ...(flags.queueTimeout === undefined ? {} : { QueueTimeout: flags.queueTimeout }),
+  };
+  const job: Job = {
+    ID: '',
+    Name: flags.name ?? '',
+    Namespace: flags.namespace,
+    Type: flags.target === 'all' ? 'ops' : 'batch',
+    Priority: flags.priority,
+    Count: one('--count', flags.concurrency, '--concurrency', flags.count === 1 ? undefined : flags.count) ??
+      1,
+    Constraints: parseConstraints(
+      one('--constraints', flags.constraints, '--selector', flags.selector) ?? '',
+    ),
+    Meta: {},
+    Labels: labels(flags.labels),
+    Tasks: [{
+      Name: flags.taskName,
+      Engine: task.engine,
+      Publisher: flags.publisher ? parsePublisher(flags.publisher) : null,
+      ...(Object.keys(env).length > 0 ? { Env: env } : {}),
+      ...(inputs.length > 0 ? { InputSources: inputs } : {}),
+      ...(outputs.length > 0 ? { ResultPaths: outputs } : {}),
+      Resources: {
+        ...(flags.cpu ? { CPU: flags.cpu } : {}),
+        ...(flags.memory ? { Memory: flags.memory } : {}),
+        ...(flags.disk ? { Disk: flags.disk } : {}),
+        ...(flags.gpu ? { GPU: flags.gpu } : {}),
+      },
+      ...(network === 'Default'
+        ? {}
+        : { Network: { Type: network, ...(flags.domain.length > 0 ? { Domains: flags.domain } : {}) } }),
+      Timeouts: timeouts,
+    }],
+    State: { StateType: 'Undefined' },
+    Version: 0,
+    Revision: 0n,
+    CreateTime: 0n,
+    ModifyTime: 0n,
+  };
+  const problems = validateSubmission(job);
+  if (problems.length > 0) throw specError('this job', problems);
+  return job;
+}
+
+/** Two names of one flag. */
+function one<T>(name: string, value: T | undefined, other: string, otherValue: T | undefined): T | undefined {
+  if (value !== undefined && otherValue !== undefined) {
+    throw new BacalhauError(
+      'BadRequest',
+      `Cannot use ${name} together with ${other}: they are names of the same flag`,
+    );
+  }
+  return value ?? otherValue;
+}
+
+function pairs(texts: readonly string[], what: string, bare: boolean): StringMap {
+  // A comma separates pairs only where a whole pair follows, so that values may have commas.
+  const entries = texts.flatMap((text) => bare ? text.split(',') : text.split(/,(?=[^,=]+=)/)).map((pair) => {
+    const at = pair.indexOf('=');
+    if (at < 0 && bare && pair !== '') return [pair, ''] as const;
+    if (at < 1) {
+      throw new BacalhauError('BadRequest', `Cannot use ${what} "${pair}": it is not of the form key=value`);
+    }
+    return [pair.slice(0, at), pair.slice(at + 1)] as const;
+  });
+  return Object.fromEntries(entries);
+}
+
+function labels(texts: readonly string[]): StringMap {
+  const found = pairs(texts, 'label', true);
+  for (const [key, value] of Object.entries(found)) {
+    const complaint = labelKeyComplaint(key) ?? labelValueComplaint(value);
+    if (complaint) throw new BacalhauError('BadRequest', `Cannot use label "${key}=${value}": ${complaint}`);
+  }
+  return found;
+}

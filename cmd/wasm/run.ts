@@ -1,0 +1,85 @@
+/** `bacalhau wasm run MODULE [ARG…]`: a job around one module (cli.md 9.3, job-spec.md 1.15). */
+import { existsSync } from 'node:fs';
+import { BacalhauError, type InputSource } from '../../mod/model/mod.ts';
+import { parseInput } from '../../mod/spec/mod.ts';
+import { defineCommand } from '../command.ts';
+import { addRunFlags, type RunFlags } from '../run_flags.ts';
+import { addSpecFlags, buildJob, type SpecFlags } from '../spec_flags.ts';
+import { printJob, submitAndWatch } from '../submit.ts';
+import { embedModule } from './embed.ts';
+
+interface Options extends SpecFlags, RunFlags {
+  readonly entryPoint: string;
+  readonly importModules: readonly string[];
+}
+
+const ENTRY_TARGET = 'main.wasm';
+
+interface ModuleArgument {
+  /** Where the module is found among the inputs. */
+  readonly target: string;
+  readonly input?: InputSource;
+}
+
+/** A URL, a local file (`path` or `path:target`), or the target of an `-i` input. */
+async function readModule(
+  text: string,
+  targets: readonly string[],
+  fallback?: string,
+): Promise<ModuleArgument> {
+  if (text.includes('://')) {
+    const input = parseInput(text);
+    return { target: input.Target, input };
+  }
+  const [path, target, more] = text.split(':');
+  const file = existsSync(text) ? text : more === undefined && path && existsSync(path) ? path : undefined;
+  if (file !== undefined) {
+    const place = (file === text ? undefined : target) || fallback;
+    if (!place) {
+      throw new BacalhauError('BadRequest', `Cannot use import module "${text}": its place is missing`, {
+        hint: 'Write PATH:TARGET, TARGET being where the importing module finds it.',
+      });
+    }
+    return { target: place, input: { Source: await embedModule(file), Alias: '', Target: place } };
+  }
+  if (targets.includes(text)) return { target: text };
+  const isInside = targets.some((each) => text.startsWith(`${each.replace(/\/$/, '')}/`));
+  if (isInside) return { target: text };
+  throw new BacalhauError(
+    'BadRequest',
+    `Cannot use module "${text}": no such file, and no input has this target`,
+    {
+      hint: 'Give the path of a .wasm file, a URL, or the target of one of the inputs given with -i.',
+    },
+  );
+}
+
+export const command = defineCommand<Options>({
+  configure: (command) => {
+    command.argument('<module>', 'local file, URL, or target of an input')
+      .argument('[args...]', 'arguments of the module; begin with -- where they look like flags')
+      .option('--entry-point <function>', 'exported function to call', '_start')
+      .repeatable('-I, --import-modules <module>', 'modules that the first one imports');
+    addSpecFlags(command);
+    addRunFlags(command);
+  },
+  run: async ([module, ...parameters], options, context) => {
+    const targets = options.input.map((text) => parseInput(text).Target);
+    const entry = await readModule(module!, targets, ENTRY_TARGET);
+    const imports = await Promise.all(options.importModules.map((text) => readModule(text, targets)));
+    const job = buildJob(options, {
+      engine: {
+        Type: 'wasm',
+        Params: {
+          EntryModule: entry.target,
+          Entrypoint: options.entryPoint,
+          Parameters: parameters,
+          ...(imports.length > 0 ? { ImportModules: imports.map(({ target }) => target) } : {}),
+        },
+      },
+      inputs: [entry, ...imports].flatMap(({ input }) => input ? [input] : []),
+    });
+    if (options.dryRun) return void await printJob(context, job);
+    return await submitAndWatch(context, job, options);
+  },
+});
