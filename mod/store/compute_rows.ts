@@ -53,8 +53,17 @@ export interface HeldExecution {
   readonly rev: bigint;
 }
 
-/** Why an outbox row is there; a newer `status` replaces an older one of the same execution. */
-export type ReportKind = 'bid' | 'result' | 'status' | 'inventory';
+/**
+ * Why an outbox row is there. A newer `status` of an execution replaces an older one; a `notice` carries events and stays.
+ * Of these two and the inventory only peers with the extension are told.
+ */
+export type ReportKind = 'bid' | 'result' | 'status' | 'notice' | 'inventory';
+
+export interface PostedReport {
+  readonly kind: ReportKind;
+  /** May be made for the revision that the change gives. */
+  readonly message: StoredMessage | ((revision: bigint) => StoredMessage);
+}
 
 /** What a transition changes besides the phase. */
 export interface PhaseChange {
@@ -69,8 +78,8 @@ export interface PhaseChange {
   readonly deadline?: bigint;
   readonly ended?: bigint;
   readonly confirmedAt?: bigint;
-  /** Kept with the row and put into the outbox in the same transaction. */
-  readonly report?: { readonly kind: ReportKind; readonly message: StoredMessage };
+  /** Put into the outbox in the same transaction; kept with the row except for a notice. */
+  readonly report?: PostedReport;
 }
 
 /** An ended execution whose report no orchestrator has confirmed. */

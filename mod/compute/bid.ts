@@ -1,0 +1,183 @@
+/**
+ * Whether this node takes an execution. All questions are asked, so that a person sees every reason at once; a source
+ * that fails to tell its size is an error of the execution, not a refusal (compute.md section 3). Bids run side by side:
+ * a slow input delays only its own.
+ */
+import {
+  addResources,
+  BacalhauError,
+  EventTopic,
+  exceeding,
+  maxResources,
+  parseResources,
+  toRfc3339,
+} from '../model/mod.ts';
+import type { Event, Execution, InputSource, Refusal, Resources, SpecConfig, Task } from '../model/mod.ts';
+import { checkEnvironment } from './environment.ts';
+import { asFailure, RunFailure } from './failure.ts';
+import type { Admission } from './options.ts';
+import type { HostEnvironment } from './environment.ts';
+import type { AllProviders } from './providers.ts';
+
+export interface BidRules {
+  readonly providers: AllProviders;
+  readonly environment: HostEnvironment;
+  readonly admission: Admission;
+  readonly total: Resources;
+  readonly defaults: Resources;
+}
+
+export type Bid =
+  | { readonly kind: 'yes'; readonly resources: Resources }
+  | { readonly kind: 'no'; readonly refusals: readonly Refusal[] };
+
+/** @throws RunFailure when the execution cannot run anywhere or a source cannot be asked */
+export async function decideBid(execution: Execution, rules: BidRules, signal: AbortSignal): Promise<Bid> {
+  const task = execution.Job?.Tasks[0];
+  if (!task) return { kind: 'no', refusals: [INCOMPLETE] };
+  const answers = await Promise.all(questions(execution, task, rules));
+  const refusals = answers.flat().filter((answer) => answer !== null);
+  if (refusals.length > 0) return { kind: 'no', refusals };
+  const resources = await neededResources(task, rules, signal);
+  const over = exceeding(resources, rules.total);
+  if (over.length === 0) return { kind: 'yes', resources };
+  return { kind: 'no', refusals: over.map((amount) => tooLarge(amount, resources, rules.total)) };
+}
+
+/** One event for the history: all reasons in one sentence, codes and hints as details. */
+export function refusalEvent(refusals: readonly Refusal[], now: bigint): Event {
+  const hints = [...new Set(refusals.map((refusal) => refusal.hint).filter((hint) => hint !== ''))];
+  return Object.freeze({
+    Message: `rejected bid: ${refusals.map((refusal) => refusal.reason).join('; ')}`,
+    Topic: EventTopic.ExecScanning,
+    Timestamp: toRfc3339(now),
+    Details: Object.freeze({
+      ErrorCode: `Bidder:${refusals[0]?.code ?? 'Refused'}`,
+      ...(hints.length > 0 ? { Hint: hints.join('; ') } : {}),
+      ...(refusals.every((refusal) => refusal.retryable) ? { Retryable: 'true' } : {}),
+    }),
+  });
+}
+
+type Answer = Refusal | null | readonly Refusal[];
+
+function questions(execution: Execution, task: Task, rules: BidRules): (Answer | Promise<Answer>)[] {
+  const { providers, admission } = rules;
+  const inputs = task.InputSources ?? [];
+  return [
+    admission.rejectNetworkedJobs && isNetworked(task)
+      ? refuse('NetworkedJob', 'this node does not accept jobs that use the network')
+      : null,
+    admission.rejectStatelessJobs && inputs.length === 0
+      ? refuse('StatelessJob', 'this node does not accept jobs without inputs')
+      : null,
+    askProvider('publisher', wanted(task.Publisher), providers.publishers, (it, spec) => it.check(spec)),
+    ...inputs.map((input) =>
+      askProvider('input source', input.Source, providers.sources, (it, spec) => it.check(spec))
+    ),
+    askProvider('engine', task.Engine, providers.engines, (it) => it.check(task)),
+    checkEnvironment(task, rules.environment),
+    checkOutputNames(task),
+    admission.probe ? admission.probe(execution, task) : null,
+  ];
+}
+
+async function askProvider<P extends { available(): Promise<Refusal | null> }>(
+  what: string,
+  spec: SpecConfig | null,
+  providers: { get(type: string): P | undefined },
+  check: (provider: P, spec: SpecConfig) => Promise<Refusal | null>,
+): Promise<Refusal | null> {
+  if (!spec) return null;
+  const provider = providers.get(spec.Type);
+  if (!provider) {
+    return refuse('NotInstalled', `this node does not have the ${what} "${spec.Type}"`);
+  }
+  return await provider.available() ?? await check(provider, spec);
+}
+
+/** A blank type means none. */
+export function wanted(spec: SpecConfig | null): SpecConfig | null {
+  return spec && spec.Type.trim() !== '' ? spec : null;
+}
+
+function isNetworked(task: Task): boolean {
+  const type = task.Network?.Type ?? 'Default';
+  return type !== 'None' && type !== 'Default';
+}
+
+const RESERVED_NAMES = ['', '.', '..', 'stdout', 'stderr', 'exitCode'];
+
+/** A result path's name becomes a folder beside `stdout`; it must stay there. */
+function checkOutputNames(task: Task): readonly Refusal[] {
+  const bad = (task.ResultPaths ?? []).filter(({ Name }) =>
+    RESERVED_NAMES.includes(Name) || /[/\\\0:]/.test(Name)
+  );
+  return bad.map(({ Name }) =>
+    refuse(
+      'BadResultName',
+      `this node does not take "${Name}" as the name of a result path: it has to be a plain file name`,
+    )
+  );
+}
+
+/** What it asks for, defaults where it asks for nothing, and at least the disk that its inputs take. */
+async function neededResources(task: Task, rules: BidRules, signal: AbortSignal): Promise<Resources> {
+  const asked = parse(task);
+  const { CPU, Memory } = rules.defaults;
+  const withDefaults = addResources(asked, {
+    ...(asked.CPU || CPU === undefined ? {} : { CPU }),
+    ...(asked.Memory || Memory === undefined ? {} : { Memory }),
+  });
+  const sizes = await Promise.all((task.InputSources ?? []).map((input) => sizeOf(input, rules, signal)));
+  return maxResources(withDefaults, { Disk: sizes.reduce((sum, size) => sum + size, 0) });
+}
+
+function parse(task: Task): Resources {
+  try {
+    return parseResources(task.Resources ?? {});
+  } catch (cause) {
+    throw new RunFailure({
+      topic: EventTopic.ExecScanning,
+      class: 'user',
+      component: 'Bidder',
+      code: 'BadResources',
+      message: `Cannot read the resources of task "${task.Name}": ${(cause as Error).message}`,
+      cause,
+    });
+  }
+}
+
+async function sizeOf(input: InputSource, rules: BidRules, signal: AbortSignal): Promise<number> {
+  const source = input.Source && rules.providers.sources.get(input.Source.Type);
+  if (!source) return 0;
+  try {
+    return await source.size(input.Source!, signal);
+  } catch (thrown) {
+    if (signal.aborted) {
+      const text =
+        `Cannot learn the size of the input for "${input.Target}": its source did not answer in time`;
+      throw asFailure(new BacalhauError('SourceTimeout', text, { cause: thrown }), EventTopic.ExecScanning);
+    }
+    throw asFailure(thrown, EventTopic.ExecScanning);
+  }
+}
+
+function tooLarge(amount: 'CPU' | 'Memory' | 'Disk' | 'GPU', asked: Resources, total: Resources): Refusal {
+  return refuse(
+    'TooLarge',
+    `this node does not have the ${amount} that the job asks for (${asked[amount] ?? 0} of ${
+      total[amount] ?? 0
+    })`,
+    `Ask for less ${amount}, or raise Compute.AllocatedCapacity.${amount} of the node`,
+  );
+}
+
+function refuse(code: string, reason: string, hint = ''): Refusal {
+  return { code, reason, hint, retryable: false };
+}
+
+const INCOMPLETE = refuse(
+  'BadExecution',
+  'this node does not understand the execution: it has no job with a task',
+);

@@ -1,0 +1,44 @@
+/**
+ * What runs here and how much it holds. The sum is kept over the runs themselves, never stored, so nothing can leak it
+ * (invariants.md S10). Adopted runs may exceed a total that was lowered meanwhile; nothing new starts then.
+ */
+import { addResources, subtractResources } from '../model/mod.ts';
+import type { Resources } from '../model/mod.ts';
+
+export class Capacity {
+  readonly #held = new Map<string, Resources>();
+  #used: Resources = Object.freeze({});
+
+  constructor(readonly total: Resources) {}
+
+  get used(): Resources {
+    return this.#used;
+  }
+
+  get available(): Resources {
+    return subtractResources(this.total, this.#used);
+  }
+
+  get count(): number {
+    return this.#held.size;
+  }
+
+  /** Idempotent per id. */
+  hold(id: string, resources: Resources): void {
+    if (this.#held.has(id)) return;
+    this.#held.set(id, resources);
+    this.#used = addResources(this.#used, resources);
+  }
+
+  /** Idempotent. */
+  release(id: string): void {
+    const resources = this.#held.get(id);
+    if (!resources) return;
+    this.#held.delete(id);
+    this.#used = subtractResources(this.#used, resources);
+  }
+
+  ids(): readonly string[] {
+    return [...this.#held.keys()];
+  }
+}

@@ -1,0 +1,290 @@
+/**
+ * All executions that this node holds: takes messages in, decides bids, keeps the local queue and the capacity, starts
+ * runs and ends them. Each message becomes one write, issued in the order of the messages; what follows from it begins
+ * when it is durable.
+ */
+import { EventTopic } from '../model/mod.ts';
+import type { Event, Execution, Resources } from '../model/mod.ts';
+import type { ComputePhase } from '../store/compute_rows.ts';
+import type { InMessage } from '../transport/messages.ts';
+import { decideBid, refusalEvent } from './bid.ts';
+import type { Bid, BidRules } from './bid.ts';
+import { Capacity } from './capacity.ts';
+import { asFailure } from './failure.ts';
+import { Held } from './held.ts';
+import { ENTERED_FROM } from './phase.ts';
+import { LocalQueue } from './queue.ts';
+import { bidResult, computeError } from './reports.ts';
+import { Runner } from './runner.ts';
+import type { Beginning } from './runner.ts';
+import type { Workshop } from './workshop.ts';
+
+export class Executions {
+  readonly capacity: Capacity;
+  readonly queue: LocalQueue;
+  readonly #held = new Map<string, Held>();
+  /** Executions whose earlier try left files behind (restart). */
+  readonly #discard = new Set<string>();
+  #accepting = true;
+  #closed = false;
+
+  constructor(readonly shop: Workshop, readonly rules: BidRules, overtakes: number) {
+    this.capacity = new Capacity(rules.total);
+    this.queue = new LocalQueue(overtakes);
+  }
+
+  get(id: string): Held | undefined {
+    return this.#held.get(id);
+  }
+
+  held(): readonly Held[] {
+    return [...this.#held.values()];
+  }
+
+  /** Sum over what waits in the queue. */
+  queued(): { readonly count: number; readonly resources: readonly Resources[] } {
+    const waiting = this.queue.waiting();
+    return { count: waiting.length, resources: waiting.map(({ resources }) => resources) };
+  }
+
+  /** Resolves when the effect of the message is durable. Unknown executions and repetitions have none. */
+  receive(message: InMessage): Promise<void> {
+    switch (message.type) {
+      case 'AskForBid':
+        return this.#ask(message.payload.Execution);
+      case 'BidAccepted':
+        return this.#accept(message.payload.ExecutionID);
+      case 'BidRejected':
+        return this.#reject(message.payload.ExecutionID);
+      case 'CancelExecution':
+        return this.#cancel(message.payload.ExecutionID);
+    }
+  }
+
+  /** New work is refused from now on; what is queued stays queued and does not start. */
+  stopAccepting(): void {
+    this.#accepting = false;
+  }
+
+  /** Goes on with an execution that a restart found in this phase. */
+  resume(held: Held, phase: ComputePhase, beginning: Beginning): void {
+    this.#held.set(held.id, held);
+    if (phase === 'received') return void this.#bid(held);
+    if (phase === 'offered') return;
+    if (beginning.kind !== 'fresh') return this.#begin(held, beginning);
+    if (beginning.discard) this.#discard.add(held.id);
+    this.#enqueue(held);
+  }
+
+  /** Starts what fits. */
+  pump(): void {
+    while (this.#accepting && !this.#closed) {
+      const next = this.queue.take(this.capacity.available);
+      const held = next && this.#held.get(next.id);
+      if (!held) return;
+      this.#begin(held, { kind: 'fresh', discard: this.#discard.delete(held.id) });
+    }
+  }
+
+  /** Ends all runs for good; each fails as infrastructure and may be placed elsewhere. */
+  async stopAll(): Promise<void> {
+    this.stopAccepting();
+    const waiting = this.queue.waiting().map(({ id }) => this.#held.get(id)!);
+    for (const held of waiting) {
+      this.queue.remove(held.id);
+      this.#begin(held, { kind: 'fresh', discard: false });
+    }
+    const runners = this.held().flatMap((held) => held.runner ?? []);
+    for (const runner of runners) runner.stop('shutdown');
+    await Promise.all(runners.map((runner) => runner.ended));
+  }
+
+  /** Resolves when no run is left; queued work stays queued. */
+  async settled(): Promise<void> {
+    for (;;) {
+      const runners = this.held().flatMap((held) => held.runner ?? []);
+      if (runners.length === 0) return;
+      await Promise.all(runners.map((runner) => runner.ended));
+    }
+  }
+
+  /** Nothing is begun or stored any more. */
+  abandon(): void {
+    this.#closed = true;
+    for (const held of this.#held.values()) held.runner?.abandon();
+  }
+
+  async #ask(execution: Execution): Promise<void> {
+    const { store, log } = this.shop;
+    if (!execution?.ID || !execution.JobID) {
+      return log('warn', 'an order without execution or job was ignored', {});
+    }
+    if (!this.#accepting) return await store.post(execution.ID, 'bid', this.#no(execution, NOT_ACCEPTING));
+    const cluster = execution.Job?.Meta?.['bacalhau.org/orchestrator.id'] ?? '';
+    // Held before it is durable: approval or cancel may come in the same burst.
+    const held = new Held(execution);
+    const isFirst = !this.#held.has(held.id);
+    if (isFirst) this.#held.set(held.id, held);
+    const outcome = await store.insert(execution, cluster);
+    if (outcome === 'new' && !held.cancelled) return void this.#bid(held);
+    if (isFirst && this.#held.get(held.id) === held) this.#forget(held);
+    if (outcome === 'pruned') await store.post(execution.ID, 'bid', this.#no(execution, PRUNED));
+  }
+
+  async #bid(held: Held): Promise<void> {
+    const { shop } = this;
+    const abort = new AbortController();
+    const timer = shop.world.after(shop.limits.bidMs, () => abort.abort(new Error('the bid took too long')));
+    let bid: Bid | { readonly kind: 'error'; readonly event: Event };
+    try {
+      bid = await decideBid(held.execution, this.rules, abort.signal);
+    } catch (thrown) {
+      bid = { kind: 'error', event: asFailure(thrown, EventTopic.ExecScanning).event(shop.world.now()) };
+    } finally {
+      timer[Symbol.dispose]();
+    }
+    if (this.#closed || held.cancelled) return;
+    try {
+      if (bid.kind === 'yes') await this.#offer(held, bid.resources);
+      else if (bid.kind === 'no') await this.#refuse(held, refusalEvent(bid.refusals, shop.world.now()));
+      else await this.#fail(held, bid.event);
+    } catch (thrown) {
+      shop.log('error', 'cannot store a bid', { execution: held.id, error: String(thrown) });
+    }
+  }
+
+  async #offer(held: Held, resources: Resources): Promise<void> {
+    const { store } = this.shop;
+    held.resources = resources;
+    // A direct order (desired Running) is not answered: its result is the answer.
+    if (!held.approved) {
+      const report = { kind: 'bid', message: bidResult(held.execution, true, null) } as const;
+      const change = { phase: 'offered', allocated: resources, report } as const;
+      if (!await store.advance(held.id, ENTERED_FROM.offered, change)) return;
+      // An approval that overtook the bid found the phase `received` and left its wish only.
+      if (!held.approved) return;
+    }
+    await this.#queue(held, ['received', 'offered'], { allocated: resources });
+  }
+
+  async #refuse(held: Held, event: Event): Promise<void> {
+    const { store, world } = this.shop;
+    const report = { kind: 'bid', message: bidResult(held.execution, false, [event]) } as const;
+    const change = { phase: 'refused', ended: world.now(), report } as const;
+    if (!await store.advance(held.id, ENTERED_FROM.refused, change)) return;
+    this.#forget(held);
+    this.shop.ended(held.id, 'refused');
+  }
+
+  async #fail(held: Held, event: Event): Promise<void> {
+    const { store, world } = this.shop;
+    const report = { kind: 'result', message: computeError(held.execution, event, held.events) } as const;
+    const change = { phase: 'failed', ended: world.now(), report } as const;
+    if (!await store.advance(held.id, ENTERED_FROM.failed, change)) return;
+    this.#forget(held);
+    this.shop.ended(held.id, 'failed');
+  }
+
+  async #accept(id: string): Promise<void> {
+    const held = this.#held.get(id);
+    // Bid and approval may meet: whichever is stored second queues it.
+    if (held) held.approved = true;
+    if (held && await this.#queue(held, ['offered'], {})) return;
+    await this.shop.store.desire(id, 1);
+  }
+
+  async #queue(held: Held, from: readonly ComputePhase[], more: { allocated?: Resources }): Promise<boolean> {
+    const queuedAt = this.shop.world.now();
+    const change = { phase: 'queued', desired: 1, queuedAt, ...more } as const;
+    if (!await this.shop.store.advance(held.id, from, change)) return false;
+    held.queuedAt = queuedAt;
+    this.#enqueue(held);
+    return true;
+  }
+
+  #enqueue(held: Held): void {
+    if (held.cancelled || this.#closed) return;
+    this.queue.add({
+      id: held.id,
+      priority: held.execution.Job?.Priority ?? 0,
+      queuedAt: held.queuedAt,
+      resources: held.resources,
+    });
+    this.pump();
+    if (!held.runner) this.shop.status.mark(held.execution, 'queued');
+  }
+
+  #begin(held: Held, beginning: Beginning): void {
+    this.capacity.hold(held.id, held.resources);
+    const runner = new Runner(this.shop, held, beginning);
+    held.runner = runner;
+    held.begun.resolve();
+    void runner.ended.then(() => {
+      if (this.#closed) return;
+      this.capacity.release(held.id);
+      this.#forget(held);
+      this.pump();
+    });
+  }
+
+  async #reject(id: string): Promise<void> {
+    const now = this.shop.world.now();
+    const change = { phase: 'rejected', ended: now, confirmedAt: now } as const;
+    if (!await this.shop.store.advance(id, ENTERED_FROM.rejected, change)) return;
+    const held = this.#held.get(id);
+    if (held) this.#forget(held);
+  }
+
+  async #cancel(id: string): Promise<void> {
+    const { store, world } = this.shop;
+    const now = world.now();
+    const held = this.#held.get(id);
+    // A cancel of what has ended says that its end is known; a repeated one waits for the first to be durable.
+    if (!held || held.cancelled) return await this.#confirm(id, now);
+    held.cancelled = true;
+    const { runner } = held;
+    if (runner) {
+      const change = { phase: 'cancelling', desired: 2 } as const;
+      const [begun] = await Promise.all([
+        store.advance(id, ENTERED_FROM.cancelling, change),
+        this.#confirm(id, now),
+      ]);
+      // What has begun is undone first.
+      if (begun) runner.stop('cancelled');
+      return;
+    }
+    this.queue.remove(id);
+    const change = {
+      phase: 'cancelled',
+      desired: 2,
+      ended: now,
+      ...this.shop.stopReport(held, now),
+    } as const;
+    if (!await store.advance(id, ENTERED_FROM.cancelled, change)) await this.#confirm(id, now);
+    this.shop.status.drop(id);
+    this.#forget(held);
+  }
+
+  async #confirm(id: string, now: bigint): Promise<void> {
+    if (await this.shop.store.confirm(id, now)) this.shop.confirmed(id);
+  }
+
+  #forget(held: Held): void {
+    this.#held.delete(held.id);
+    held.begun.resolve();
+  }
+
+  #no(execution: Execution, why: { readonly code: string; readonly reason: string }) {
+    const refusal = { ...why, hint: '', retryable: false };
+    return bidResult(execution, false, [refusalEvent([refusal], this.shop.world.now())]);
+  }
+}
+
+const NOT_ACCEPTING = {
+  code: 'NodeDraining',
+  reason: 'this node does not accept new work: it is shutting down',
+};
+const PRUNED = {
+  code: 'Replay',
+  reason: 'this node has held this execution before and does not run it again',
+};

@@ -1,0 +1,90 @@
+/**
+ * How work ends that does not complete. A failure is data: code, sentence, hint and a class that decides whether it is
+ * tried elsewhere (invariants.md S19): `user` and `timeout` are final, `infrastructure` is retried by policy. All of it
+ * travels in the details of one event.
+ */
+import { BacalhauError, errorEvent, EventTopic, toBacalhauError, toRfc3339 } from '../model/mod.ts';
+import type { Event, FailureClass } from '../model/mod.ts';
+
+/** Why a run is to end now; the reason of its abort signal. */
+export type StopReason = 'cancelled' | 'timeout' | 'shutdown';
+
+/** Thrown inside a run that has been told to end; the reason is read from the run, not from here. */
+export class Stopped extends Error {
+  constructor(readonly reason: StopReason) {
+    super(`the run was told to end: ${reason}`);
+  }
+}
+
+export interface FailureOptions {
+  readonly topic: EventTopic;
+  readonly class: FailureClass;
+  readonly component?: string;
+  readonly code: string;
+  readonly message: string;
+  readonly hint?: string;
+  readonly cause?: unknown;
+}
+
+/** The cause of a failed execution with the step in which it arose. */
+export class RunFailure extends Error {
+  readonly topic: EventTopic;
+  readonly class: FailureClass;
+  readonly error: BacalhauError;
+
+  constructor(options: FailureOptions) {
+    super(options.message, { cause: options.cause });
+    this.topic = options.topic;
+    this.class = options.class;
+    this.error = new BacalhauError(options.code, options.message, {
+      component: options.component ?? 'Compute',
+      hint: options.hint ?? '',
+      retryable: options.class === 'infrastructure',
+      details: { class: options.class },
+      cause: options.cause,
+    });
+  }
+
+  /** FailsExecution tells a peer of the original that no retry on this node helps. */
+  event(now: bigint): Event {
+    const event = errorEvent(this.topic, this.error, toRfc3339(now));
+    return Object.freeze({ ...event, Details: Object.freeze({ ...event.Details, FailsExecution: 'true' }) });
+  }
+}
+
+const CLASSES: readonly string[] = ['user', 'timeout', 'infrastructure'];
+
+/** Any error of a step as its failure; its own `details.class` decides, else it is the infrastructure's. */
+export function asFailure(thrown: unknown, topic: EventTopic): RunFailure {
+  if (thrown instanceof RunFailure) return thrown;
+  const error = toBacalhauError(thrown);
+  const own = error.details.class ?? '';
+  return new RunFailure({
+    topic,
+    class: CLASSES.includes(own) ? own as FailureClass : 'infrastructure',
+    component: error.component,
+    code: error.code,
+    message: error.message,
+    hint: error.hint,
+    cause: thrown,
+  });
+}
+
+/** `1m30s` of 90: durations as the original writes them. */
+export function formatSeconds(seconds: number): string {
+  const hours = Math.floor(seconds / 3600);
+  const minutes = Math.floor(seconds / 60) % 60;
+  const rest = `${seconds % 60}s`;
+  return hours > 0 ? `${hours}h${minutes}m${rest}` : minutes > 0 ? `${minutes}m${rest}` : rest;
+}
+
+export function timedOut(seconds: number): RunFailure {
+  return new RunFailure({
+    topic: EventTopic.RunningExecution,
+    class: 'timeout',
+    component: 'Executor',
+    code: 'ExecutionTimeout',
+    message: `Execution timed out after ${formatSeconds(seconds)}`,
+    hint: 'Raise Timeouts.ExecutionTimeout of the task, or give it less to do',
+  });
+}

@@ -1,0 +1,66 @@
+/**
+ * What a run leaves behind: the beginnings of its output for the RunOutput, and with a publisher the results folder
+ * (`stdout`, `stderr`, `exitCode` and one folder per result path). Both come from the run's log, so they can be made
+ * again after a crash.
+ */
+import { extractStreams } from '../../runtime/log_file.ts';
+import type { Files } from '../../runtime/files.ts';
+import type { MountedOutput } from '../engine/engine.ts';
+import type { RunOutput, Task } from '../model/mod.ts';
+import { readHeads } from '../../runtime/log_heads.ts';
+
+/** Where the parts of one run lie. */
+export interface RunPaths {
+  readonly folder: string;
+  readonly log: string;
+  readonly inputs: string;
+  readonly results: string;
+}
+
+export function runPaths(executionsFolder: string, id: string, runNo: number): RunPaths {
+  const folder = `${executionsFolder}/${id}/${runNo}`;
+  return { folder, log: `${folder}/log`, inputs: `${folder}/inputs`, results: `${folder}/results` };
+}
+
+export function outputsOf(task: Task, paths: RunPaths): readonly MountedOutput[] {
+  return (task.ResultPaths ?? []).map(({ Name, Path }) => ({
+    name: Name,
+    hostPath: `${paths.results}/${Name}`,
+    path: Path,
+  }));
+}
+
+/** The output alone, without files: nobody will fetch them. */
+export async function readOutput(paths: RunPaths, exitCode: number, cap: number): Promise<RunOutput> {
+  const heads = await readHeads(paths.log, cap);
+  return Object.freeze({
+    Stdout: heads.stdout,
+    StdoutTruncated: heads.stdoutTruncated,
+    stderr: heads.stderr,
+    StderrTruncated: heads.stderrTruncated,
+    ExitCode: exitCode,
+    ErrorMsg: '',
+  });
+}
+
+/** Completes the results folder and syncs it; after this it may be published, also after a crash. */
+export async function captureResults(
+  files: Files,
+  paths: RunPaths,
+  exitCode: number,
+  cap: number,
+): Promise<RunOutput> {
+  const { results } = paths;
+  await files.makeFolder(results);
+  const streams = await extractStreams(paths.log, `${results}/stdout`, `${results}/stderr`, { encoded: cap });
+  await files.write(`${results}/exitCode`, String(exitCode));
+  await files.sync(results);
+  return Object.freeze({
+    Stdout: streams.stdout,
+    StdoutTruncated: streams.stdoutTruncated,
+    stderr: streams.stderr,
+    StderrTruncated: streams.stderrTruncated,
+    ExitCode: exitCode,
+    ErrorMsg: '',
+  });
+}

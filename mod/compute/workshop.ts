@@ -1,0 +1,35 @@
+/** What the parts of a compute node share: its tools and the few decisions that all runs need. */
+import type { RunRequest } from '../engine/engine.ts';
+import type { Compatibility, StringMap } from '../model/mod.ts';
+import type { ComputePhase, PhaseChange } from '../store/compute_rows.ts';
+import type { ComputeStore } from '../store/compute_store.ts';
+import type { Files } from '../../runtime/files.ts';
+import type { World } from '../../runtime/world.ts';
+import type { HostEnvironment } from './environment.ts';
+import type { Held } from './held.ts';
+import type { ComputeLimits, ComputeTimings } from './options.ts';
+import type { AllProviders } from './providers.ts';
+import type { StatusReports } from './status.ts';
+
+export interface Workshop {
+  readonly nodeId: string;
+  readonly world: World;
+  readonly files: Files;
+  readonly store: ComputeStore;
+  readonly providers: AllProviders;
+  readonly environment: HostEnvironment;
+  readonly executionsFolder: string;
+  readonly compatibility: Compatibility;
+  readonly limits: ComputeLimits;
+  readonly timings: ComputeTimings;
+  readonly status: StatusReports;
+  /** What an engine has to know of a run, without environment and inputs: enough to find it again. */
+  runRequest(held: Held): RunRequest;
+  /** What the end of a cancelled execution owes: a report to a peer that understands one, else nothing more. */
+  stopReport(held: Held, now: bigint): Pick<PhaseChange, 'report' | 'confirmedAt'>;
+  /** The end of an execution is durable. */
+  ended(id: string, phase: ComputePhase): void;
+  /** The orchestrator has taken notice of it. */
+  confirmed(id: string): void;
+  log(level: 'info' | 'warn' | 'error', message: string, fields: StringMap): void;
+}
