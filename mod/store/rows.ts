@@ -44,17 +44,21 @@ export interface JobRow {
 }
 export type JobChange = Partial<Omit<JobRow, 'job'>> & { readonly state?: Job['State'] };
 
+/** What never changes of a version. */
 export interface JobVersionRow {
   readonly jobId: string;
   readonly version: number;
   /** As it was when the version was created: the snapshot that executions carry. The identical object at each read. */
   readonly job: Job;
-  /** State, revision and time at which a newer version replaced it. */
+  readonly specHash: string;
+  readonly createdBy: string;
+}
+
+export interface PastVersionRow extends JobVersionRow {
+  /** The job's state, revision and time when a newer version replaced this one; null for the current version. */
   readonly replaced:
     | { readonly state: Job['State']; readonly revision: bigint; readonly time: bigint }
     | null;
-  readonly specHash: string;
-  readonly createdBy: string;
 }
 
 /** One unit of work of a job version: partition or replica index, or `n:<node id>` for ops and daemon jobs. */

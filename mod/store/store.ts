@@ -7,15 +7,7 @@
  * Lock order inside a transaction: job → slot → execution → node usage (by node id) → node out_seq. SQLite does not need
  * it (one writer); Postgres will.
  */
-import type {
-  Evaluation,
-  EvaluationTrigger,
-  Execution,
-  Job,
-  JobHistory,
-  Phase,
-  StringMap,
-} from '../model/mod.ts';
+import type { Evaluation, EvaluationTrigger, Job, JobHistory, Phase, StringMap } from '../model/mod.ts';
 import type { DatabaseStats, Watch } from './database.ts';
 import type { BacalhauError } from '../model/mod.ts';
 import type {
@@ -37,6 +29,7 @@ import type {
   NodeView,
   OutboxKind,
   OutboxRow,
+  PastVersionRow,
   SessionChange,
   SessionRow,
   SlotChange,
@@ -65,7 +58,7 @@ export interface OrchestratorStore extends AsyncDisposable {
 export const changes = Object.freeze({
   /** An evaluation became due, or a delayed one was added (ask `nextDueAt`). */
   evaluations: 'evaluations',
-  /** A node, its session or its usage changed; not for heartbeats. */
+  /** A node or its session changed, or capacity was given back; not for heartbeats. */
   nodes: 'nodes',
   /** The job's state, an execution or the history changed. */
   job: (jobId: string): string => `job:${jobId}`,
@@ -107,7 +100,7 @@ export interface JobFilter {
   /** Absent: all labels. Called in order until the page is full. */
   readonly matches?: (labels: StringMap) => boolean;
   /** Default `created`. Ties are broken by id, so pages are stable. */
-  readonly orderBy?: 'created' | 'modified';
+  readonly orderBy?: 'created' | 'modified' | 'id';
   readonly reverse?: boolean;
   readonly offset?: number;
   /** 0 or absent: all. */
@@ -153,7 +146,7 @@ export interface JobRepository extends JobReader {
 export interface VersionReader {
   get(jobId: string, version: number): Promise<JobVersionRow | undefined>;
   /** Ascending. */
-  list(jobId: string): Promise<readonly JobVersionRow[]>;
+  list(jobId: string): Promise<readonly PastVersionRow[]>;
 }
 
 // ---- slots and executions
@@ -167,6 +160,8 @@ export interface SlotReader {
 export interface SlotRepository extends SlotReader {
   /** Empty slots `slots` of a version; existing ones stay as they are. */
   create(jobId: string, version: number, slots: readonly string[]): Promise<void>;
+  /** Adds one slot with its first attempt. @throws BacalhauError `SlotConflict` when it is there */
+  insert(slot: Pick<SlotRow, 'jobId' | 'version' | 'slot' | 'attempt' | 'currentExec'>): Promise<SlotRow>;
   /** @throws BacalhauError `RevisionConflict`; RangeError when the attempt would shrink or a counted execution change */
   update(seen: SlotRow, change: SlotChange): Promise<SlotRow>;
 }
@@ -204,6 +199,8 @@ export interface ExecutionRepository extends ExecutionReader {
 export interface EvaluationReader {
   get(id: string): Promise<Evaluation | undefined>;
   byJob(jobId: string): Promise<readonly Evaluation[]>;
+  /** Delayed ones of a trigger, higher priority first, then older: the jobs that wait for nodes, after a restart. */
+  delayed(trigger: EvaluationTrigger, limit: number): Promise<readonly Evaluation[]>;
   /** Time at which the next one becomes due or the next lease ends; 0 = now, null = nothing is waiting. */
   nextDueAt(): Promise<bigint | null>;
 }
@@ -321,6 +318,3 @@ export interface IdempotencyRepository extends IdempotencyReader {
   put(row: IdempotencyRow): Promise<void>;
   prune(limit: number): Promise<number>;
 }
-
-/** The REST and wire shape of a row with the job snapshot of its version; the identical object for the same row. */
-export type ToExecution = (row: ExecutionRow, version: JobVersionRow) => Execution;

@@ -1,0 +1,330 @@
+/**
+ * Executions. The unique indexes hold one live and one counted execution per slot and each attempt once (S2, S3); usage of
+ * the node follows each change of phase.
+ */
+import { type Insertable, sql } from 'kysely';
+import {
+  BacalhauError,
+  ComputeState,
+  DesiredState,
+  type FailureClass,
+  isTerminalComputeState,
+  isTerminalPhase,
+  type Phase,
+} from '../model/mod.ts';
+import {
+  above,
+  decode,
+  encode,
+  orConflict,
+  type ReadContext,
+  revisionConflict,
+  type WriteContext,
+} from './context.ts';
+import { type ExecutionsTable, HELD, LIVE, prepare, type Stored } from './orchestrator_schema.ts';
+import type { ExecutionChange, ExecutionRow, NewExecution } from './rows.ts';
+import { stateOf, stateText } from './states.ts';
+import { fields } from './statement.ts';
+import { changes, type ExecutionReader, type ExecutionRepository } from './store.ts';
+import { addUsage, holdsResources } from './usage.ts';
+
+const CHANGING = [
+  'desired',
+  'desired_text',
+  'compute',
+  'compute_text',
+  'phase',
+  'class',
+  'code',
+  'counted',
+  'next_exec',
+  'followup_eval',
+  'bid_deadline',
+  'exec_deadline',
+  'unknown_since',
+  'lost_after',
+  'stop_confirmed',
+  'started',
+  'ended',
+  'node_rev',
+  'published',
+  'run_output',
+  'rev',
+  'modify_time',
+] as const;
+const COLUMNS = [
+  'id',
+  'namespace',
+  'name',
+  'job_id',
+  'version',
+  'slot',
+  'partition_index',
+  'attempt',
+  'node_id',
+  'eval_id',
+  'previous_exec',
+  'allocated',
+  'create_time',
+  ...CHANGING,
+] as const;
+type Changing = Pick<Insertable<ExecutionsTable>, (typeof CHANGING)[number]>;
+
+const byId = prepare((db, id: string) =>
+  db.selectFrom('executions').selectAll().where('id', '=', id).compile()
+);
+const byPrefix = prepare((db, from: string, below: string) =>
+  db.selectFrom('executions').selectAll().where('id', '>=', from).where('id', '<', below)
+    .orderBy('id').limit(2).compile()
+);
+const ofJob = prepare((db, jobId: string) =>
+  db.selectFrom('executions').selectAll().where('job_id', '=', jobId).orderBy('create_time').orderBy('id')
+    .compile()
+);
+const ofVersion = prepare((db, jobId: string, version: bigint) =>
+  db.selectFrom('executions').selectAll().where('job_id', '=', jobId).where('version', '=', version)
+    .orderBy('create_time').orderBy('id').compile()
+);
+const heldBy = prepare((db, nodeId: string) =>
+  db.selectFrom('executions').selectAll().where('node_id', '=', nodeId).where(sql<boolean>`${sql.raw(HELD)}`)
+    .orderBy('create_time').orderBy('id').compile()
+);
+const pastBid = prepare((db, now: bigint, limit: number) =>
+  db.selectFrom('executions').selectAll().where(sql<boolean>`phase = 'asked' and bid_deadline > 0`)
+    .where('bid_deadline', '<=', now).orderBy('bid_deadline').limit(limit).compile()
+);
+const pastDeadline = prepare((db, now: bigint, limit: number) =>
+  db.selectFrom('executions').selectAll().where(sql<boolean>`exec_deadline > 0 and ${sql.raw(LIVE)}`)
+    .where('exec_deadline', '<=', now).orderBy('exec_deadline').limit(limit).compile()
+);
+const phases = prepare((db, jobId: string, version: bigint) =>
+  db.selectFrom('executions').select((select) => ['phase', select.fn.countAll<bigint>().as('total')])
+    .where('job_id', '=', jobId).where('version', '=', version).groupBy('phase').compile()
+);
+const insert = prepare((db, row: Insertable<ExecutionsTable>) =>
+  db.insertInto('executions').values(fields(row, COLUMNS)).compile()
+);
+const update = prepare((db, row: Changing, id: string, rev: bigint) =>
+  db.updateTable('executions').set(fields(row, CHANGING)).where('id', '=', id).where('rev', '=', rev)
+    .compile()
+);
+
+export class ExecutionsReader implements ExecutionReader {
+  constructor(readonly context: ReadContext) {}
+
+  async get(id: string): Promise<ExecutionRow | undefined> {
+    const row = await byId.first(this.context.db, id);
+    return row && this.#decode(row);
+  }
+
+  async byIdPrefix(prefix: string): Promise<readonly ExecutionRow[]> {
+    return this.#decodeAll(await byPrefix.all(this.context.db, prefix, above(prefix)));
+  }
+
+  async byJob(jobId: string, version?: number): Promise<readonly ExecutionRow[]> {
+    const { db } = this.context;
+    return this.#decodeAll(
+      await (version === undefined ? ofJob.all(db, jobId) : ofVersion.all(db, jobId, BigInt(version))),
+    );
+  }
+
+  async heldByNode(nodeId: string): Promise<readonly ExecutionRow[]> {
+    return this.#decodeAll(await heldBy.all(this.context.db, nodeId));
+  }
+
+  async overdue(now: bigint, limit: number): Promise<readonly ExecutionRow[]> {
+    const bids = await pastBid.all(this.context.db, now, limit);
+    const ids = new Set(bids.map((row) => row.id));
+    const late = (await pastDeadline.all(this.context.db, now, limit)).filter((row) => !ids.has(row.id));
+    return this.#decodeAll([...bids, ...late].slice(0, limit));
+  }
+
+  async countByPhase(jobId: string, version: number): Promise<Readonly<Partial<Record<Phase, number>>>> {
+    const rows = await phases.all(this.context.db, jobId, BigInt(version));
+    return Object.freeze(Object.fromEntries(rows.map((row) => [row.phase, Number(row.total)])));
+  }
+
+  #decodeAll(rows: readonly Stored<'executions'>[]): readonly ExecutionRow[] {
+    return rows.map((row) => this.#decode(row));
+  }
+
+  #decode(row: Stored<'executions'>): ExecutionRow {
+    const cached = this.context.caches.executions.get(row.id);
+    if (cached?.rev === row.rev) return cached;
+    const decoded = executionOf(row);
+    const weight = row.allocated.length + (row.run_output?.length ?? 0) + (row.published?.length ?? 0);
+    this.context.cache(({ executions }) => executions.set(row.id, decoded, 500 + weight));
+    return decoded;
+  }
+}
+
+export class Executions extends ExecutionsReader implements ExecutionRepository {
+  constructor(override readonly context: WriteContext) {
+    super(context);
+  }
+
+  async insert(given: NewExecution): Promise<ExecutionRow> {
+    const { db, now } = this.context;
+    const row: ExecutionRow = Object.freeze({
+      ...BLANK,
+      ...given,
+      rev: 1n,
+      createTime: now,
+      modifyTime: now,
+    });
+    const columns = {
+      id: row.id,
+      namespace: row.namespace,
+      name: row.name,
+      job_id: row.jobId,
+      version: row.jobVersion,
+      slot: row.slot,
+      partition_index: row.partition,
+      attempt: row.attempt,
+      node_id: row.nodeId,
+      eval_id: row.evalId,
+      previous_exec: row.previous,
+      allocated: encode(row.allocated),
+      create_time: now,
+    };
+    await orConflict(insert.run(db, { ...columns, ...changing(row) }), slotConflict(row));
+    if (holdsResources(row.phase)) await addUsage(this.context, row, 1);
+    this.context.notify(changes.job(row.jobId));
+    return row;
+  }
+
+  async update(seen: ExecutionRow, change: ExecutionChange): Promise<ExecutionRow> {
+    const row: ExecutionRow = Object.freeze({
+      ...seen,
+      ...change,
+      rev: seen.rev + 1n,
+      modifyTime: this.context.now,
+    });
+    checkTransition(seen, row);
+    const changed = await orConflict(
+      update.run(this.context.db, changing(row), row.id, seen.rev),
+      slotConflict(row),
+    );
+    if (changed === 0) throw revisionConflict('execution', row.id);
+    const [held, holds] = [holdsResources(seen.phase), holdsResources(row.phase)];
+    if (held !== holds) {
+      await addUsage(this.context, row, holds ? 1 : -1);
+      if (held) this.context.notify(changes.nodes);
+    }
+    this.context.notify(changes.job(row.jobId));
+    return row;
+  }
+}
+
+const BLANK = Object.freeze({
+  name: '',
+  desired: Object.freeze({ StateType: DesiredState.Pending }),
+  compute: Object.freeze({ StateType: ComputeState.New }),
+  phase: 'asked',
+  class: '',
+  code: '',
+  counted: false,
+  previous: '',
+  next: '',
+  followupEvalId: '',
+  bidDeadline: 0n,
+  execDeadline: 0n,
+  unknownSince: 0n,
+  lostAfter: 0n,
+  stopConfirmed: false,
+  started: 0n,
+  ended: 0n,
+  nodeRev: 0n,
+  published: null,
+  runOutput: null,
+});
+
+/** No row leaves a terminal state, and a counted result stays (S2, S5). */
+function checkTransition(seen: ExecutionRow, row: ExecutionRow): void {
+  const refuse = (why: string) => new RangeError(`Cannot change execution "${row.id}": ${why}`);
+  if (isTerminalPhase(seen.phase) && row.phase !== seen.phase) {
+    throw refuse(`it is ${seen.phase}, which is final, and would become ${row.phase}`);
+  }
+  // Stopping shows as Cancelled already, which REST counts as terminal: only its own end may follow.
+  if (isTerminalComputeState(seen.compute.StateType) && row.compute.StateType !== seen.compute.StateType) {
+    throw refuse(
+      `compute state ${seen.compute.StateType} is final and would become ${row.compute.StateType}`,
+    );
+  }
+  if (seen.counted && !row.counted) throw refuse('its result is counted and stays so');
+}
+
+function slotConflict(row: ExecutionRow): (cause: BacalhauError) => BacalhauError {
+  const slot = `${row.jobId}@${row.jobVersion}/${row.slot}`;
+  return (cause) =>
+    new BacalhauError(
+      'SlotConflict',
+      `Cannot store execution "${row.id}": slot ${slot} already has a live or counted one, or attempt ${row.attempt}`,
+      { component: 'Store', status: 409, retryable: true, cause },
+    );
+}
+
+function changing(row: ExecutionRow): Changing {
+  return {
+    desired: row.desired.StateType,
+    desired_text: stateText(row.desired),
+    compute: row.compute.StateType,
+    compute_text: stateText(row.compute),
+    phase: row.phase,
+    class: row.class,
+    code: row.code,
+    counted: row.counted ? 1 : 0,
+    next_exec: row.next,
+    followup_eval: row.followupEvalId,
+    bid_deadline: row.bidDeadline,
+    exec_deadline: row.execDeadline,
+    unknown_since: row.unknownSince,
+    lost_after: row.lostAfter,
+    stop_confirmed: row.stopConfirmed ? 1 : 0,
+    started: row.started,
+    ended: row.ended,
+    node_rev: row.nodeRev,
+    published: row.published && encode(row.published),
+    run_output: row.runOutput && encode(row.runOutput),
+    rev: row.rev,
+    modify_time: row.modifyTime,
+  };
+}
+
+function executionOf(row: Stored<'executions'>): ExecutionRow {
+  return Object.freeze({
+    id: row.id,
+    namespace: row.namespace,
+    name: row.name,
+    jobId: row.job_id,
+    jobVersion: Number(row.version),
+    slot: row.slot,
+    partition: Number(row.partition_index),
+    attempt: Number(row.attempt),
+    nodeId: row.node_id,
+    evalId: row.eval_id,
+    desired: stateOf(Number(row.desired) as DesiredState, row.desired_text),
+    compute: stateOf(Number(row.compute) as ComputeState, row.compute_text),
+    phase: row.phase as Phase,
+    class: row.class as FailureClass | 'drained' | '',
+    code: row.code,
+    counted: row.counted === 1n,
+    previous: row.previous_exec,
+    next: row.next_exec,
+    followupEvalId: row.followup_eval,
+    allocated: decode<ExecutionRow['allocated']>(row.allocated),
+    bidDeadline: row.bid_deadline,
+    execDeadline: row.exec_deadline,
+    unknownSince: row.unknown_since,
+    lostAfter: row.lost_after,
+    stopConfirmed: row.stop_confirmed === 1n,
+    started: row.started,
+    ended: row.ended,
+    nodeRev: row.node_rev,
+    published: row.published === null ? null : decode<ExecutionRow['published']>(row.published),
+    runOutput: row.run_output === null ? null : decode<ExecutionRow['runOutput']>(row.run_output),
+    rev: row.rev,
+    createTime: row.create_time,
+    modifyTime: row.modify_time,
+  });
+}

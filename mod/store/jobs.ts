@@ -1,0 +1,268 @@
+/** Jobs: the hot row apart from the spec, which is stored once per version (`versions.ts`). */
+import { type Insertable, sql } from 'kysely';
+import { BacalhauError, type Job, type JobStateType, type StringMap } from '../model/mod.ts';
+import {
+  above,
+  decodeMap,
+  encode,
+  orConflict,
+  type ReadContext,
+  revisionConflict,
+  type WriteContext,
+} from './context.ts';
+import { type JobsTable, prepare, type Stored } from './orchestrator_schema.ts';
+import type { JobChange, JobRow } from './rows.ts';
+import { stateOf, stateText } from './states.ts';
+import { fields } from './statement.ts';
+import { changes, type JobFilter, type JobReader, type JobRepository, type Page } from './store.ts';
+import { addVersion, markReplaced, Versions } from './versions.ts';
+
+const JOB_COLUMNS = [
+  'id',
+  'namespace',
+  'name',
+  'version',
+  'rev',
+  'history_seq',
+  'state',
+  'state_text',
+  'labels',
+  'create_time',
+  'modify_time',
+  'queued_at',
+  'run_started',
+  'deadline',
+  'stop_reason',
+  'stop_time',
+] as const;
+const CHANGING = [
+  'version',
+  'rev',
+  'state',
+  'state_text',
+  'labels',
+  'modify_time',
+  'queued_at',
+  'run_started',
+  'deadline',
+  'stop_reason',
+  'stop_time',
+] as const;
+type JobWrite = Insertable<JobsTable>;
+type Changing = Pick<JobWrite, (typeof CHANGING)[number]>;
+
+const byId = prepare((db, id: string) => db.selectFrom('jobs').selectAll().where('id', '=', id).compile());
+const byName = prepare((db, namespace: string, name: string) =>
+  db.selectFrom('jobs').selectAll().where('namespace', '=', namespace).where('name', '=', name).compile()
+);
+const byPrefix = prepare((db, from: string, below: string) =>
+  db.selectFrom('jobs').selectAll().where('id', '>=', from).where('id', '<', below).orderBy('id').limit(2)
+    .compile()
+);
+const insertJob = prepare((db, row: JobWrite) =>
+  db.insertInto('jobs').values(fields(row, JOB_COLUMNS)).compile()
+);
+const updateJob = prepare((db, row: Changing, id: string, rev: bigint) =>
+  db.updateTable('jobs').set(fields(row, CHANGING)).where('id', '=', id).where('rev', '=', rev).compile()
+);
+/** Rows looked at in one step of a list that is filtered by labels. */
+const LIST_STEP = 256;
+
+const ORDER_COLUMNS = { created: 'create_time', modified: 'modify_time', id: 'id' } as const;
+
+const NO_RUN = { queuedAt: 0n, runStarted: 0n, deadline: 0n, stopReason: '', stopTime: 0n };
+
+export class JobsReader implements JobReader {
+  readonly versions: Versions;
+
+  constructor(readonly context: ReadContext) {
+    this.versions = new Versions(context);
+  }
+
+  async get(id: string): Promise<JobRow | undefined> {
+    return await this.#decodeOne(await byId.first(this.context.db, id));
+  }
+
+  async byName(namespace: string, name: string): Promise<JobRow | undefined> {
+    return await this.#decodeOne(await byName.first(this.context.db, namespace, name));
+  }
+
+  async byIdPrefix(prefix: string): Promise<readonly JobRow[]> {
+    return await this.#decodeAll(await byPrefix.all(this.context.db, prefix, above(prefix)));
+  }
+
+  async list(filter: JobFilter): Promise<Page<JobRow>> {
+    const offset = filter.offset ?? 0;
+    const limit = filter.limit || Number.MAX_SAFE_INTEGER;
+    const end = Math.min(offset + limit, Number.MAX_SAFE_INTEGER - 1);
+    if (!filter.matches) {
+      const rows = await this.#ordered(filter).offset(offset).limit(end - offset + 1).execute();
+      return { items: await this.#decodeAll(rows.slice(0, limit)), more: rows.length > limit };
+    }
+    const time = ORDER_COLUMNS[filter.orderBy ?? 'created'];
+    const matching: Stored<'jobs'>[] = [];
+    let last: Stored<'jobs'> | undefined;
+    while (matching.length <= end) {
+      let query = this.#ordered(filter).limit(LIST_STEP);
+      if (last) {
+        const position = sql`(${last[time]}, ${last.id})`;
+        const column = sql`(${sql.ref(time)}, ${sql.ref('id')})`;
+        query = query.where(
+          filter.reverse ? sql<boolean>`${column} < ${position}` : sql<boolean>`${column} > ${position}`,
+        );
+      }
+      const rows = await query.execute();
+      for (const row of rows) {
+        if (filter.matches(decodeMap<StringMap>(row.labels))) matching.push(row);
+      }
+      if (rows.length < LIST_STEP) break;
+      last = rows.at(-1);
+    }
+    return { items: await this.#decodeAll(matching.slice(offset, end)), more: matching.length > end };
+  }
+
+  #ordered(filter: JobFilter) {
+    const direction = filter.reverse ? 'desc' : 'asc';
+    const query = this.context.db.selectFrom('jobs').selectAll()
+      .orderBy(filter.orderBy === 'modified' ? 'modify_time' : 'create_time', direction).orderBy(
+        'id',
+        direction,
+      );
+    return filter.namespace === undefined ? query : query.where('namespace', '=', filter.namespace);
+  }
+
+  async #decodeOne(row: Stored<'jobs'> | undefined): Promise<JobRow | undefined> {
+    if (!row) return undefined;
+    const cached = this.context.caches.jobs.get(row.id);
+    const job = cached?.rev === row.rev ? cached.value : await this.#assemble(row);
+    return Object.freeze({
+      job,
+      queuedAt: row.queued_at,
+      runStarted: row.run_started,
+      deadline: row.deadline,
+      stopReason: row.stop_reason,
+      stopTime: row.stop_time,
+    });
+  }
+
+  async #decodeAll(rows: readonly Stored<'jobs'>[]): Promise<readonly JobRow[]> {
+    const decoded: JobRow[] = [];
+    for (const row of rows) decoded.push((await this.#decodeOne(row))!);
+    return decoded;
+  }
+
+  async #assemble(row: Stored<'jobs'>): Promise<Job> {
+    const version = await this.versions.get(row.id, Number(row.version));
+    if (!version) {
+      throw new BacalhauError(
+        'StoreCorrupt',
+        `Cannot read job "${row.id}": its version ${row.version} is missing`,
+        {
+          component: 'Store',
+        },
+      );
+    }
+    const job = Object.freeze({
+      ...version.job,
+      State: stateOf(row.state as JobStateType, row.state_text),
+      Revision: row.rev,
+      ModifyTime: row.modify_time,
+    });
+    this.context.cache(({ jobs }) => jobs.set(row.id, { rev: row.rev, value: job }));
+    return job;
+  }
+}
+
+export class Jobs extends JobsReader implements JobRepository {
+  constructor(override readonly context: WriteContext) {
+    super(context);
+  }
+
+  async insert(given: Job, options: { specHash?: string; createdBy?: string } = {}): Promise<JobRow> {
+    const job: Job = Object.freeze({ ...given, Version: 1, Revision: 1n });
+    const row = Object.freeze({ job, ...NO_RUN });
+    const columns = {
+      id: job.ID,
+      namespace: job.Namespace,
+      name: job.Name,
+      history_seq: 0,
+      create_time: job.CreateTime,
+    };
+    await orConflict(
+      insertJob.run(this.context.db, { ...columns, ...changing(row) }),
+      (cause) =>
+        new BacalhauError('ResourceInUse', `Cannot add job "${job.Name}": its id or name is taken`, {
+          component: 'JobStore',
+          cause,
+        }),
+    );
+    await addVersion(this.context, job, options);
+    return this.#written(row);
+  }
+
+  async replace(
+    seen: JobRow,
+    given: Job,
+    options: { specHash?: string; createdBy?: string } = {},
+  ): Promise<JobRow> {
+    const old = seen.job;
+    const job: Job = Object.freeze({
+      ...given,
+      ID: old.ID,
+      Name: old.Name,
+      Namespace: old.Namespace,
+      Type: old.Type,
+      CreateTime: old.CreateTime,
+      Version: old.Version + 1,
+      Revision: old.Revision + 1n,
+      ModifyTime: this.context.now,
+    });
+    const row = Object.freeze({ job, ...NO_RUN });
+    await this.#update(seen, row);
+    await markReplaced(this.context, old);
+    await addVersion(this.context, job, options);
+    return this.#written(row);
+  }
+
+  async update(seen: JobRow, { state, ...times }: JobChange): Promise<JobRow> {
+    const job: Job = Object.freeze({
+      ...seen.job,
+      State: state ?? seen.job.State,
+      Revision: seen.job.Revision + 1n,
+      ModifyTime: this.context.now,
+    });
+    const row = Object.freeze({ ...seen, ...times, job });
+    await this.#update(seen, row);
+    return this.#written(row);
+  }
+
+  async #update(seen: JobRow, row: JobRow): Promise<void> {
+    const { ID, Revision } = seen.job;
+    if (await updateJob.run(this.context.db, changing(row), ID, Revision) === 0) {
+      throw revisionConflict('job', ID);
+    }
+  }
+
+  #written(row: JobRow): JobRow {
+    const { ID, Revision } = row.job;
+    this.context.cache(({ jobs }) => jobs.set(ID, { rev: Revision, value: row.job }));
+    this.context.notify(changes.job(ID));
+    return row;
+  }
+}
+
+function changing({ job, ...times }: JobRow): Changing {
+  return {
+    version: job.Version,
+    rev: job.Revision,
+    state: job.State.StateType,
+    state_text: stateText(job.State),
+    labels: encode(job.Labels),
+    modify_time: job.ModifyTime,
+    queued_at: times.queuedAt,
+    run_started: times.runStarted,
+    deadline: times.deadline,
+    stop_reason: times.stopReason,
+    stop_time: times.stopTime,
+  };
+}
