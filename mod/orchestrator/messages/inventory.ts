@@ -1,0 +1,91 @@
+/**
+ * The inventory of one of our nodes settles both sides after a handshake: what the node no longer knows is over here,
+ * what is over here is told to the node, and what was unknown is adopted. It counts once per session, since later rows
+ * are younger than it.
+ */
+import { ComputeState, EventTopic, type Phase } from '../../model/mod.ts';
+import type { ExecutionRow } from '../../store/mod.ts';
+import type { ExecutionInventory } from '../../transport/mod.ts';
+import { computeState } from '../work/job_unit.ts';
+import type { Work } from '../work/work.ts';
+import { confirm, isExecuting, type Sender, STOPPED } from './report.ts';
+
+export type InventoryEntry = ExecutionInventory['Executions'][number];
+
+/** Phases of a node that are those of the orchestrator too. */
+const SAME: Readonly<Record<string, { phase: Phase; compute: ComputeState }>> = {
+  queued: { phase: 'queued', compute: ComputeState.BidAccepted },
+  preparing: { phase: 'preparing', compute: ComputeState.BidAccepted },
+  starting: { phase: 'preparing', compute: ComputeState.BidAccepted },
+  running: { phase: 'running', compute: ComputeState.Running },
+  harvesting: { phase: 'running', compute: ComputeState.Running },
+  publishing: { phase: 'publishing', compute: ComputeState.Publishing },
+};
+const ENDED: readonly string[] = ['completed', 'failed', 'refused', 'rejected', 'cancelled', 'stopped'];
+
+export async function onInventory(
+  work: Work,
+  sender: Sender,
+  entries: readonly InventoryEntry[],
+): Promise<void> {
+  const listed = new Map(entries.map((entry) => [entry.ExecutionID, entry]));
+  const held = await work.tx.executions.heldByNode(sender.nodeId);
+  for (const row of held) {
+    const entry = listed.get(row.id);
+    listed.delete(row.id);
+    if (entry) await onListed(work, row, entry);
+    else await onMissing(work, row);
+  }
+  // The rest is over here, or was never placed there by this store.
+  for (const id of listed.keys()) await confirm(work, sender, id);
+}
+
+async function onListed(work: Work, row: ExecutionRow, entry: InventoryEntry): Promise<void> {
+  const unit = (await work.unit(row.jobId))!;
+  const same = SAME[entry.Phase];
+  if (isExecuting(row.phase) && same && entry.Revision >= row.nodeRev) {
+    const adopted = row.phase === 'unknown';
+    if (same.phase === row.phase) return;
+    await unit.change(
+      row,
+      {
+        phase: same.phase,
+        compute: computeState(same.compute, 'Running'),
+        nodeRev: entry.Revision,
+        unknownSince: 0n,
+        lostAfter: 0n,
+      },
+      adopted
+        ? { events: [{ Topic: EventTopic.Execution, Message: 'Node is back, execution goes on' }] }
+        : {},
+    );
+  } else if (row.phase === 'stopping' && ENDED.includes(entry.Phase)) {
+    await unit.change(row, { phase: 'stopped', stopConfirmed: true });
+    work.evaluate(row.jobId, 'exec-update');
+  }
+}
+
+async function onMissing(work: Work, row: ExecutionRow): Promise<void> {
+  // An ask may still be on its way to the node.
+  if (row.phase === 'asked') return;
+  const unit = (await work.unit(row.jobId))!;
+  if (row.phase === 'stopping') {
+    await unit.change(row, { phase: 'stopped', stopConfirmed: true });
+  } else {
+    const message = 'Node no longer knows the execution';
+    await unit.change(row, {
+      phase: 'failed',
+      compute: computeState(ComputeState.Failed, message),
+      desired: STOPPED,
+      class: 'infrastructure',
+      code: 'ExecutionForgotten',
+    }, {
+      events: [{
+        Topic: EventTopic.Execution,
+        Message: message,
+        Details: { IsError: 'true', Retryable: 'true' },
+      }],
+    });
+  }
+  work.evaluate(row.jobId, 'exec-update');
+}

@@ -1,0 +1,70 @@
+/** The outbox of a node session: rows of the store, rendered when they are sent, deleted when acknowledged. */
+import { type BacalhauError, ComputeState } from '../../model/mod.ts';
+import { changes, type OutboxRow } from '../../store/mod.ts';
+import type { InMessage, Outbox, SessionKey } from '../../transport/mod.ts';
+import type { Desk } from '../work/desk.ts';
+import { computeState } from '../work/job_unit.ts';
+import { STOPPED } from './report.ts';
+import { renderMessage } from './render.ts';
+
+export class NodeOutbox implements Outbox<InMessage>, Disposable {
+  readonly #watch;
+  /** Rows handed out and not acknowledged. */
+  #sent: OutboxRow[] = [];
+
+  /** @param cancelled told of the executions whose cancel the node has acknowledged */
+  constructor(
+    readonly desk: Desk,
+    readonly session: SessionKey,
+    readonly cancelled: (executionIds: readonly string[]) => void,
+  ) {
+    this.#watch = desk.store.watch(changes.outbox(session.nodeId));
+  }
+
+  async pending(after: bigint, limit: number): Promise<{ seq: bigint; message: InMessage }[]> {
+    const messages = await this.desk.store.read(async (reader) => {
+      const rows = await reader.outbox.list(this.session.nodeId, after, limit);
+      const rendered: { row: OutboxRow; message: InMessage }[] = [];
+      for (const row of rows) rendered.push({ row, message: await renderMessage(reader, row) });
+      return rendered;
+    });
+    this.#sent = this.#sent.filter(({ seq }) => seq <= after);
+    this.#sent.push(...messages.map(({ row }) => row));
+    return messages.map(({ row: { seq }, message }) => ({ seq, message }));
+  }
+
+  changed(_after: bigint, signal: AbortSignal): Promise<void> {
+    return this.#watch.next(signal);
+  }
+
+  async acknowledged(seq: bigint): Promise<void> {
+    const { nodeId } = this.session;
+    await this.desk.store.write((tx) => tx.outbox.acknowledge(nodeId, seq));
+    const done = this.#sent.filter((row) => row.seq <= seq);
+    this.#sent = this.#sent.filter((row) => row.seq > seq);
+    const cancelled = done.filter(({ kind }) => kind === 'cancel').map(({ executionId }) => executionId);
+    if (cancelled.length > 0) this.cancelled(cancelled);
+  }
+
+  /** The ask of a job that no message can hold fails that execution for good; nothing else can grow so large. */
+  async undeliverable(seq: bigint, error: BacalhauError): Promise<void> {
+    const row = this.#sent.find((sent) => sent.seq === seq);
+    if (row?.kind !== 'ask') return;
+    await this.desk.commit(async (work) => {
+      const execution = await work.tx.executions.get(row.executionId);
+      if (execution?.phase !== 'asked') return;
+      const unit = (await work.unit(execution.jobId))!;
+      await unit.change(execution, {
+        phase: 'refused',
+        compute: computeState(ComputeState.AskForBidRejected, error.message),
+        desired: STOPPED,
+        code: 'BidRejected',
+      }, { events: [{ Topic: 'Exec Scanning', Message: error.message, Details: { IsError: 'true' } }] });
+      work.evaluate(execution.jobId, 'exec-update');
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.#watch[Symbol.dispose]();
+  }
+}

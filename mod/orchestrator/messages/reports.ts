@@ -1,0 +1,191 @@
+/**
+ * Reports of a node about one execution (invariants.md O4): each is applied under a condition on the phase, so that a
+ * repeated, late or misdirected one changes nothing (S7).
+ */
+import { type Compatibility, ComputeState, DesiredState, EventTopic, isLive } from '../../model/mod.ts';
+import type { ExecutionChange, ExecutionRow } from '../../store/mod.ts';
+import type { BidResult, ComputeError, ExecutionStatus, RunResult } from '../../transport/mod.ts';
+import { computeState, type JobUnit } from '../work/job_unit.ts';
+import type { Work } from '../work/work.ts';
+import { failureOfError, failureOfResult, readOutput } from './classify.ts';
+import { confirm, isExecuting, keptEvents, reported, type Sender, STOPPED } from './report.ts';
+
+export async function onBidResult(work: Work, sender: Sender, message: BidResult): Promise<void> {
+  const row = await reported(work, sender, message.ExecutionID);
+  if (row?.phase !== 'asked') return;
+  const unit = (await work.unit(row.jobId))!;
+  if (message.Accepted) {
+    await unit.change(row, { phase: 'offered', compute: computeState(ComputeState.AskForBidAccepted, '') });
+  } else {
+    const events = keptEvents(message.Events);
+    const details = events[0]?.Details ?? {};
+    await unit.change(row, {
+      phase: 'refused',
+      compute: computeState(ComputeState.AskForBidRejected, events[0]?.Message ?? 'bid rejected', details),
+      desired: { ...STOPPED, Message: 'bid rejected' },
+      code: details.Retryable === 'true' ? 'BidDeferred' : 'BidRejected',
+    }, { notice: 'cancel', events });
+  }
+  work.evaluate(row.jobId, 'exec-update');
+}
+
+export async function onRunResult(
+  work: Work,
+  sender: Sender,
+  message: RunResult,
+  compatibility: Compatibility,
+): Promise<void> {
+  const row = await reported(work, sender, message.ExecutionID);
+  if (!row) return;
+  const unit = (await work.unit(row.jobId))!;
+  const version = await work.tx.versions.get(row.jobId, row.jobVersion);
+  const job = version?.job ?? unit.job.job;
+  const output = readOutput(message.RunCommandResult, job, sender.extended);
+  const result = { published: message.PublishResult, runOutput: output };
+  const events = keptEvents(message.Events);
+
+  if (!isExecuting(row.phase)) {
+    await onLate(work, unit, row, events.length > 0 ? 'result' : '', result);
+    return await confirm(work, sender, row.id);
+  }
+  const failure = failureOfResult(output, job, compatibility);
+  if (failure) {
+    const details = { ErrorCode: failure.code, ...(failure.hint ? { Hint: failure.hint } : {}) };
+    await unit.change(row, {
+      ...result,
+      phase: 'failed',
+      compute: computeState(ComputeState.Failed, failure.message, details),
+      desired: STOPPED,
+      class: failure.class,
+      code: failure.code,
+    }, {
+      notice: 'cancel',
+      events: [...events.slice(1), {
+        Topic: EventTopic.RunningExecution,
+        Message: failure.message,
+        Details: { IsError: 'true', FailsExecution: 'true', ...details },
+      }],
+    });
+  } else {
+    const counted = await unit.count(row);
+    await unit.change(row, {
+      ...result,
+      phase: 'completed',
+      compute: computeState(ComputeState.Completed, events[0]?.Message ?? 'Completed successfully'),
+      desired: { ...STOPPED, Message: 'execution completed' },
+      counted,
+    }, { notice: 'cancel', events });
+  }
+  work.evaluate(row.jobId, 'exec-update');
+}
+
+export async function onComputeError(work: Work, sender: Sender, message: ComputeError): Promise<void> {
+  const row = await reported(work, sender, message.ExecutionID);
+  if (!row) return;
+  const unit = (await work.unit(row.jobId))!;
+  if (!isLive(row.phase)) {
+    await onLate(work, unit, row, 'failure', {});
+    return await confirm(work, sender, row.id);
+  }
+  const events = keptEvents(message.Events);
+  const failure = failureOfError(events[0]);
+  await unit.change(row, {
+    phase: 'failed',
+    compute: computeState(ComputeState.Failed, failure.message, events[0]?.Details),
+    desired: { ...STOPPED, Message: 'execution failed' },
+    class: failure.class,
+    code: failure.code,
+  }, { notice: 'cancel', events });
+  work.evaluate(row.jobId, 'exec-update');
+}
+
+/**
+ * A report of an execution that is over here. A stopping one has ended, whichever way; the result of a lost one is
+ * kept for people, but does not count (invariants.md section 0 row 18).
+ */
+async function onLate(
+  work: Work,
+  unit: JobUnit,
+  row: ExecutionRow,
+  what: 'result' | 'failure' | '',
+  result: Pick<ExecutionChange, 'published' | 'runOutput'>,
+): Promise<void> {
+  if (row.phase === 'stopping') {
+    await unit.change(row, { ...result, phase: 'stopped', stopConfirmed: true });
+    work.evaluate(row.jobId, 'exec-update');
+  } else if (row.phase === 'lost' && row.runOutput === null && what === 'result') {
+    await unit.change(row, result, {
+      events: [{
+        Topic: EventTopic.Execution,
+        Message: 'Result came after the execution had been given up; it does not count',
+      }],
+    });
+  }
+}
+
+const STATUS_STATES = {
+  queued: ComputeState.BidAccepted,
+  preparing: ComputeState.BidAccepted,
+  running: ComputeState.Running,
+  publishing: ComputeState.Publishing,
+} as const;
+
+/** A phase of one of our nodes. The order of reports is that of the node's revisions. */
+export async function onExecutionStatus(
+  work: Work,
+  sender: Sender,
+  message: ExecutionStatus,
+  timeoutGrace: bigint,
+): Promise<void> {
+  const row = await reported(work, sender, message.ExecutionID);
+  if (!row || message.Revision <= row.nodeRev) return;
+  const unit = (await work.unit(row.jobId))!;
+  const nodeRev = message.Revision;
+  const events = keptEvents(message.Events);
+  if (message.Phase === 'stopped') return await onStopped(work, unit, row, nodeRev, events);
+  if (!isExecuting(row.phase)) {
+    if (!isLive(row.phase) && row.phase !== 'stopping') await confirm(work, sender, row.id);
+    return;
+  }
+  const started = message.Phase === 'running' && row.phase !== 'running';
+  const seconds = unit.job.job.Tasks[0]?.Timeouts?.ExecutionTimeout ?? 0;
+  await unit.change(row, {
+    phase: message.Phase,
+    compute: computeState(STATUS_STATES[message.Phase], row.compute.Message ?? ''),
+    desired: { StateType: DesiredState.Running },
+    nodeRev,
+    ...(row.phase === 'unknown' ? { unknownSince: 0n, lostAfter: 0n } : {}),
+    ...(started ? { started: work.tx.now } : {}),
+    // The node's clock runs from here; time in its queue does not count.
+    ...(started && seconds > 0
+      ? { execDeadline: work.tx.now + BigInt(seconds) * 1_000_000_000n + timeoutGrace }
+      : {}),
+  }, { events });
+}
+
+async function onStopped(
+  work: Work,
+  unit: JobUnit,
+  row: ExecutionRow,
+  nodeRev: bigint,
+  events: ReturnType<typeof keptEvents>,
+): Promise<void> {
+  if (row.phase === 'stopping') {
+    await unit.change(row, { phase: 'stopped', stopConfirmed: true, nodeRev }, { events });
+  } else if (isLive(row.phase)) {
+    const message = 'Node stopped the execution';
+    await unit.change(row, {
+      phase: 'failed',
+      compute: computeState(ComputeState.Failed, message),
+      desired: STOPPED,
+      class: 'infrastructure',
+      code: 'StoppedByNode',
+      nodeRev,
+    }, {
+      events: [...events, { Topic: EventTopic.Execution, Message: message, Details: { IsError: 'true' } }],
+    });
+  } else {
+    return;
+  }
+  work.evaluate(row.jobId, 'exec-update');
+}
