@@ -34,7 +34,7 @@ export interface Received<M> {
 export interface Outbox<M> {
   /** At most `limit` messages with a sequence number above `after`. */
   pending(after: bigint, limit: number): Promise<readonly { readonly seq: bigint; readonly message: M }[]>;
-  /** Resolves when there may be a message above `after`; rejects when aborted. */
+  /** Resolves when there may be a message above `after` (at once only if there is one); rejects when aborted. */
   changed(after: bigint, signal: AbortSignal): Promise<void>;
   /** All up to and including `seq` have been acknowledged. */
   acknowledged(seq: bigint): Promise<void>;

@@ -16,7 +16,7 @@ import type { MessageType, Payloads } from './codec.ts';
 import type { Outbox } from './link.ts';
 import { decodeAck } from './replies.ts';
 
-/** Ours: sequence number of the message sent before this one on the same data plane, 0 for the first. */
+/** Ours: sequence number of the message sent just before this one; 0 when all before it is acknowledged. */
 export const PREVIOUS = 'Bacalhau-PreviousSeqNum';
 
 const WINDOW = 32;
@@ -29,8 +29,7 @@ const MAX_PAUSE_MS = 5000;
 interface InFlight {
   readonly seq: bigint;
   readonly sentAt: number;
-  /** Not for this peer; counts as acknowledged. */
-  readonly skipped: boolean;
+  /** At once where the message is not for this peer. */
   acked: boolean;
 }
 
@@ -71,9 +70,8 @@ export class Sender<M extends { readonly type: MessageType; readonly payload: Pa
   #confirmed = 0n;
   #reported = 0n;
   #reporting: Promise<void> | undefined;
-  /** Last message sent, and last one both sent and confirmed. */
+  /** Last message sent since the chain began. */
   #previous = 0n;
-  #confirmedSent = 0n;
   #progressAt = 0;
   #pauseMs = 0;
   #timer: Disposable | undefined;
@@ -84,6 +82,8 @@ export class Sender<M extends { readonly type: MessageType; readonly payload: Pa
   #doomed: { readonly seq: bigint; readonly error: BacalhauError } | undefined;
   #idle: (() => void)[] = [];
   #exhausted = false;
+  /** Calls of the outbox in a row that led to no message. */
+  #inVain = 0;
 
   constructor(options: SenderOptions<M>) {
     this.#options = options;
@@ -147,6 +147,7 @@ export class Sender<M extends { readonly type: MessageType; readonly payload: Pa
     const rows = await this.#options.outbox.pending(this.#cursor, room);
     if (this.#stopped || round !== this.#round) return;
     if (rows.length === 0) return await this.#wait();
+    this.#inVain = 0;
     for (const row of rows) {
       await this.#send(row.seq, row.message);
       if (this.#stopped || round !== this.#round) return;
@@ -166,6 +167,8 @@ export class Sender<M extends { readonly type: MessageType; readonly payload: Pa
       this.#exhausted = false;
       this.#waiting = undefined;
     }
+    // An outbox that keeps calling without having anything must not spin the process.
+    if (++this.#inVain > 2) this.#pauseMs = Math.max(this.#pauseMs, 5);
   }
 
   async #send(seq: bigint, message: M): Promise<void> {
@@ -193,7 +196,7 @@ export class Sender<M extends { readonly type: MessageType; readonly payload: Pa
   #take(seq: bigint, skipped: boolean): void {
     const now = this.#options.world.elapsed();
     if (this.#inFlight.length === 0) this.#progressAt = now;
-    this.#inFlight.push({ seq, sentAt: now, skipped, acked: skipped });
+    this.#inFlight.push({ seq, sentAt: now, acked: skipped });
     if (skipped) this.#advance();
     else this.#arm();
   }
@@ -237,7 +240,6 @@ export class Sender<M extends { readonly type: MessageType; readonly payload: Pa
     for (const entry of this.#inFlight) {
       if (!entry.acked) break;
       this.#confirmed = entry.seq;
-      if (!entry.skipped) this.#confirmedSent = entry.seq;
       count++;
     }
     if (count === 0) return;
@@ -274,7 +276,8 @@ export class Sender<M extends { readonly type: MessageType; readonly payload: Pa
     this.#round++;
     this.#inFlight = [];
     this.#cursor = this.#confirmed;
-    this.#previous = this.#confirmedSent;
+    // All before is acknowledged, thus processed: the chain may begin anew, also for a receiver that has just begun.
+    this.#previous = 0n;
     this.#pauseMs = Math.min(pauseMs, MAX_PAUSE_MS);
     this.#waiting?.abort();
     this.#bell.ring();
@@ -294,12 +297,14 @@ export class Sender<M extends { readonly type: MessageType; readonly payload: Pa
   }
 
   #refused(seq: bigint, error: string, delayMs: number): void {
-    if (this.#inFlight[0]?.seq === seq && ++this.#refusals >= MAX_REFUSALS) {
+    // Repeated at once the first time, then more and more slowly.
+    const pauseMs = Math.max(delayMs, this.#refusals === 0 ? 0 : 5 * 2 ** Math.min(this.#refusals, 10));
+    if (++this.#refusals >= MAX_REFUSALS && this.#inFlight[0]?.seq === seq) {
       this.#refusals = 0;
       const text = `Cannot deliver message ${seq}: the receiver says "${error}"`;
       this.#doomed = { seq, error: new BacalhauError('BadRequest', text) };
     }
-    this.#resend(delayMs);
+    this.#resend(pauseMs);
   }
 
   #arm(): void {

@@ -134,10 +134,12 @@ describe('what is read', () => {
 
   it('a null payload is the zero value; keys of any case, blanks and legacy metadata are read', () => {
     expect(decodeMessage(raw(`{${META},"payload":null}`)).payload).toEqual({ LastComputeSeqNum: 0n });
-    expect(decodeMessage(raw(
-      '{ "Payload": {"lastcomputeseqnum": 9}, "METADATA": ' +
-        '{"Type": "transport.HeartbeatResponse", "PayloadEncoding": "json"} }',
-    )).payload).toEqual({ LastComputeSeqNum: 9n });
+    expect(
+      decodeMessage(raw(
+        '{ "Payload": {"lastcomputeseqnum": 9}, "METADATA": ' +
+          '{"Type": "transport.HeartbeatResponse", "PayloadEncoding": "json"} }',
+      )).payload,
+    ).toEqual({ LastComputeSeqNum: 9n });
   });
 
   it('garbage never throws anything but a BacalhauError', () => {
@@ -150,13 +152,16 @@ describe('what is read', () => {
         return data;
       }),
     );
-    fc.assert(fc.property(bytes, (data) => {
-      try {
-        decodeEnvelope(data);
-        decodeMessage(data);
-      } catch (error) {
-        if (!(error instanceof BacalhauError)) throw error;
-      }
-    }), { numRuns: 2000 });
+    fc.assert(
+      fc.property(bytes, (data) => {
+        try {
+          decodeEnvelope(data);
+          decodeMessage(data);
+        } catch (error) {
+          if (!(error instanceof BacalhauError)) throw error;
+        }
+      }),
+      { numRuns: 2000 },
+    );
   });
 });

@@ -16,7 +16,9 @@ const FOLDER = join(import.meta.dirname!, '../fixtures/traces');
 const files = readdirSync(FOLDER).filter((name) => name.endsWith('.jsonl'));
 
 describe.each(files)('%s', (file) => {
-  const lines = readFileSync(join(FOLDER, file), 'utf8').trim().split('\n').map((line) => JSON.parse(line) as Line);
+  const lines = readFileSync(join(FOLDER, file), 'utf8').trim().split('\n').map((line) =>
+    JSON.parse(line) as Line
+  );
   const envelopes = lines.filter((line) => line.envelope !== undefined);
 
   it('has envelopes, all of which we write as the original did', () => {
@@ -30,9 +32,15 @@ describe.each(files)('%s', (file) => {
       expect(data.slice(1, 5).toHex()).toBe(envelope!.crc32);
 
       const decoded = decodeMessage(data);
-      const again = encodeMessage(decoded.type as MessageType, decoded.payload as Payloads[MessageType], '', 0n, {
-        ...decoded.metadata,
-      });
+      const again = encodeMessage(
+        decoded.type as MessageType,
+        decoded.payload as Payloads[MessageType],
+        '',
+        0n,
+        {
+          ...decoded.metadata,
+        },
+      );
       expect(new TextDecoder().decode(again.data.subarray(5))).toBe(envelope!.text);
       expect(again.data.toHex()).toBe(data.toHex());
       // JSON.stringify over the parsed text would round the times: proof that the text has such integers.
