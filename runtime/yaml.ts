@@ -35,8 +35,13 @@ export interface YamlText {
   locate(keys: readonly (string | number)[]): Position | undefined;
 }
 
+export interface YamlOptions {
+  /** Whether `yes`, `off`, `y` … are booleans, as in YAML 1.1; default true. `true` and `false` always are. */
+  readonly booleanWords?: boolean;
+}
+
 /** Never throws for a bad text: see `problems`. */
-export async function readYaml(text: string): Promise<YamlText> {
+export async function readYaml(text: string, options: YamlOptions = {}): Promise<YamlText> {
   if (text.length > MAX_YAML_BYTES || new TextEncoder().encode(text).length > MAX_YAML_BYTES) {
     const message = `the text is larger than ${MAX_YAML_BYTES} bytes`;
     return {
@@ -58,7 +63,7 @@ export async function readYaml(text: string): Promise<YamlText> {
   const problems = document.errors
     .filter((error) => error.code !== 'MULTIPLE_DOCS')
     .map((error) => ({ message: error.message, ...position(lines, error.pos[0]) }));
-  const walk = new Walk(document, lines);
+  const walk = new Walk(document, lines, options.booleanWords ?? true);
   const value = problems.length > 0 ? null : walk.value(document.contents, 0);
   return {
     value,
@@ -102,7 +107,7 @@ class Walk {
   readonly #targets = new Map<Alias, Node>();
   #nodes = 0;
 
-  constructor(readonly document: Document, readonly lines: LineCounter) {}
+  constructor(readonly document: Document, readonly lines: LineCounter, readonly booleanWords: boolean) {}
 
   value(node: unknown, depth: number): unknown {
     if (depth > MAX_DEPTH) return this.#complain(node, `nested more than ${MAX_DEPTH} deep`);
@@ -138,6 +143,9 @@ class Walk {
     const tag = node.tag?.replace('tag:yaml.org,2002:', '');
     if (tag === 'str' || (node.type !== 'PLAIN' && tag === undefined)) return node.value;
     const value = plainScalar(node.value);
+    if (typeof value === 'boolean' && !this.booleanWords && !/^(true|false)$/i.test(node.value)) {
+      return node.value;
+    }
     if (typeof value !== 'number' || Number.isFinite(value)) return value;
     return this.#complain(node, `"${node.value}" cannot be written as JSON`);
   }

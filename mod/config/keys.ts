@@ -48,7 +48,7 @@ export function nearestKey(path: string): string | undefined {
   for (const entry of allKeys()) {
     const known = entry.path.toLowerCase();
     // A key whose own name is right but whose section is not is worth a hint, too.
-    const sameName = known.endsWith(`.${last}`) ? 2 : Infinity;
+    const sameName = known.endsWith(`.${last}`) ? 2.5 : Infinity;
     const steps = Math.min(distance(wanted, known), sameName);
     if (steps < least) [best, least] = [entry.path, steps];
   }

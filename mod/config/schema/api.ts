@@ -45,13 +45,17 @@ export const API = {
     },
   },
   Limits: {
-    MaxBodySize: size(10_000_000, 'Largest request body.', { min: 1024 }),
+    MaxBodySize: size(10_000_000, 'Largest request body. (Not in 1.9)', { min: 1024 }),
     RequestsPerSecond: int(
       1000,
-      'Requests per second and client address, this machine excepted. 0 = no limit.',
+      'Requests per second and client address, this machine excepted. 0 = no limit. (Not in 1.9)',
     ),
-    HandlerTimeout: duration(30 * SECOND, 'Time until a request that is not answered gets 503.', { min: 1 }),
-    TrustedProxies: list([], 'Addresses whose X-Forwarded-For header is believed.'),
+    HandlerTimeout: duration(
+      30 * SECOND,
+      'Time until a request that is not answered gets 503. (Not in 1.9)',
+      { min: 1 },
+    ),
+    TrustedProxies: list([], 'Addresses whose X-Forwarded-For header is believed. (Not in 1.9)'),
   },
 };
 

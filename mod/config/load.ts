@@ -1,0 +1,205 @@
+/**
+ * Files, environment, flags and `-c` merged into one frozen configuration, each value with its origin. Highest first:
+ * `-c`, flags, environment, files (later over earlier), defaults. The YAML library is loaded only where a file is there.
+ */
+import { readFile, stat } from 'node:fs/promises';
+import { availableParallelism, homedir } from 'node:os';
+import { isAbsolute, join, resolve } from 'node:path';
+import process from 'node:process';
+import { BacalhauError, compatibility, deepFreeze } from '../model/mod.ts';
+import { Collection } from './collect.ts';
+import type { Host } from './key.ts';
+import { allKeys } from './keys.ts';
+import { DEFAULT_ORIGIN, describeOrigin } from './origin.ts';
+import type { Origin } from './origin.ts';
+import type { Config } from './schema/mod.ts';
+
+export interface Sources {
+  /** Default: of this process. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** The values of `-c` in their order: files, `key=value`, boolean keys. */
+  readonly settings?: readonly string[];
+  /** Dedicated flags that the user gave, by key: `{'API.Host': {flag: '--api-host', value: 'x'}}`. */
+  readonly flags?: Readonly<
+    Record<string, { readonly flag: string; readonly value: string | number | boolean }>
+  >;
+  /** Values that take the place of built-in defaults, by key (devstack); shown as defaults. */
+  readonly defaults?: Readonly<Record<string, unknown>>;
+  /** Whether `<DataDir>/config.yaml` is read when `-c` names no file. Default true. */
+  readonly defaultFile?: boolean;
+  readonly cwd?: string;
+  readonly host?: Host;
+  /** Text of a file, or null when there is none. */
+  readonly readText?: (path: string) => Promise<string | null>;
+}
+
+export interface Loaded {
+  readonly config: Config;
+  /** Origin by key. */
+  readonly origins: ReadonlyMap<string, Origin>;
+  /** For people: unknown keys, keys without effect, empty files. */
+  readonly warnings: readonly string[];
+  /** Files that were read, in order. */
+  readonly files: readonly string[];
+}
+
+const isYamlName = (text: string) => !text.includes('=') && /\.ya?ml$/.test(text);
+
+/** @throws BacalhauError `ConfigurationError` that names every problem with key and origin */
+export async function loadConfig(sources: Sources = {}): Promise<Loaded> {
+  const { env = process.env, settings = [], flags = {}, cwd = process.cwd(), readText = readFromDisk } =
+    sources;
+  const host = sources.host ?? { home: env['HOME'] || homedir(), cpus: availableParallelism() };
+  const named = settings.filter(isYamlName).map((file) => resolve(cwd, file));
+  const others: [string, boolean][] = [];
+  for (const text of settings.filter((each) => !isYamlName(each))) {
+    const isFile = !text.includes('=') && await readText(resolve(cwd, text)) !== null;
+    others.push([text, isFile]);
+  }
+
+  const collect = async (files: readonly string[], needed: boolean) => {
+    const collection = new Collection();
+    const read: string[] = [];
+    for (const file of files) if (await addFile(collection, file, needed, readText)) read.push(file);
+    collection.environment(env);
+    collection.flags(flags);
+    for (const [text, isFile] of others) collection.setting(text, isFile);
+    return { collection, read };
+  };
+
+  let { collection, read } = await collect(named, true);
+  let { values, origins } = settle(collection, host, cwd, sources.defaults ?? {});
+  if (named.length === 0 && sources.defaultFile !== false && collection.problems.length === 0) {
+    // Only now is it known where the data directory lies.
+    const file = join(values.get('DataDir') as string, 'config.yaml');
+    if (await readText(file) !== null) {
+      ({ collection, read } = await collect([file], false));
+      ({ values, origins } = settle(collection, host, cwd, sources.defaults ?? {}));
+    }
+  }
+  if (collection.problems.length > 0) throw configurationError(collection.problems);
+  const config = deepFreeze(nest(values));
+  const { unknownKeysReported } = compatibility(config.Compatibility);
+  const warnings = [
+    ...collection.warnings,
+    ...(unknownKeysReported ? collection.unknown : []),
+    ...withoutEffect(origins, values, host),
+  ];
+  return { config, origins, warnings, files: read };
+}
+
+async function readFromDisk(path: string): Promise<string | null> {
+  try {
+    if (!(await stat(path)).isFile()) return null;
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return null;
+    throw new BacalhauError(
+      'ConfigurationError',
+      `Cannot read configuration file "${path}": ${code ?? error}`,
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
+async function addFile(
+  collection: Collection,
+  file: string,
+  needed: boolean,
+  readText: (path: string) => Promise<string | null>,
+): Promise<boolean> {
+  const text = await readText(file);
+  if (text === null) {
+    if (needed) collection.problems.push(`configuration file "${file}" does not exist or is not a file`);
+    return false;
+  }
+  const { readYaml } = await import('../../runtime/yaml.ts');
+  const yaml = await readYaml(text, { booleanWords: false });
+  for (const { line, message } of yaml.problems) collection.problems.push(`${file}:${line}: ${message}`);
+  for (const { line, message } of yaml.duplicates) collection.warnings.push(`${file}:${line}: ${message}`);
+  if (yaml.problems.length === 0) collection.file(file, yaml.value, yaml.locate);
+  return true;
+}
+
+interface Settled {
+  readonly values: ReadonlyMap<string, unknown>;
+  readonly origins: ReadonlyMap<string, Origin>;
+}
+
+/** A value for every key; checks the data directory on the way. */
+function settle(
+  collection: Collection,
+  host: Host,
+  cwd: string,
+  defaults: Readonly<Record<string, unknown>>,
+): Settled {
+  const values = new Map<string, unknown>();
+  const origins = new Map<string, Origin>();
+  for (const { path, key } of allKeys()) {
+    const found = collection.found.get(path);
+    values.set(path, found ? found.value : path in defaults ? defaults[path] : defaultOf(key.default, host));
+    origins.set(path, found?.origin ?? DEFAULT_ORIGIN);
+  }
+  const folder = dataDirectory(
+    values.get('DataDir') as string,
+    origins.get('DataDir')!,
+    host,
+    cwd,
+    collection.problems,
+  );
+  values.set('DataDir', folder);
+  return { values, origins };
+}
+
+function defaultOf(initial: unknown, host: Host): unknown {
+  return typeof initial === 'function' ? (initial as (host: Host) => unknown)(host) : initial;
+}
+
+/** Rules of config.md section 2. Relative paths are taken from flags and `-c` only: a file has no place of its own. */
+function dataDirectory(text: string, origin: Origin, host: Host, cwd: string, problems: string[]): string {
+  const complain = (why: string) => {
+    problems.push(`DataDir (${describeOrigin(origin)}): "${text}" ${why}`);
+    return text;
+  };
+  if (text.trim() === '') return complain('is empty: name a folder');
+  if (text.includes('$')) return complain('has a "$": variables are not expanded, write the path itself');
+  const expanded = text === '~' || /^~[/\\]/.test(text) ? host.home + text.slice(1) : text;
+  if (isAbsolute(expanded)) return expanded;
+  if (origin.kind === 'flag' || origin.kind === 'setting') return resolve(cwd, expanded);
+  return complain('is relative: write an absolute path');
+}
+
+function configurationError(problems: readonly string[]): BacalhauError {
+  const reasons = problems.length === 1
+    ? ` ${problems[0]}`
+    : `\n${problems.map((each) => `  ${each}`).join('\n')}`;
+  return new BacalhauError('ConfigurationError', `Cannot use the configuration:${reasons}`, {
+    status: 400,
+    hint: 'See all keys with `bacalhau config list`.',
+  });
+}
+
+/** Keys that were set to something else than their default and whose feature does not exist yet. */
+function withoutEffect(origins: Settled['origins'], values: Settled['values'], host: Host): string[] {
+  return allKeys()
+    .filter(({ path, key }) => {
+      if (key.supported !== false || origins.get(path)!.kind === 'default') return false;
+      return JSON.stringify(values.get(path)) !== JSON.stringify(defaultOf(key.default, host));
+    })
+    .map(({ path }) =>
+      `${path} (${describeOrigin(origins.get(path)!)}) has no effect yet: the feature does not exist`
+    );
+}
+
+function nest(values: ReadonlyMap<string, unknown>): Config {
+  const root: Record<string, unknown> = { FeatureFlags: {} };
+  for (const { names, path } of allKeys()) {
+    let section = root;
+    for (const name of names.slice(0, -1)) section = (section[name] ??= {}) as Record<string, unknown>;
+    section[names.at(-1)!] = values.get(path);
+  }
+  return root as unknown as Config;
+}
