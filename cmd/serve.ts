@@ -1,0 +1,47 @@
+/** `bacalhau serve`: a node with the roles that flags or configuration give it, until it is told to stop. */
+import { rm, writeFile } from 'node:fs/promises';
+import { dataDirLayout } from '../mod/config/mod.ts';
+import { complainOf, loadConfiguration } from './configuration.ts';
+import { defineCommand } from './command.ts';
+import { aborted, interruptible } from './interrupt.ts';
+
+interface Options {
+  readonly orchestrator?: boolean;
+  readonly compute?: boolean;
+  readonly name?: string;
+}
+
+export const command = defineCommand<Options>({
+  configure: (command) => {
+    command.option('--orchestrator', 'take jobs and place them')
+      .option('--compute', 'run jobs')
+      .option('--name <name>', 'name of the node; kept from its first start on');
+  },
+  run: async (_args, options, context) => {
+    const roles = {
+      ...(options.orchestrator === undefined
+        ? {}
+        : { 'Orchestrator.Enabled': { flag: '--orchestrator', value: options.orchestrator } }),
+      ...(options.compute === undefined
+        ? {}
+        : { 'Compute.Enabled': { flag: '--compute', value: options.compute } }),
+    };
+    const loaded = await loadConfiguration(context.globals, context.env, { flags: roles });
+    complainOf(context, loaded);
+    const { startNode } = await import('../mod/node/mod.ts');
+    await interruptible(async (signal) => {
+      await using node = await startNode(loaded.config, {
+        ...(options.name === undefined ? {} : { name: options.name }),
+        log: (line: string) => context.print(`${line}\n`),
+      });
+      if (node.natsUrl) context.print(`Orchestrator of other nodes: ${node.natsUrl}\n`);
+      context.print(`Node ${node.id} is running, API at ${node.apiUrl}\n`);
+      const { hostname, port } = new URL(node.apiUrl);
+      const { runFile } = dataDirLayout(loaded.config);
+      await writeFile(runFile, `export BACALHAU_API_HOST=${hostname}\nexport BACALHAU_API_PORT=${port}\n`);
+      await aborted(signal);
+      context.print('Shutting down\n');
+      await rm(runFile, { force: true });
+    });
+  },
+});
