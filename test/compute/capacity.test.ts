@@ -1,0 +1,113 @@
+/** S10 and the order of the local queue. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Capacity } from '../../mod/compute/capacity.ts';
+import { LocalQueue } from '../../mod/compute/queue.ts';
+import { ENTERED_FROM, isEnded } from '../../mod/compute/phase.ts';
+import { matchesGlob } from '../../mod/compute/environment.ts';
+import { fitsInto } from '../../mod/model/mod.ts';
+import { COMPUTE_PHASES } from '../../mod/store/compute_rows.ts';
+import { ask, execution, harness, waitFor } from './harness.ts';
+
+describe('LocalQueue', () => {
+  const waiting = (id: string, CPU: number, priority = 0, queuedAt = 0n) => ({
+    id,
+    priority,
+    queuedAt,
+    resources: { CPU },
+  });
+
+  it('takes the higher priority first, then the older', () => {
+    const queue = new LocalQueue(16);
+    queue.add(waiting('new', 1, 0, 2n));
+    queue.add(waiting('old', 1, 0, 1n));
+    queue.add(waiting('high', 1, 5, 3n));
+    expect([1, 2, 3].map(() => queue.take({ CPU: 1 })!.id)).toEqual(['high', 'old', 'new']);
+  });
+
+  it('lets small ones overtake a large one only so often', () => {
+    const queue = new LocalQueue(2);
+    queue.add(waiting('large', 4));
+    for (const id of ['a', 'b', 'c']) queue.add(waiting(id, 1));
+    expect([1, 2, 3].map(() => queue.take({ CPU: 1 })?.id)).toEqual(['a', 'b', undefined]);
+    expect(queue.take({ CPU: 4 })!.id).toBe('large');
+    expect(queue.take({ CPU: 4 })!.id).toBe('c');
+  });
+});
+
+it('what is held never exceeds the total, and all of it comes back', () => {
+  const step = fc.record({ cpu: fc.integer({ min: 1, max: 40 }), end: fc.nat() });
+  fc.assert(fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+    const capacity = new Capacity({ CPU: 4, Memory: 100 });
+    const queue = new LocalQueue(4);
+    steps.forEach(({ cpu, end }, index) => {
+      queue.add({
+        id: `e-${index}`,
+        priority: 0,
+        queuedAt: BigInt(index),
+        resources: { CPU: cpu / 10, Memory: cpu },
+      });
+      for (let next = queue.take(capacity.available); next; next = queue.take(capacity.available)) {
+        capacity.hold(next.id, next.resources);
+        expect(fitsInto(capacity.used, capacity.total)).toBe(true);
+      }
+      const ids = capacity.ids();
+      capacity.release(ids[end % ids.length] ?? '');
+    });
+    for (const id of capacity.ids()) capacity.release(id);
+    expect(capacity.used).toEqual({});
+  }));
+});
+
+it('a node never runs more than its capacity, and runs all in the end', async () => {
+  const engineRuns = { now: 0, most: 0 };
+  const h = await harness({
+    engines: [{
+      type: 'noop',
+      available: async () => null,
+      check: async () => null,
+      async create({ executionId, resources }) {
+        engineRuns.now += Math.round((resources.CPU ?? 0) * 10);
+        engineRuns.most = Math.max(engineRuns.most, engineRuns.now);
+        let removed = false;
+        return {
+          identity: { engine: 'noop', id: executionId },
+          start: async () => {},
+          wait: async () => ({ kind: 'exited', exitCode: 0 }),
+          stop: async () => {},
+          async remove() {
+            if (!removed) engineRuns.now -= Math.round((resources.CPU ?? 0) * 10);
+            removed = true;
+          },
+        };
+      },
+      find: async () => null,
+      close: async () => {},
+    }],
+  });
+  try {
+    for (let index = 0; index < 60; index++) {
+      const task = { Resources: { CPU: `${((index * 7) % 10 + 1) / 10}` } };
+      void h.send(ask(execution(`e-${index}`, {}, { desired: 1, task })));
+    }
+    await waitFor(() => h.sent.filter(({ type }) => type === 'RunResult').length === 60);
+    await waitFor(() => engineRuns.now === 0);
+    expect(engineRuns.most).toBeLessThanOrEqual(10);
+  } finally {
+    await h.close();
+  }
+});
+
+it('no phase is entered from an ended one, and each but the first from some', () => {
+  for (const phase of COMPUTE_PHASES) {
+    expect(ENTERED_FROM[phase].filter(isEnded)).toEqual([]);
+    if (phase !== 'received') expect(ENTERED_FROM[phase].length).toBeGreaterThan(0);
+  }
+});
+
+it('globs of the allow-list match whole names', () => {
+  expect(matchesGlob('AWS_*', 'AWS_KEY')).toBe(true);
+  expect(matchesGlob('AWS_*', 'MY_AWS_KEY')).toBe(false);
+  expect(matchesGlob('*', 'X')).toBe(true);
+  expect(matchesGlob('A.B', 'AxB')).toBe(false);
+});

@@ -1,0 +1,269 @@
+/** kill -9 at each step, then a start on the same folder: nothing is lost, nothing runs twice silently (C13). */
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Engine } from '../../mod/engine/engine.ts';
+import { compatibility } from '../../mod/model/mod.ts';
+import type { RunResult } from '../../mod/transport/messages.ts';
+import { accept, ask, cancel, execution, harness, phaseOf, untilPhase, waitFor } from './harness.ts';
+import type { Harness, HarnessOptions } from './harness.ts';
+
+const opened: Harness[] = [];
+async function open(options?: HarnessOptions) {
+  const h = await harness(options);
+  opened.push(h);
+  return h;
+}
+afterEach(async () => {
+  for (const h of opened.splice(0)) await h.close();
+});
+const count = (h: Harness, type: string, id: string) =>
+  h.sent.filter((each) => each.type === type && (each.payload as { ExecutionID?: string }).ExecutionID === id)
+    .length;
+
+/** An engine whose runs outlive the node, as containers do. */
+function lasting(world = new Map<string, { started: number; end: PromiseWithResolvers<void> }>()) {
+  const engine: Engine = {
+    type: 'lasting',
+    available: async () => null,
+    check: async () => null,
+    async create({ executionId, runNo }) {
+      const id = `${executionId}/${runNo}`;
+      world.set(id, { started: 0, end: Promise.withResolvers() });
+      return (await engine.find({ engine: 'lasting', id }, null as never))!;
+    },
+    async find({ id }) {
+      const run = world.get(id);
+      if (!run) return null;
+      return {
+        identity: { engine: 'lasting', id },
+        state: run.started > 0 ? 'running' : 'created',
+        start: async () => void run.started++,
+        wait: async () => {
+          await run.end.promise;
+          return { kind: 'exited', exitCode: 7 };
+        },
+        stop: async () => run.end.resolve(),
+        remove: async () => void world.delete(id),
+      };
+    },
+    close: async () => {},
+  };
+  return { engine, world };
+}
+
+describe('a crash', () => {
+  it('while the bid is being decided: it bids again', async () => {
+    let answer = false;
+    const engine = lasting().engine;
+    const h = await open({
+      engines: [{ ...engine, check: () => answer ? Promise.resolve(null) : new Promise(() => {}) }],
+    });
+    await h.send(ask(execution('e-1', {}, { task: { Engine: { Type: 'lasting' } } })));
+    expect(await phaseOf(h, 'e-1')).toBe('received');
+    await h.crash();
+    answer = true;
+    await h.start();
+    expect((await h.until('BidResult', 'e-1')).payload.Accepted).toBe(true);
+  });
+
+  it('before the bid was sent: it is sent; an approval afterwards runs it once', async () => {
+    const h = await open();
+    h.acknowledging = false;
+    await h.send(ask(execution('e-1')));
+    await untilPhase(h, 'e-1', 'offered');
+    await h.crash();
+    h.sent.length = 0;
+    h.acknowledging = true;
+    await h.start();
+    await h.until('BidResult', 'e-1');
+    await h.send(accept('e-1'));
+    await h.until('RunResult', 'e-1');
+    expect(h.starts).toEqual(['e-1/1']);
+  });
+
+  it('with work in the queue: it is queued again, in its order', async () => {
+    const h = await open();
+    const task = { Resources: { CPU: '1' } };
+    await h.send(ask(execution('e-1', { DelayMs: 60_000 }, { desired: 1, task })));
+    await untilPhase(h, 'e-1', 'running');
+    await h.send(ask(execution('e-2', {}, { desired: 1, task })));
+    await untilPhase(h, 'e-2', 'queued');
+    await h.send(ask(execution('e-3', {}, { desired: 1, task })));
+    await untilPhase(h, 'e-3', 'queued');
+    await h.crash();
+    await h.start();
+    // The long one goes first again, under its next number; no number is used twice.
+    await waitFor(() => h.starts.includes('e-1/2'));
+    await h.send(cancel('e-1'));
+    await h.until('RunResult', 'e-3');
+    expect(h.starts).toEqual(['e-1/1', 'e-1/2', 'e-2/1', 'e-3/1']);
+  });
+
+  it('in a module: it runs again as a recorded new run, told in the result to a peer of the original', async () => {
+    const h = await open();
+    await h.send(ask(execution('e-1', { DelayMs: 300, Output: 'x' }, { desired: 1 })));
+    await waitFor(() => h.starts.length === 1);
+    await h.crash();
+    await h.start();
+    const { payload } = await h.until('RunResult', 'e-1');
+    expect(h.starts).toEqual(['e-1/1', 'e-1/2']);
+    expect(payload.Events!.map(({ Topic }) => Topic)).toEqual(['Execution', 'Restart']);
+    expect(payload.RunCommandResult!.Stdout).toBe('x');
+  });
+
+  it('in a module: a peer of ours is told at once', async () => {
+    const h = await open({ extended: true });
+    await h.send(ask(execution('e-1', { DelayMs: 300 }, { desired: 1 })));
+    await untilPhase(h, 'e-1', 'running');
+    await h.crash();
+    h.sent.length = 0;
+    await h.start();
+    await waitFor(() =>
+      h.sent.some(({ type, payload }) =>
+        type === 'ExecutionStatus' &&
+        (payload as { Events: readonly { Topic: string }[] | null }).Events?.[0]?.Topic === 'Restart'
+      )
+    );
+    expect(h.sent[0]!.type).toBe('ExecutionInventory');
+    expect((await h.until('RunResult', 'e-1')).payload.Events).toHaveLength(1);
+  });
+
+  it("in a module fails the execution where the original's meaning is asked for (A7)", async () => {
+    const h = await open({ compatibility: compatibility('1.9') });
+    await h.send(ask(execution('e-1', { DelayMs: 300 }, { desired: 1 })));
+    await waitFor(() => h.starts.length === 1);
+    await h.crash();
+    await h.start();
+    expect((await h.until('ComputeError', 'e-1')).payload.Events![0]!.Message).toBe(
+      'Failing due to node restart',
+    );
+    expect(h.starts).toEqual(['e-1/1']);
+  });
+
+  it('in a container: it is adopted, never started twice, and removed after its end', async () => {
+    const { engine, world } = lasting();
+    const h = await open({ engines: [engine] });
+    await h.send(ask(execution('e-1', {}, { desired: 1, task: { Engine: { Type: 'lasting' } } })));
+    await untilPhase(h, 'e-1', 'running');
+    await h.crash();
+    await h.start();
+    expect(h.node.nodeInfo().ComputeNodeInfo.RunningExecutions).toBe(1);
+    expect(world.get('e-1/1')!.started).toBe(1);
+    world.get('e-1/1')!.end.resolve();
+    expect((await h.until('RunResult', 'e-1')).payload.RunCommandResult!.ExitCode).toBe(7);
+    await waitFor(() => world.size === 0);
+  });
+
+  it("between a container's creation and its start: it is started once", async () => {
+    const { engine, world } = lasting();
+    let hang = true;
+    const h = await open({
+      engines: [{
+        ...engine,
+        async create(request, signal) {
+          const run = await engine.create(request, signal);
+          return hang ? { ...run, start: () => new Promise(() => {}) } : run;
+        },
+      }],
+    });
+    await h.send(ask(execution('e-1', {}, { desired: 1, task: { Engine: { Type: 'lasting' } } })));
+    await untilPhase(h, 'e-1', 'starting');
+    await h.crash();
+    hang = false;
+    await h.start();
+    await waitFor(() => world.get('e-1/1')!.started === 1);
+  });
+
+  it('while publishing: it is published again under the same id, not run again', async () => {
+    const published: string[] = [];
+    const h = await open({
+      publishers: [{
+        type: 'local',
+        available: async () => null,
+        check: async () => null,
+        publish: async ({ executionId }) => {
+          published.push(executionId);
+          if (published.length === 1) await new Promise(() => {});
+          return { Type: 'urlDownload' };
+        },
+        close: async () => {},
+      }],
+    });
+    await h.send(
+      ask(
+        execution('e-1', { Output: 'o', ExitCode: 2 }, {
+          desired: 1,
+          task: { Publisher: { Type: 'local' } },
+        }),
+      ),
+    );
+    await waitFor(() => published.length === 1);
+    await h.crash();
+    await h.start();
+    const { RunCommandResult } = (await h.until('RunResult', 'e-1')).payload as RunResult;
+    expect(RunCommandResult).toMatchObject({ Stdout: 'o', ExitCode: 2 });
+    expect(published).toEqual(['e-1', 'e-1']);
+    expect(h.starts).toEqual(['e-1/1']);
+  });
+
+  it('while a container is being removed: the cancel goes on', async () => {
+    const { engine, world } = lasting();
+    let stuck = true;
+    const h = await open({
+      extended: true,
+      engines: [{
+        ...engine,
+        async create(request, signal) {
+          const run = await engine.create(request, signal);
+          return { ...run, stop: (ms) => stuck ? new Promise(() => {}) : run.stop(ms) };
+        },
+      }],
+    });
+    await h.send(ask(execution('e-1', {}, { desired: 1, task: { Engine: { Type: 'lasting' } } })));
+    await untilPhase(h, 'e-1', 'running');
+    await h.send(cancel('e-1'));
+    expect(await phaseOf(h, 'e-1')).toBe('cancelling');
+    await h.crash();
+    stuck = false;
+    await h.start();
+    await untilPhase(h, 'e-1', 'cancelled');
+    expect(world.size).toBe(0);
+  });
+
+  it('after the end: an unacknowledged result is sent, an acknowledged one not at once', async () => {
+    const h = await open();
+    h.acknowledging = false;
+    await h.send(ask(execution('e-1', {}, { desired: 1 })));
+    await h.until('RunResult', 'e-1');
+    await h.crash();
+    h.sent.length = 0;
+    h.acknowledging = true;
+    await h.start();
+    await h.until('RunResult', 'e-1');
+    expect(count(h, 'RunResult', 'e-1')).toBe(1);
+    expect(h.starts).toEqual(['e-1/1']);
+  });
+});
+
+describe('a graceful end', () => {
+  it('"keep" reports nothing and runs modules again at the next start', async () => {
+    const h = await open();
+    await h.send(ask(execution('e-1', { DelayMs: 200 }, { desired: 1 })));
+    await untilPhase(h, 'e-1', 'running');
+    await h.node.close('keep');
+    await h.db.close();
+    expect(h.sent).toEqual([]);
+    await h.start();
+    await h.until('RunResult', 'e-1');
+    expect(h.starts).toEqual(['e-1/1', 'e-1/2']);
+  });
+
+  it('"stop" ends the work and says so, as a failure of the infrastructure', async () => {
+    const h = await open();
+    await h.send(ask(execution('e-1', { DelayMs: 60_000 }, { desired: 1 })));
+    await untilPhase(h, 'e-1', 'running');
+    await h.node.close('stop');
+    expect(await phaseOf(h, 'e-1')).toBe('failed');
+    const [row] = await h.db.read((db) => db.selectFrom('executions').select('report').execute());
+    expect(row!.report).toContain('"class":"infrastructure"');
+  });
+});
