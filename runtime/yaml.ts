@@ -35,6 +35,14 @@ export interface YamlText {
   locate(keys: readonly (string | number)[]): Position | undefined;
 }
 
+type Library = typeof import('yaml');
+
+/** In a bundle with split chunks the library, which is CommonJS for Node, arrives under `default` only. */
+async function library(): Promise<Library> {
+  const loaded = (await import('yaml')) as Library & { default?: Library };
+  return loaded.default ?? loaded;
+}
+
 export interface YamlOptions {
   /** Whether `yes`, `off`, `y` … are booleans, as in YAML 1.1; default true. `true` and `false` always are. */
   readonly booleanWords?: boolean;
@@ -51,7 +59,7 @@ export async function readYaml(text: string, options: YamlOptions = {}): Promise
       locate: () => undefined,
     };
   }
-  const yaml = await import('yaml');
+  const yaml = await library();
   const lines = new yaml.LineCounter();
   const document = yaml.parseDocument(text, {
     schema: 'failsafe',
@@ -75,7 +83,7 @@ export async function readYaml(text: string, options: YamlOptions = {}): Promise
 
 /** YAML of plain data, with quotes where readers of YAML 1.1 need them. Keys stay in their order. */
 export async function writeYaml(value: unknown): Promise<string> {
-  const yaml = await import('yaml');
+  const yaml = await library();
   return yaml.stringify(value, { lineWidth: 0, compat: 'yaml-1.1', aliasDuplicateObjects: false });
 }
 
