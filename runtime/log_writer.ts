@@ -32,13 +32,14 @@ export class LogWriter {
   /**
    * Opens or continues the log at `path`. What an earlier writer left is kept, except for a torn last record; its
    * bytes count towards the limit.
-   * @throws the error of the file system
+   * @throws the error of the file system; Error when the file is something else
    */
   constructor(path: string, limit: LogLimit) {
     this.#limit = limit;
     this.#fd = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
     const size = fstatSync(this.#fd).size;
-    this.#position = size === 0 ? 0 : this.#findEnd(size);
+    // Less than a header: its writer was killed over it.
+    this.#position = size < FILE_HEADER_SIZE ? 0 : this.#findEnd(size);
     if (this.#position < size) ftruncateSync(this.#fd, this.#position);
     this.#left = Math.max(0, limit.bytes - Math.max(0, this.#position - FILE_HEADER_SIZE));
     if (this.#position === 0) this.#flush(fileHeader(), FILE_HEADER_SIZE);
@@ -110,7 +111,9 @@ export class LogWriter {
   #findEnd(size: number): number {
     const header = new Uint8Array(FILE_HEADER_SIZE);
     readSync(this.#fd, header, 0, FILE_HEADER_SIZE, 0);
-    if (!isLogHeader(header)) return 0;
+    if (!isLogHeader(header)) {
+      throw new Error('Cannot continue the log: the file is not a log of this version');
+    }
     let offset = blockStart(size - 1);
     const block = this.#scratch.subarray(0, readSync(this.#fd, this.#scratch, 0, size - offset, offset));
     for (let at = 0;;) {

@@ -34,8 +34,8 @@ function changeable(place: Place): string {
 }
 
 export const path: Family = ({ memory, descriptors, tree }) => {
-  const walk = (fd: number, pointer: number, length: number, follow: boolean) =>
-    tree.resolve(descriptors.directory(fd).path, memory.text(pointer, length), follow);
+  const walk = (fd: number, pointer: number, length: number, follow: boolean, create = false) =>
+    tree.resolve(descriptors.directory(fd).path, memory.text(pointer, length), follow, create);
 
   return {
     path_open(
@@ -52,10 +52,10 @@ export const path: Family = ({ memory, descriptors, tree }) => {
       const parent = descriptors.directory(fd);
       const rights = BigInt.asUintN(64, rightsBase) & parent.inheriting;
       const inheriting = BigInt.asUintN(64, rightsInheriting) & parent.inheriting;
-      const place = walk(fd, pointer, length, (lookup & FOLLOW) !== 0);
+      const create = (oflags & Open.create) !== 0;
+      const place = walk(fd, pointer, length, (lookup & FOLLOW) !== 0, create);
       const stat = place.hostPath === null ? null : lstat(place.hostPath);
       const isDirectory = place.hostPath === null || (stat?.isDirectory() ?? false);
-      const create = (oflags & Open.create) !== 0;
       const directory = (oflags & Open.directory) !== 0;
       const truncate = (oflags & Open.truncate) !== 0;
       const writing = (rights & Right.writing) !== 0n;
@@ -125,7 +125,7 @@ export const path: Family = ({ memory, descriptors, tree }) => {
       utimesSync(place.hostPath, times.atime, times.mtime);
     },
     path_create_directory(fd: number, pointer: number, length: number) {
-      const place = walk(fd, pointer, length, false);
+      const place = walk(fd, pointer, length, false, true);
       if (place.hostPath === null || lstat(place.hostPath)) return Errno.exist;
       mkdirSync(changeable(place), 0o755);
     },
@@ -155,7 +155,7 @@ export const path: Family = ({ memory, descriptors, tree }) => {
       newLength: number,
     ) {
       const from = changeable(walk(fd, pointer, length, false));
-      const to = changeable(walk(newFd, newPointer, newLength, false));
+      const to = changeable(walk(newFd, newPointer, newLength, false, true));
       renameSync(from, to);
     },
     path_readlink(fd: number, pointer: number, length: number, buffer: number, size: number, result: number) {

@@ -69,9 +69,10 @@ export class Tree {
   /**
    * Walks `path` from the directory `base`.
    * @param follow whether a symbolic link at the end is followed
+   * @param create whether the last component may be made: where it cannot ever be, that is said instead of "missing"
    * @throws WasiError
    */
-  resolve(base: readonly string[], path: string, follow: boolean): Place {
+  resolve(base: readonly string[], path: string, follow: boolean, create = false): Place {
     if (path === '') throw new WasiError(Errno.noent);
     if (path.includes('\0')) throw new WasiError(Errno.inval);
     if (path.startsWith('/')) throw new WasiError(Errno.notcapable);
@@ -90,7 +91,7 @@ export class Tree {
       walked.push(part);
       const last = waiting.length === 0;
       if (last && !follow && !mustBeDirectory) break;
-      const { hostPath } = this.locate([...base, ...walked]);
+      const { hostPath } = this.locate([...base, ...walked], create && last);
       if (hostPath === null) continue;
       const stat = lstat(hostPath);
       if (stat?.isSymbolicLink()) {
@@ -108,11 +109,11 @@ export class Tree {
         throw new WasiError(Errno.notdir);
       }
     }
-    return { ...this.locate([...base, ...walked]), mustBeDirectory };
+    return { ...this.locate([...base, ...walked], create), mustBeDirectory };
   }
 
   /** What lies at a path whose components are all plain names. @throws WasiError */
-  locate(path: readonly string[]): Place {
+  locate(path: readonly string[], create = false): Place {
     let node: Node | undefined = this.#root;
     let mount = this.#root.mount;
     let below = 0;
@@ -124,7 +125,7 @@ export class Tree {
       }
     }
     const rest = path.slice(below);
-    if (!mount && !node) throw new WasiError(Errno.noent);
+    if (!mount && !node) throw new WasiError(create ? Errno.rofs : Errno.noent);
     if (mount && !mount.directory && rest.length > 0) throw new WasiError(Errno.notdir);
     return {
       path,

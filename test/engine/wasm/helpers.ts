@@ -1,0 +1,72 @@
+/** What the tests of the engine share: a private folder, an engine, and a run from start to end. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+import {
+  type Engine,
+  type RunEnd,
+  type RunRequest,
+  wasmEngine,
+  type WasmEngineOptions,
+} from '../../../mod/engine/mod.ts';
+import { extractStreams } from '../../../runtime/log_file.ts';
+import { realWorld } from '../../../runtime/world.ts';
+import { type RequestOptions, wasmRequest } from '../../fixtures/wasm/request.ts';
+
+export const FIXTURES = fileURLToPath(new URL('../../fixtures/wasm', import.meta.url));
+export const BUN = fileURLToPath(new URL('../../../node_modules/bun/bin/bun.exe', import.meta.url));
+export const CHILDREN = {
+  deno: [process.execPath, 'run', '-A', '--quiet', join(FIXTURES, 'child_main.ts')],
+  bun: [BUN, join(FIXTURES, 'child_main.ts')],
+} as const;
+
+export interface Finished {
+  readonly end: RunEnd;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly mark: string;
+}
+
+export class Bench implements AsyncDisposable {
+  readonly directory = mkdtempSync(join(tmpdir(), 'engine-test-'));
+  readonly engine: Engine;
+
+  constructor(options: Partial<WasmEngineOptions> = {}) {
+    this.engine = wasmEngine({ world: realWorld, childCommand: CHILDREN.deno, ...options });
+  }
+
+  request(module: string, options: RequestOptions = {}): RunRequest {
+    return wasmRequest(module, this.directory, options);
+  }
+
+  async run(module: string, options: RequestOptions = {}): Promise<Finished> {
+    const request = this.request(module, options);
+    const run = await this.engine.create(request, new AbortController().signal);
+    await run.start();
+    const end = await run.wait();
+    const { mark } = await extractStreams(request.logPath, this.path('stdout'), this.path('stderr'));
+    const text = (name: string) => readFile(this.path(name), 'utf8');
+    return { end, stdout: await text('stdout'), stderr: await text('stderr'), mark };
+  }
+
+  path(...parts: string[]): string {
+    return join(this.directory, ...parts);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.engine.close();
+    rmSync(this.directory, { recursive: true });
+  }
+}
+
+/** Waits for something to become true. @throws when it does not within `ms` */
+export async function until(condition: () => boolean, ms = 5000): Promise<void> {
+  const deadline = performance.now() + ms;
+  while (!condition()) {
+    if (performance.now() > deadline) throw new Error(`not true after ${ms} ms: ${condition}`);
+    await realWorld.sleep(5);
+  }
+}
