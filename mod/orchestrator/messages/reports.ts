@@ -45,7 +45,9 @@ export async function onRunResult(
   const events = keptEvents(message.Events);
 
   if (!isExecuting(row.phase)) {
-    await onLate(work, unit, row, events.length > 0 ? 'result' : '', result);
+    // Nobody told the node to run it: not applied, so not confirmed either.
+    if (isLive(row.phase)) return;
+    await onLate(work, unit, row, result);
     return await confirm(work, sender, row.id);
   }
   const failure = failureOfResult(output, job, compatibility);
@@ -84,7 +86,7 @@ export async function onComputeError(work: Work, sender: Sender, message: Comput
   if (!row) return;
   const unit = (await work.unit(row.jobId))!;
   if (!isLive(row.phase)) {
-    await onLate(work, unit, row, 'failure', {});
+    await onLate(work, unit, row, null);
     return await confirm(work, sender, row.id);
   }
   const events = keptEvents(message.Events);
@@ -107,13 +109,12 @@ async function onLate(
   work: Work,
   unit: JobUnit,
   row: ExecutionRow,
-  what: 'result' | 'failure' | '',
-  result: Pick<ExecutionChange, 'published' | 'runOutput'>,
+  result: Pick<ExecutionChange, 'published' | 'runOutput'> | null,
 ): Promise<void> {
   if (row.phase === 'stopping') {
     await unit.change(row, { ...result, phase: 'stopped', stopConfirmed: true });
     work.evaluate(row.jobId, 'exec-update');
-  } else if (row.phase === 'lost' && row.runOutput === null && what === 'result') {
+  } else if (row.phase === 'lost' && row.runOutput === null && result?.runOutput) {
     await unit.change(row, result, {
       events: [{
         Topic: EventTopic.Execution,

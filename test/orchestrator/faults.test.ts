@@ -1,0 +1,322 @@
+/** Restarts, silence, repeats and races: nothing accepted is lost, nothing counts twice. */
+import { describe, expect, it } from 'vitest';
+import type { OutMessage } from '../../mod/transport/mod.ts';
+import { Cluster, type FakeNode, spec, until } from './rig.ts';
+
+const QUICK = {
+  settings: {
+    disconnectTimeoutMs: 100,
+    reconnectAllowanceMs: 100,
+    foreignReconnectAllowanceMs: 100,
+    housekeepingMs: 30,
+  },
+};
+
+describe('a restarted orchestrator', () => {
+  it('goes on from each step', async () => {
+    await using cluster = await Cluster.start();
+    const queued = await cluster.submit(spec({ Name: 'queued' }));
+    await cluster.restart();
+    expect(await cluster.state(queued)).toBe('Queued');
+
+    const node = await cluster.node('n-1', { automatic: false, cpu: 1 });
+    const [execution] = await until('asked', () => node.asked().length > 0 && node.asked());
+    await cluster.restart();
+    await until('node is back', () => node.connections === 2);
+    node.bid(execution!, true);
+    await until('runs', () => node.running().length === 1);
+    await cluster.restart();
+    await until('node is back', () => node.connections === 3);
+    await until('adopted', async () => (await cluster.executions(queued))[0]!.phase === 'running');
+    expect((await cluster.executions(queued)).map(({ id }) => id)).toEqual([execution]);
+    const next = await cluster.submit(spec({ Name: 'next' }));
+    expect(await cluster.state(next)).toBe('Queued');
+    await cluster.restart();
+    node.finish(execution!);
+    await cluster.ended(queued, 'Completed');
+    const [following] = await until('the next is asked', () => node.asked().length > 0 && node.asked());
+    node.bid(following!, true);
+    await until('runs', () => node.running().length === 1);
+    node.finish(following!);
+    await cluster.ended(next, 'Completed');
+    expect([...node.runs.values()]).toEqual([1, 1]);
+  });
+
+  it('finishes a stop that it had only begun', async () => {
+    await using cluster = await Cluster.start();
+    const node = await cluster.node('n-1', { automatic: false });
+    const id = await cluster.submit(spec());
+    const [execution] = await until('asked', () => node.asked().length > 0 && node.asked());
+    node.bid(execution!, true);
+    await until('runs', () => node.running().length === 1);
+    await node.down();
+    await cluster.orchestrator.jobs.stopJob(id, { namespace: '', reason: '' });
+    await cluster.restart();
+    expect((await cluster.executions(id))[0]!.phase).toBe('stopping');
+    await node.up();
+    await until('stopped', async () => (await cluster.executions(id))[0]!.phase === 'stopped');
+  });
+
+  it('keeps what many submits were answered, whatever the moment', async () => {
+    await using cluster = await Cluster.start();
+    await cluster.node('n-1', { cpu: 4 });
+    const answered: string[] = [];
+    const one = () => cluster.submit(spec()).then((id) => void answered.push(id), () => undefined);
+    // Calls into a store that was abandoned never settle, as in a process that was killed.
+    for (let i = 0; i < 40; i++) void one();
+    await until('some are answered', () => answered.length >= 5);
+    await cluster.restart();
+    const known = [...answered];
+    for (const id of known) await cluster.ended(id, 'Completed');
+  });
+});
+
+describe('a silent node', () => {
+  const runningOn = async (cluster: Cluster, node: FakeNode, changes = {}) => {
+    const id = await cluster.submit(spec(changes));
+    const [execution] = await until('asked', () => node.asked().length > 0 && node.asked());
+    node.bid(execution!, true);
+    await until('runs', () => node.running().includes(execution!));
+    return { id, execution: execution! };
+  };
+
+  it('is unknown, and its work goes on when it is back', async () => {
+    await using cluster = await Cluster.start(QUICK);
+    const node = await cluster.node('n-1', { automatic: false });
+    const { id, execution } = await runningOn(cluster, node);
+    await node.down();
+    await until('unknown', async () => (await cluster.executions(id))[0]!.phase === 'unknown');
+    expect((await cluster.orchestrator.nodes.getNode('n-1')).ConnectionState).toMatchObject({
+      Status: 'DISCONNECTED',
+      LastError: 'heartbeat timeout',
+    });
+    expect(await cluster.state(id)).toBe('Running');
+    await node.up();
+    await until('running', async () => (await cluster.executions(id))[0]!.phase === 'running');
+    node.finish(execution);
+    await cluster.ended(id, 'Completed');
+    expect(await cluster.executions(id)).toHaveLength(1);
+  });
+
+  it('loses its work after the window; its late result does not count, and is told so', async () => {
+    await using cluster = await Cluster.start({
+      ...QUICK,
+      scheduler: { disconnectWindow: 100_000_000n, retryBackoff: 1_000_000n },
+    });
+    const node = await cluster.node('n-1', { automatic: false });
+    const { id, execution } = await runningOn(cluster, node);
+    const other = await cluster.node('n-2', { automatic: false });
+    await node.down();
+    node.finish(execution);
+    const [second] = await until('placed elsewhere', () => other.asked().length > 0 && other.asked());
+    expect((await cluster.executions(id))[0]).toMatchObject({ phase: 'lost', code: 'NodeLost' });
+    await node.up();
+    await until('the late result is confirmed', () => !node.held.has(execution));
+    other.bid(second!, true);
+    await until('runs', () => other.running().length === 1);
+    other.finish(second!);
+    await cluster.ended(id, 'Completed');
+    const rows = await cluster.executions(id);
+    expect(rows.map(({ phase, counted }) => [phase, counted])).toEqual([['lost', false], [
+      'completed',
+      true,
+    ]]);
+    expect((await cluster.history(id)).filter((entry) => entry.includes('does not count'))).toHaveLength(1);
+  });
+
+  it('that forgot its work fails it, and it runs again', async () => {
+    await using cluster = await Cluster.start({ scheduler: { retryBackoff: 1_000_000n } });
+    const node = await cluster.node('n-1', { automatic: false });
+    const { id } = await runningOn(cluster, node);
+    await node.down();
+    node.held.clear();
+    node.automatic = true;
+    await node.up();
+    await cluster.ended(id, 'Completed');
+    expect((await cluster.executions(id)).map(({ code }) => code)).toEqual(['ExecutionForgotten', '']);
+  });
+
+  it('does not run what it holds of a job that has ended meanwhile', async () => {
+    await using cluster = await Cluster.start(QUICK);
+    const node = await cluster.node('n-1', { automatic: false });
+    const { id } = await runningOn(cluster, node);
+    await node.down();
+    await cluster.orchestrator.jobs.stopJob(id, { namespace: '', reason: '' });
+    node.held.set('e-stray', { phase: 'running', jobId: 'j-other', revision: 1n });
+    await node.up();
+    await until('it holds nothing', () => node.held.size === 0);
+    await until('stopped', async () => (await cluster.executions(id))[0]!.phase === 'stopped');
+  });
+
+  it('that leaves an ask unanswered is passed over', async () => {
+    await using cluster = await Cluster.start({ ...QUICK, scheduler: { bidTimeout: 50_000_000n } });
+    await cluster.node('n-1', { automatic: false });
+    const id = await cluster.submit(spec());
+    await cluster.node('n-2');
+    await cluster.ended(id, 'Completed');
+    expect((await cluster.executions(id)).map(({ nodeId, code }) => [nodeId, code])).toEqual([
+      ['n-1', 'BidTimeout'],
+      ['n-2', ''],
+    ]);
+  });
+});
+
+describe('messages', () => {
+  it('that come twice, late or out of order change nothing the second time', async () => {
+    await using cluster = await Cluster.start();
+    const node = await cluster.node('n-1', { automatic: false });
+    const id = await cluster.submit(spec());
+    const [execution] = await until('asked', () => node.asked().length > 0 && node.asked());
+    node.outbox.add(node.result(execution!)); // before it was even approved
+    node.bid(execution!, true);
+    node.bid(execution!, true);
+    await until('runs', () => node.running().length === 1);
+    const status = (Phase: 'running' | 'preparing', Revision: bigint): OutMessage => ({
+      type: 'ExecutionStatus',
+      payload: { ...node.about(execution!), Phase, Revision },
+    });
+    node.outbox.add(status('running', 5n), status('preparing', 4n));
+    await until('running', async () => (await cluster.executions(id))[0]!.phase === 'running');
+    node.finish(execution!);
+    await cluster.ended(id, 'Completed');
+    const before = { rows: await cluster.executions(id), history: await cluster.history(id) };
+    node.held.set(execution!, { phase: 'completed', jobId: id, revision: 9n });
+    node.outbox.add(node.result(execution!), node.result(execution!, 1));
+    node.bid(execution!, false, 'changed my mind');
+    node.fail(execution!, 'after all');
+    node.outbox.add(status('running', 7n));
+    await until('all are taken', () => node.outbox.rows.length === 0);
+    expect(await cluster.executions(id)).toEqual(before.rows);
+    expect(await cluster.history(id)).toEqual(before.history);
+    expect(await cluster.state(id)).toBe('Completed');
+  });
+
+  it('about executions of another node change nothing', async () => {
+    await using cluster = await Cluster.start();
+    const owner = await cluster.node('n-1', { automatic: false });
+    const id = await cluster.submit(spec());
+    const [execution] = await until('asked', () => owner.asked().length > 0 && owner.asked());
+    const other = await cluster.node('n-2', { automatic: false });
+    other.held.set(execution!, { phase: 'offered', jobId: id, revision: 1n });
+    other.bid(execution!, true);
+    await until('taken', () => other.outbox.rows.length === 0);
+    expect((await cluster.executions(id))[0]!.phase).toBe('asked');
+  });
+});
+
+describe('submit', () => {
+  it('of one name at once makes one job, then updates or nothing', async () => {
+    await using cluster = await Cluster.start();
+    const same = await Promise.allSettled([1, 2, 3].map(() => cluster.submit(spec({ Name: 'same' }))));
+    expect(same.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected']);
+    expect((same[1] as PromiseRejectedResult).reason).toMatchObject({ code: 'NoChanges', status: 409 });
+    const ids = await Promise.all(
+      [1, 2].map((Priority) => cluster.submit(spec({ Name: 'other', Priority }))),
+    );
+    expect(ids[0]).toBe(ids[1]);
+    const job = await cluster.orchestrator.jobs.getJob('other', { namespace: '' });
+    expect(job).toMatchObject({ Version: 2, Priority: 2 });
+    expect(await cluster.orchestrator.jobs.versions('other', { namespace: '' })).toHaveLength(2);
+  });
+
+  it('of a changed spec replaces what runs', async () => {
+    await using cluster = await Cluster.start();
+    const node = await cluster.node('n-1', { automatic: false });
+    const id = await cluster.submit(spec({ Name: 'job' }));
+    const [old] = await until('asked', () => node.asked().length > 0 && node.asked());
+    node.bid(old!, true);
+    await until('runs', () => node.running().length === 1);
+    node.automatic = true;
+    expect(await cluster.submit(spec({ Name: 'job', Labels: { v: '2' } }))).toBe(id);
+    await cluster.ended(id, 'Completed');
+    const rows = await until('settled', async () => {
+      const rows = await cluster.executions(id);
+      return rows[0]!.phase === 'stopped' && rows;
+    });
+    expect(rows.map(({ jobVersion, phase }) => [jobVersion, phase])).toEqual([[1, 'stopped'], [
+      2,
+      'completed',
+    ]]);
+    expect(await cluster.submit(spec({ Name: 'job', Labels: { v: '2' } }), true)).toBe(id);
+    await cluster.ended(id, 'Completed');
+    expect(await cluster.orchestrator.jobs.getJob(id, { namespace: '' })).toMatchObject({ Version: 3 });
+  });
+
+  it('refuses what is wrong, too large, or of another type, and stores nothing of it', async () => {
+    await using cluster = await Cluster.start();
+    await expect(cluster.submit(undefined)).rejects.toMatchObject({ status: 400 });
+    await expect(cluster.submit({ Type: 'batch' })).rejects.toMatchObject({ status: 400 });
+    const big = spec({}, { Env: { TEXT: 'x'.repeat(1_048_576) } });
+    await expect(cluster.submit(big)).rejects.toMatchObject({ code: 'PayloadTooLarge', status: 413 });
+    await cluster.submit(spec({ Name: 'job' }));
+    await expect(cluster.submit(spec({ Name: 'job', Type: 'service' }))).rejects.toMatchObject({
+      status: 400,
+    });
+    const { items } = await cluster.orchestrator.jobs.listJobs({
+      namespace: '',
+      labels: [],
+      orderBy: 'created_at',
+      reverse: false,
+      limit: 0,
+      offset: 0,
+    });
+    expect(items.map(({ Name }) => Name)).toEqual(['job']);
+  });
+
+  it('with a key answers a repeat with the first answer', async () => {
+    await using cluster = await Cluster.start();
+    const submit = () => cluster.orchestrator.jobs.submit({ job: spec(), force: false, idempotencyKey: 'k' });
+    const [first, second] = await Promise.all([submit(), submit()]);
+    expect(second).toEqual(first);
+  });
+});
+
+describe('nodes', () => {
+  it('need approval where that is set, and are refused by a twin that still speaks', async () => {
+    await using cluster = await Cluster.start({ settings: { manualApproval: true } });
+    await cluster.node('n-1');
+    const id = await cluster.submit(spec());
+    expect(await cluster.state(id)).toBe('Queued');
+    const [node] = await cluster.orchestrator.nodes.listNodes({
+      labels: [],
+      approval: 'pending',
+      status: '',
+    });
+    expect(node).toMatchObject({ Info: { NodeID: 'n-1' }, Membership: 'PENDING', Connection: 'CONNECTED' });
+
+    const twin = cluster.node('n-1', { installId: 'another' }).catch(() => undefined);
+    const impostor = await until('the twin was started', () => cluster.nodes[1]);
+    await until('the twin is refused', () => impostor.lastStatus.includes('in use by another installation'));
+    await cluster.nodes[0]!.down();
+    await twin;
+    await until('the twin takes over', () => impostor.connections === 1);
+  });
+
+  it('that say goodbye are closed at once', async () => {
+    await using cluster = await Cluster.start();
+    const node = await cluster.node('n-1');
+    await node.link!.notice('');
+    await until(
+      'closed',
+      async () =>
+        (await cluster.orchestrator.nodes.getNode('n-')).ConnectionState.LastError === 'graceful shutdown',
+    );
+  });
+
+  it('are found by id before prefix', async () => {
+    await using cluster = await Cluster.start();
+    await cluster.node('n-1');
+    await cluster.node('n-10', { labels: { zone: 'eu' } });
+    const { nodes } = cluster.orchestrator;
+    expect((await nodes.getNode('n-1')).Info.NodeID).toBe('n-1');
+    await expect(nodes.getNode('n-')).rejects.toMatchObject({ code: 'MultipleNodesFound', status: 409 });
+    await expect(nodes.getNode('x')).rejects.toMatchObject({ code: 'NotFound' });
+    const eu = [{ key: 'zone', operator: 'in' as const, values: ['eu'] }];
+    expect(
+      (await nodes.listNodes({ labels: eu, approval: '', status: 'connected' })).map(({ Info }) =>
+        Info.NodeID
+      ),
+    )
+      .toEqual(['n-10']);
+  });
+});
