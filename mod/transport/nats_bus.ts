@@ -5,9 +5,11 @@
  * servers that the configuration does not name.
  */
 import { readFile } from 'node:fs/promises';
-import { connect as dial } from '@nats-io/transport-node';
+import type { EventEmitter } from 'node:events';
+import { nodeResolveHost, NodeTransport } from '@nats-io/transport-node/lib/node_transport.js';
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import { createInbox, headers as newHeaders } from '@nats-io/nats-core';
+import { NatsConnectionImpl, setTransportFactory } from '@nats-io/nats-core/internal';
 import type { MsgHdrs, TlsOptions } from '@nats-io/nats-core';
 import { BacalhauError } from '../model/mod.ts';
 import type { Bus, BusMessage, Connect, PublishOptions, RequestOptions, Subscription } from './bus.ts';
@@ -28,6 +30,38 @@ export interface NatsOptions {
 const PING_INTERVAL_MS = 10_000;
 /** So a dead peer is noticed after about 30 s of silence. */
 const MAX_PINGS_OUT = 2;
+
+/**
+ * The client takes all listeners off a socket before it destroys it. A reset that arrives in that moment (a server that
+ * refuses the token does that) would be an error event that nobody hears, which ends the process.
+ */
+class SteadyTransport extends NodeTransport {
+  override async dial(...args: Parameters<NodeTransport['dial']>): ReturnType<NodeTransport['dial']> {
+    return keepHearing(await super.dial(...args));
+  }
+  override async tlsFirst(
+    ...args: Parameters<NodeTransport['tlsFirst']>
+  ): ReturnType<NodeTransport['tlsFirst']> {
+    return keepHearing(await super.tlsFirst(...args));
+  }
+  override async startTLS(): ReturnType<NodeTransport['startTLS']> {
+    return keepHearing(await super.startTLS());
+  }
+}
+
+function keepHearing<S>(socket: S): S {
+  const emitter = socket as unknown as EventEmitter;
+  const ignore = (): void => undefined;
+  const removeAll = emitter.removeAllListeners.bind(emitter);
+  emitter.removeAllListeners = (...events) => {
+    removeAll(...events);
+    return emitter.listeners('error').includes(ignore) ? emitter : emitter.on('error', ignore);
+  };
+  emitter.on('error', ignore);
+  return socket;
+}
+
+setTransportFactory({ factory: () => new SteadyTransport(), dnsResolveFn: nodeResolveHost });
 
 /** @returns makes a connection to the first server that answers; the error of the last one tried otherwise */
 export function natsConnect(options: NatsOptions): Connect {
@@ -61,7 +95,7 @@ async function dialServer(server: string, name: string, options: NatsOptions): P
     ...(options.caCert ? { ca: await readFile(options.caCert, 'utf8') } : {}),
     ...(options.requireTls ? { handshakeFirst: true } : {}),
   };
-  return await dial({
+  return await NatsConnectionImpl.connect({
     servers: address,
     name,
     reconnect: false,
