@@ -6,7 +6,7 @@
  * Packing the same content gives the same bytes: entries in byte order, no times, no owners, modes 0644 or 0755.
  * Unpacking counts every byte that comes out of the decompressor, headers included, before it is used.
  */
-import type { Buffer } from 'node:buffer';
+import { Buffer } from 'node:buffer';
 import { randomBytes } from 'node:crypto';
 import { constants, createReadStream, createWriteStream } from 'node:fs';
 import { lstat, mkdir, open, readdir, realpath, rename, rm } from 'node:fs/promises';
@@ -40,6 +40,8 @@ export class ArchiveError extends Error {
 }
 
 const DEFAULT_MAX_ENTRIES = 100_000;
+/** Read at once; a stream costs more than its bytes. */
+const SMALL_FILE = 64 * 1024;
 const EPOCH = new Date(0);
 
 /** Writes the folder as tar.gz; the first entry is `.`, names are relative. Ends `to`. */
@@ -126,8 +128,13 @@ async function addFile(pack: tar.Pack, path: string, name: string): Promise<void
   try {
     const { size, mode } = await file.stat();
     const header = { name, size, mode: (mode & 0o111) === 0 ? 0o644 : 0o755, mtime: EPOCH, uid: 0, gid: 0 };
-    if (size === 0) {
-      pack.entry(header, '');
+    if (size <= SMALL_FILE) {
+      // A file that shrank meanwhile is made up with zeros, as its header promises.
+      const content = Buffer.alloc(size);
+      for (let at = 0, read = 1; at < size && read > 0; at += read) {
+        read = (await file.read(content, at, size - at, at)).bytesRead;
+      }
+      pack.entry(header, content);
       return;
     }
     const entry = pack.entry(header);

@@ -2,7 +2,7 @@
  * Keeps results on the node and serves them over HTTP (job-spec.md 5.2): `<folder>/<executionID>.tar.gz`, whole or not
  * there. Publishing an execution again writes the same bytes to the same name.
  */
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { packFolderToFile } from '../../runtime/archive.ts';
@@ -32,6 +32,7 @@ export async function startLocalPublisher(options: LocalPublisherOptions): Promi
   const server = resultServer(directory);
   try {
     await mkdir(directory, { recursive: true, mode: 0o700 });
+    await removeUnfinished(directory);
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       server.listen(port, host, resolve);
@@ -85,4 +86,11 @@ export async function startLocalPublisher(options: LocalPublisherOptions): Promi
       });
     },
   };
+}
+
+/** What a crash left while it was being written. */
+async function removeUnfinished(directory: string): Promise<void> {
+  const names = await readdir(directory);
+  const unfinished = names.filter((name) => name.startsWith('.') && name.endsWith('.tmp'));
+  await Promise.all(unfinished.map((name) => rm(join(directory, name), { force: true })));
 }

@@ -187,6 +187,8 @@ describe('the local publisher', () => {
 
   test('the URL names the address of the configuration; a port in use is told with its key', async () => {
     const directory = join(base, 'other');
+    await mkdir(directory);
+    await writeFile(join(directory, '.0123456789abcdef.tmp'), 'left by a crash');
     const other = await startLocalPublisher({
       directory,
       host: '127.0.0.1',
@@ -202,6 +204,7 @@ describe('the local publisher', () => {
       });
     await other.close();
     await other.close();
+    expect(await readdir(directory)).toEqual(['e-1.tar.gz']);
   });
 
   test('closing cuts off who is still reading', async () => {
