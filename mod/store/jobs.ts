@@ -65,8 +65,8 @@ const insertJob = prepare((db, row: JobWrite) =>
 const updateJob = prepare((db, row: Changing, id: string, rev: bigint) =>
   db.updateTable('jobs').set(fields(row, CHANGING)).where('id', '=', id).where('rev', '=', rev).compile()
 );
-/** Rows looked at in one step of a list that is filtered by labels. */
-const LIST_STEP = 256;
+/** Most rows looked at in one step of a list that is filtered by labels. */
+const LARGEST_STEP = 256;
 
 const ORDER_COLUMNS = { created: 'create_time', modified: 'modify_time', id: 'id' } as const;
 
@@ -99,14 +99,15 @@ export class JobsReader implements JobReader {
       const rows = await this.#ordered(filter).offset(offset).limit(end - offset + 1).execute();
       return { items: await this.#decodeAll(rows.slice(0, limit)), more: rows.length > limit };
     }
-    const time = ORDER_COLUMNS[filter.orderBy ?? 'created'];
+    const order = ORDER_COLUMNS[filter.orderBy ?? 'created'];
     const matching: Stored<'jobs'>[] = [];
     let last: Stored<'jobs'> | undefined;
     while (matching.length <= end) {
-      let query = this.#ordered(filter).limit(LIST_STEP);
+      const step = Math.min(Math.max(end + 1 - matching.length, 32), LARGEST_STEP);
+      let query = this.#ordered(filter).limit(step);
       if (last) {
-        const position = sql`(${last[time]}, ${last.id})`;
-        const column = sql`(${sql.ref(time)}, ${sql.ref('id')})`;
+        const position = sql`(${last[order]}, ${last.id})`;
+        const column = sql`(${sql.ref(order)}, ${sql.ref('id')})`;
         query = query.where(
           filter.reverse ? sql<boolean>`${column} < ${position}` : sql<boolean>`${column} > ${position}`,
         );
@@ -115,7 +116,7 @@ export class JobsReader implements JobReader {
       for (const row of rows) {
         if (filter.matches(decodeMap<StringMap>(row.labels))) matching.push(row);
       }
-      if (rows.length < LIST_STEP) break;
+      if (rows.length < step) break;
       last = rows.at(-1);
     }
     return { items: await this.#decodeAll(matching.slice(offset, end)), more: matching.length > end };
@@ -124,10 +125,7 @@ export class JobsReader implements JobReader {
   #ordered(filter: JobFilter) {
     const direction = filter.reverse ? 'desc' : 'asc';
     const query = this.context.db.selectFrom('jobs').selectAll()
-      .orderBy(filter.orderBy === 'modified' ? 'modify_time' : 'create_time', direction).orderBy(
-        'id',
-        direction,
-      );
+      .orderBy(ORDER_COLUMNS[filter.orderBy ?? 'created'], direction).orderBy('id', direction);
     return filter.namespace === undefined ? query : query.where('namespace', '=', filter.namespace);
   }
 

@@ -1,0 +1,117 @@
+/** Durability as seen from outside: processes killed while they write, and the system calls of a commit. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import process from 'node:process';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openOrchestratorStore } from '../../mod/store/mod.ts';
+import { RUNTIMES, startWriter } from './children.ts';
+import { testWorld } from './samples.ts';
+
+const runtimes = Object.keys(RUNTIMES) as (keyof typeof RUNTIMES)[];
+const strace = spawnSync('strace', ['-V']).status === 0;
+if (!strace && process.env.CI !== 'true') {
+  console.warn('The order of system calls is not tested: strace is not installed.');
+}
+
+let folder = '';
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'store-'));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+describe.each(runtimes)('under %s', (runtime) => {
+  it('kill -9 loses nothing that was answered, and leaves no half of a submit', async () => {
+    const path = join(folder, 'a.db');
+    const answered: string[] = [];
+    for (const after of [1, 50, 400, 1500]) {
+      const writer = startWriter(runtime, [path, '16', '1000000']);
+      while (writer.answered.length < after) await writer.progress();
+      writer.child.kill('SIGKILL');
+      await expect(writer.done).rejects.toThrow('SIGKILL');
+      answered.push(...writer.answered);
+      await using store = await openOrchestratorStore({ path, world: testWorld(), orchestratorId: 'n-1' });
+      const kept = await store.read(async (reader) => {
+        const whole = new Set<string>();
+        for (const { job } of (await reader.jobs.list({})).items) {
+          expect(await reader.versions.get(job.ID, 1)).toBeDefined();
+          expect(await reader.slots.list(job.ID, 1)).toHaveLength(1);
+          expect((await reader.history.page({ jobId: job.ID })).items).toHaveLength(1);
+          expect(await reader.evaluations.byJob(job.ID)).toHaveLength(1);
+          whole.add(job.ID);
+        }
+        return whole;
+      });
+      expect(answered.filter((id) => !kept.has(id))).toEqual([]);
+    }
+  });
+
+  it.skipIf(!strace && process.env.CI !== 'true')(
+    'answers after the fdatasync that follows the write, and shares it among parallel writes',
+    async () => {
+      const trace = join(folder, 'trace');
+      const command = [
+        'strace',
+        '-f',
+        '-y',
+        '-s',
+        '64',
+        '-e',
+        'trace=write,pwrite64,fsync,fdatasync',
+        '-o',
+        trace,
+      ];
+      for (const [writers, jobs] of [['1', '10'], ['16', '1']]) {
+        const writer = startWriter(runtime, [join(folder, `${writers}.db`), writers!, jobs!], command);
+        await writer.done;
+        const calls = callsOf(readFileSync(trace, 'utf8'));
+        let unsynced = false;
+        let syncs = 0;
+        let oks = 0;
+        let ready = false;
+        for (const call of calls) {
+          if (call.name === 'write' && call.text.includes('"ready')) ready = true;
+          if (!ready) continue;
+          if (call.name === 'pwrite64' && call.text.includes('.db-wal>')) unsynced = true;
+          if (/sync$/.test(call.name) && call.text.includes('.db-wal>')) {
+            unsynced = false;
+            syncs++;
+          }
+          if (call.name === 'write' && call.text.includes('"ok j-')) {
+            oks++;
+            expect(unsynced).toBe(false);
+          }
+          if (call.text.includes('"done ') || oks === Number(writers) * Number(jobs)) break;
+        }
+        expect(oks).toBe(Number(writers) * Number(jobs));
+        if (writers === '1') expect(syncs).toBeGreaterThanOrEqual(10);
+        else expect(syncs).toBeLessThan(8);
+        expect(syncs).toBeGreaterThan(0);
+      }
+    },
+  );
+});
+
+interface Call {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** Calls in the order in which they ended; a call that another thread interrupted is written in two lines. */
+function callsOf(trace: string): readonly Call[] {
+  const open = new Map<string, string>();
+  const calls: Call[] = [];
+  for (const line of trace.split('\n')) {
+    const [, thread, rest] = /^(\d+)\s+(.*)$/.exec(line) ?? [];
+    if (thread === undefined || rest === undefined) continue;
+    if (rest.endsWith('<unfinished ...>')) {
+      open.set(thread, rest);
+      continue;
+    }
+    const text = rest.startsWith('<...') ? `${open.get(thread)} ${rest}` : rest;
+    const name = /^(\w+)\(/.exec(text)?.[1];
+    if (name) calls.push({ name, text });
+  }
+  return calls;
+}
