@@ -123,7 +123,8 @@ export class FakeJobs implements JobsBackend {
   onHistory: (ref: string) => void = () => {};
 
   find(ref: string): Job {
-    const found = this.jobs.find((job) => job.Name === ref) ?? this.jobs.find((job) => job.ID.startsWith(ref));
+    const found = this.jobs.find((job) => job.Name === ref) ??
+      this.jobs.find((job) => job.ID.startsWith(ref));
     if (!found) throw new BacalhauError('NotFound', `job not found: ${ref}`, { component: 'JobStore' });
     return found;
   }
