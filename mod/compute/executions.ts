@@ -119,7 +119,11 @@ export class Executions {
     if (!execution?.ID || !execution.JobID) {
       return log('warn', 'an order without execution or job was ignored', {});
     }
-    if (!this.#accepting) return await store.post(execution.ID, 'bid', this.#no(execution, NOT_ACCEPTING));
+    if (!this.#accepting) {
+      // A repetition of what is here already is no new work.
+      if (await store.find(execution.ID)) return;
+      return await store.post(execution.ID, 'bid', this.#no(execution, NOT_ACCEPTING));
+    }
     const cluster = execution.Job?.Meta?.['bacalhau.org/orchestrator.id'] ?? '';
     // Held before it is durable: approval or cancel may come in the same burst.
     const held = new Held(execution);

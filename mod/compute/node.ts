@@ -186,10 +186,11 @@ export async function startComputeNode(options: ComputeNodeOptions): Promise<Com
   });
 
   async function close(farewell: Farewell): Promise<void> {
-    executions.stopAccepting();
+    if (farewell !== 'keep') executions.stopAccepting();
     if (farewell === 'drain') await executions.settled();
     if (farewell !== 'keep') await executions.stopAll();
-    else executions.abandon();
+    // Orders that still come are stored and bid for at the next start.
+    executions.abandon();
     await status.flush();
     status.close();
     upkeep.close();

@@ -63,7 +63,9 @@ export class Upkeep {
         owed.dueAt = now + owed.waitMs;
       }
       try {
-        if (due.length > 0) await store.resend(due.map(([id]) => id));
+        // An acknowledgement may have confirmed some of them.
+        const owed = new Set(due.length > 0 ? await store.resend(due.map(([id]) => id)) : []);
+        for (const [id] of due) if (!owed.has(id)) this.#owed.delete(id);
       } catch (thrown) {
         log('error', 'cannot send results again', { error: String(thrown) });
       }

@@ -45,7 +45,7 @@ export const sql = {
     db.selectFrom('executions').select(['phase', 'rev']).where('id', '=', id).compile()
   ),
   report: prepare((db, id: string) =>
-    db.selectFrom('executions').select('report').where('id', '=', id).compile()
+    db.selectFrom('executions').select('report').where('id', '=', id).where('confirmed_at', '=', 0n).compile()
   ),
   open: prepare((db) =>
     db.selectFrom('executions').selectAll().where('confirmed_at', '=', 0n).where('phase', 'not in', ENDED)

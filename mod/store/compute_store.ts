@@ -169,14 +169,20 @@ export class ComputeStore {
     return this.db.write((tx) => post(tx, id, kind, body));
   }
 
-  /** Sends the stored reports of these executions again where none of theirs waits in the outbox. */
-  resend(ids: readonly string[]): Promise<void> {
+  /**
+   * Sends the stored reports of these executions again where none of theirs waits in the outbox.
+   * @returns those that are still not confirmed
+   */
+  resend(ids: readonly string[]): Promise<readonly string[]> {
     return this.db.write(async (tx) => {
+      const owed: string[] = [];
       for (const id of ids) {
-        if (await sql.posted.first(tx.db, id)) continue;
         const row = await sql.report.first(tx.db, id);
-        if (row && row.report !== '') await post(tx, id, 'result', row.report);
+        if (!row || row.report === '') continue;
+        owed.push(id);
+        if (!await sql.posted.first(tx.db, id)) await post(tx, id, 'result', row.report);
       }
+      return owed;
     });
   }
 

@@ -205,6 +205,35 @@ describe('repetition and replay (S7, S16)', () => {
   });
 });
 
+describe('confirmation by a peer of ours', () => {
+  it('a refusal that it acknowledged is not sent again', async () => {
+    const h = await open({ extended: true, timings: { resendMs: 10, resendMaxMs: 10 } });
+    await h.send(ask(execution('e-1', { Refuse: 'this node does not like it' })));
+    await h.until('BidResult', 'e-1');
+    // A result that is not confirmed goes round three times meanwhile.
+    await h.send(ask(execution('e-2', {}, { desired: 1 })));
+    await waitFor(() => all(h, 'RunResult', 'e-2').length >= 3);
+    expect(all(h, 'BidResult', 'e-1')).toHaveLength(1);
+  });
+});
+
+describe('a node that drains', () => {
+  it('refuses new work, lets the running end, and ignores repetitions', async () => {
+    const h = await open();
+    const it = execution('e-1', { DelayMs: 50 }, { desired: 1 });
+    await h.send(ask(it));
+    await waitFor(() => h.starts.length === 1);
+    const drained = h.node.drain();
+    await h.send(ask(it));
+    await h.send(ask(execution('e-2', {}, { desired: 1 })));
+    expect((await h.until('BidResult', 'e-2')).payload.Events![0]!.Message).toContain('shutting down');
+    await drained;
+    await h.until('RunResult', 'e-1');
+    expect(all(h, 'BidResult', 'e-1')).toEqual([]);
+    expect(h.starts).toEqual(['e-1/1']);
+  });
+});
+
 describe('cancel', () => {
   it('of an offer and of queued work leaves nothing to run', async () => {
     const h = await open({ extended: true });
