@@ -1,6 +1,13 @@
 /** Splits a finished log into the result files `stdout` and `stderr`, and takes the first bytes of each as text. */
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
-import { BLOCK_SIZE, FILE_HEADER_SIZE, isLogHeader, LogStream, nextBlock, parseRecord } from './log_file.ts';
+import {
+  BLOCK_SIZE,
+  FILE_HEADER_SIZE,
+  isLogHeader,
+  LogStream,
+  nextBlock,
+  parseRecord,
+} from './log_format.ts';
 
 export interface ExtractCaps {
   /** Bytes of text per stream as it stands in JSON (escapes counted, quotes not). Default 64 KiB. */

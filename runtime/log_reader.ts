@@ -7,7 +7,7 @@ import {
   type LogRecord,
   nextBlock,
   parseRecord,
-} from './log_file.ts';
+} from './log_format.ts';
 import { FileWatch } from './watch.ts';
 
 export interface ReadLogOptions {

@@ -10,7 +10,7 @@ import {
   nextBlock,
   parseRecord,
   RECORD_HEADER_SIZE,
-} from './log_file.ts';
+} from './log_format.ts';
 
 export interface LogLimit {
   /** Bytes of payload after which a mark is written and the rest is dropped. */
@@ -19,11 +19,13 @@ export interface LogLimit {
   readonly now: () => bigint;
 }
 
+/** Shared by all writers of this thread: no call of one is interrupted by another. */
+const scratch = new Uint8Array(BLOCK_SIZE);
+const view = new DataView(scratch.buffer);
+
 export class LogWriter {
   readonly #fd: number;
   readonly #limit: LogLimit;
-  readonly #scratch = new Uint8Array(BLOCK_SIZE);
-  readonly #view = new DataView(this.#scratch.buffer);
   #position: number;
   #left: number;
   #open = true;
@@ -80,7 +82,7 @@ export class LogWriter {
       let start = 0;
       let room = nextBlock(this.#position) - this.#position;
       if (room <= RECORD_HEADER_SIZE) {
-        this.#scratch.fill(0, 0, room);
+        scratch.fill(0, 0, room);
         start = room;
         room = BLOCK_SIZE;
       }
@@ -89,12 +91,12 @@ export class LogWriter {
         room - RECORD_HEADER_SIZE,
         BLOCK_SIZE - start - RECORD_HEADER_SIZE,
       );
-      this.#scratch[start] = stream;
-      this.#scratch[start + 1] = 0;
-      this.#view.setUint16(start + 2, length, true);
-      this.#view.setBigUint64(start + 4, time, true);
-      this.#scratch.set(bytes.subarray(done, done + length), start + RECORD_HEADER_SIZE);
-      this.#flush(this.#scratch, start + RECORD_HEADER_SIZE + length);
+      scratch[start] = stream;
+      scratch[start + 1] = 0;
+      view.setUint16(start + 2, length, true);
+      view.setBigUint64(start + 4, time, true);
+      scratch.set(bytes.subarray(done, done + length), start + RECORD_HEADER_SIZE);
+      this.#flush(scratch, start + RECORD_HEADER_SIZE + length);
       done += length;
     }
   }
@@ -115,7 +117,7 @@ export class LogWriter {
       throw new Error('Cannot continue the log: the file is not a log of this version');
     }
     let offset = blockStart(size - 1);
-    const block = this.#scratch.subarray(0, readSync(this.#fd, this.#scratch, 0, size - offset, offset));
+    const block = scratch.subarray(0, readSync(this.#fd, scratch, 0, size - offset, offset));
     for (let at = 0;;) {
       const parsed = parseRecord(block.subarray(at), offset);
       if (parsed.kind !== 'record') return offset;

@@ -1,0 +1,80 @@
+/** The bytes of a log file: constants, header and records, as the header of log_file.ts draws them. */
+
+export const BLOCK_SIZE = 65_536;
+export const FILE_HEADER_SIZE = 16;
+export const RECORD_HEADER_SIZE = 12;
+
+export const LogStream = { stdout: 1, stderr: 2, mark: 3 } as const;
+export type LogStream = (typeof LogStream)[keyof typeof LogStream];
+
+export interface LogRecord {
+  readonly stream: LogStream;
+  /** Nanoseconds since the epoch. */
+  readonly timeNanos: bigint;
+  /** A view; copy it to keep it beyond the next step of the iterator. */
+  readonly bytes: Uint8Array;
+  /** Where the next record begins: continue from here. */
+  readonly offset: number;
+}
+
+const MAGIC = Uint8Array.of(0x89, 0x42, 0x43, 0x4c, 0x4c, 0x4f, 0x47, 0x0a);
+const VERSION = 1;
+
+export function fileHeader(): Uint8Array {
+  const header = new Uint8Array(FILE_HEADER_SIZE);
+  header.set(MAGIC);
+  const view = new DataView(header.buffer);
+  view.setUint32(8, VERSION, true);
+  view.setUint32(12, BLOCK_SIZE, true);
+  return header;
+}
+
+/** Whether these bytes begin a log of this version. */
+export function isLogHeader(bytes: Uint8Array): boolean {
+  const expected = fileHeader();
+  return bytes.length >= FILE_HEADER_SIZE && expected.every((byte, index) => bytes[index] === byte);
+}
+
+/** First byte of the block after the one that holds `offset`. */
+export function nextBlock(offset: number): number {
+  return (Math.floor(offset / BLOCK_SIZE) + 1) * BLOCK_SIZE;
+}
+
+/** Where the first record of the block that holds `offset` lies. */
+export function blockStart(offset: number): number {
+  return Math.max(FILE_HEADER_SIZE, Math.floor(offset / BLOCK_SIZE) * BLOCK_SIZE);
+}
+
+export type Parsed =
+  | { readonly kind: 'record'; readonly record: LogRecord }
+  /** The rest of the block is empty. */
+  | { readonly kind: 'padding' }
+  /** Nothing whole here (yet). */
+  | { readonly kind: 'end' };
+
+const END: Parsed = { kind: 'end' };
+const PADDING: Parsed = { kind: 'padding' };
+
+/**
+ * The record at file offset `offset`, of which `bytes` holds what is known, up to the end of its block at most.
+ */
+export function parseRecord(bytes: Uint8Array, offset: number): Parsed {
+  const room = nextBlock(offset) - offset;
+  if (room < RECORD_HEADER_SIZE) return PADDING;
+  if (bytes.length < RECORD_HEADER_SIZE) return END;
+  const stream = bytes[0]!;
+  if (stream === 0) return PADDING;
+  const length = bytes[2]! | (bytes[3]! << 8);
+  const end = RECORD_HEADER_SIZE + length;
+  if (stream > LogStream.mark || end > room || end > bytes.length) return END;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, RECORD_HEADER_SIZE);
+  return {
+    kind: 'record',
+    record: {
+      stream: stream as LogStream,
+      timeNanos: view.getBigUint64(4, true),
+      bytes: bytes.subarray(RECORD_HEADER_SIZE, end),
+      offset: offset + end,
+    },
+  };
+}
