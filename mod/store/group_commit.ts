@@ -23,7 +23,7 @@ interface Waiting<Schema> {
 }
 
 /** A long queue is cut into transactions of this many operations, so that the first answers do not wait for the last. */
-const LARGEST_GROUP = 256;
+const LARGEST_GROUP = 128;
 
 export class GroupCommit<Schema> {
   readonly failed: Promise<BacalhauError>;

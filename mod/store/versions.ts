@@ -92,7 +92,7 @@ export class Versions implements VersionReader {
       createdBy: row.created_by,
     });
     this.context.cache(({ versions }) =>
-      versions.set(versionKey(row.job_id, row.version), decoded, row.body.length)
+      versions.set(versionKey(row.job_id, row.version), decoded, weightOf(row.body))
     );
     return decoded;
   }
@@ -129,7 +129,7 @@ export async function addVersion(
     specHash: options.specHash ?? '',
     createdBy: options.createdBy ?? '',
   });
-  context.cache(({ versions }) => versions.set(versionKey(job.ID, Version), version, body.length));
+  context.cache(({ versions }) => versions.set(versionKey(job.ID, Version), version, weightOf(body)));
 }
 
 /** Notes the state in which a newer version replaces this one. */
@@ -139,6 +139,11 @@ export async function markReplaced(
 ): Promise<void> {
   const { db, now } = context;
   await replaceVersion.run(db, State.StateType, stateText(State), Revision, now, ID, BigInt(Version));
+}
+
+/** A decoded job costs something however short its text is. */
+function weightOf(body: string): number {
+  return 1000 + body.length;
 }
 
 function versionKey(jobId: string, version: number | bigint): string {
