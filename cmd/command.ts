@@ -98,6 +98,7 @@ export function addGlobalFlags(command: Command): void {
     .option('--api-host <host>', 'host or URL of the API')
     .count('--api-port <port>', 'port of the API')
     .option('--data-dir <path>', 'state directory')
+    .option('--profile <name>', 'connection profile (no effect yet)')
     .addOption(new Option('--log-level <level>', 'use -c Logging.Level=LEVEL instead').hideHelp())
     .helpOption('-h, --help', 'help for this command');
 }

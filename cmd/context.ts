@@ -51,6 +51,9 @@ export class Context {
       import('../mod/api/client/mod.ts'),
       import('./credentials.ts'),
     ]);
+    if (this.globals.profile) {
+      this.complain('Warning: --profile has no effect yet: the address comes from flags and variables\n');
+    }
     const { BUILD_INFO } = await import('../runtime/build_info.ts');
     const authorization = credentials(this.env);
     return new ApiClient({

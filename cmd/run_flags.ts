@@ -21,6 +21,5 @@ export function addRunFlags(command: Command): void {
     .option('-f, --follow', 'print the output of the job instead of its progress', false)
     .option('--group-events', 'one row per execution (not there yet)', false)
     .option('--dry-run', 'print the job and do not submit it', false)
-    .option('--propagate-exit-code', "end with the program's own exit code", false)
-    .option('--profile <name>', 'connection profile');
+    .option('--propagate-exit-code', "end with the program's own exit code", false);
 }

@@ -10,6 +10,9 @@ import { paint } from './output/style.ts';
 import type { RunFlags } from './run_flags.ts';
 import { type End, failureOf, watch } from './watch.ts';
 
+/** Longer timers fire at once. */
+const MAX_TIMEOUT = 2 ** 31 - 1;
+
 export interface SubmitOptions {
   readonly force?: boolean;
   readonly hideWarnings?: boolean;
@@ -39,7 +42,10 @@ export async function submitAndWatch(
   if (!flags.wait) return 0;
 
   const end = await interruptible(async (signal) => {
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(flags.waitTimeoutSecs * 1000)]);
+    const limit = AbortSignal.any([
+      signal,
+      AbortSignal.timeout(Math.min(flags.waitTimeoutSecs * 1000, MAX_TIMEOUT)),
+    ]);
     if (flags.follow) return await follow(context, client, jobId, flags.idOnly, limit, signal);
     if (!flags.idOnly) announce(context, jobId, 'Checking its status');
     return await watch(context, client, jobId, {
@@ -95,7 +101,7 @@ async function follow(
     if (waiting.includes(state)) await pause(wait, limit);
   }
   if (state === 'Running' || state === 'Completed') {
-    for await (const { text } of client.logs(jobId, { follow: true }, limit)) context.print(text);
+    for await (const { text } of client.logs(jobId, { follow: true }, limit)) await context.write(text);
   }
   return await watch(context, client, jobId, { quiet: true, type: 'batch', signal: limit, user });
 }

@@ -24,8 +24,7 @@ const SERVER: Column<Versions> = {
 
 export const command = defineCommand<Options>({
   configure: (command) => {
-    command.option('--client', 'only the version of this program', false)
-      .option('--profile <name>', 'connection profile');
+    command.option('--client', 'only the version of this program', false);
     addListFlags(command);
   },
   run: async (_args, options, context) => {
