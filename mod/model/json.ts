@@ -10,8 +10,11 @@ type Reviver = (this: unknown, key: string, value: unknown, context: { source: s
 const parseWithSource = JSON.parse as (text: string, reviver?: Reviver) => unknown;
 const rawJSON = (JSON as unknown as { rawJSON(text: string): object }).rawJSON;
 
-/** Sixteen digits in a row: the shortest integer that may exceed 2^53. Texts without it take the fast path. */
-const MAY_BE_LARGE = /[0-9]{16}/;
+/**
+ * Sixteen digits in a row that do not follow a quote: the shortest integer that may exceed 2^53. Texts without it take
+ * the fast path; a time in a string (metadata of each message) is no number.
+ */
+const MAY_BE_LARGE = /(?:^|[:,[\s-])[0-9]{16}/;
 const INTEGER = /^-?[0-9]+$/;
 
 const revive: Reviver = function (_key, value, context) {

@@ -6,6 +6,7 @@ export { startComputeLink } from './compute_link.ts';
 export { decodeEnvelope, encodeEnvelope } from './envelope.ts';
 export type { Envelope, Metadata } from './envelope.ts';
 export * from './link.ts';
+export { LocalBus } from './local_bus.ts';
 export * from './memory_bus.ts';
 export * from './messages.ts';
 export { startOrchestratorLink } from './orchestrator_link.ts';

@@ -18,26 +18,9 @@ import type {
 } from '../../store/mod.ts';
 import { toExecution } from './execution.ts';
 import { resolveJob } from './resolve.ts';
-import type {
-  ExecutionQuery,
-  HistoryPage,
-  HistoryQuery,
-  JobListQuery,
-  LabelRequirement,
-  Page,
-  VersionQuery,
-} from './types.ts';
+import type { ExecutionQuery, HistoryPage, HistoryQuery, JobListQuery, Page, VersionQuery } from './types.ts';
 
 const NANOS_PER_SECOND = 1_000_000_000n;
-
-export function matchesLabels(
-  labels: Readonly<Record<string, string>>,
-  requirements: readonly LabelRequirement[],
-): boolean {
-  return requirements.every(({ key, operator, values }) =>
-    holds({ Key: key, Operator: operator, Values: values }, labels)
-  );
-}
 
 /** The job of a version; an older one has the state it had when it was replaced. */
 export function getJob(
@@ -84,7 +67,9 @@ export async function listJobs(store: OrchestratorStore, query: JobListQuery): P
   const page = await store.read((reader) =>
     reader.jobs.list({
       ...(namespace === '' || namespace === '*' ? {} : { namespace }),
-      ...(labels.length > 0 ? { matches: (own) => matchesLabels(own, labels) } : {}),
+      ...(labels.length > 0
+        ? { matches: (own) => labels.every((constraint) => holds(constraint, own)) }
+        : {}),
       orderBy: orderBy === 'modified_at' ? 'modified' : 'created',
       reverse,
       limit,

@@ -1,5 +1,5 @@
 /** Requests and answers of the jobs backend. The API declares the same shapes for itself (`mod/api/server/backend.ts`). */
-import type { JobHistory } from '../../model/mod.ts';
+import type { Constraint, JobHistory } from '../../model/mod.ts';
 
 export interface SubmitRequest {
   /** As it was read from JSON; not validated yet. */
@@ -17,16 +17,10 @@ export interface SubmitResult {
   readonly Warnings: readonly string[];
 }
 
-export interface LabelRequirement {
-  readonly key: string;
-  readonly operator: 'in' | 'notin' | 'exists' | '!' | 'gt' | 'lt';
-  readonly values: readonly string[];
-}
-
 export interface JobListQuery {
   /** `''` or `*` = all. */
   readonly namespace: string;
-  readonly labels: readonly LabelRequirement[];
+  readonly labels: readonly Constraint[];
   readonly orderBy: 'created_at' | 'modified_at' | 'id';
   readonly reverse: boolean;
   /** 0 = no limit. */

@@ -1,14 +1,13 @@
 /** All that can be asked of nodes, as the API wants it. */
-import { BacalhauError, type NodeInfo, type NodeState } from '../../model/mod.ts';
-import { matchesLabels } from '../jobs/reads.ts';
-import type { LabelRequirement } from '../jobs/types.ts';
+import { BacalhauError, type Constraint, type NodeInfo, type NodeState } from '../../model/mod.ts';
+import { holds } from '../../schedule/mod.ts';
 import type { OrchestratorStore } from '../../store/mod.ts';
 import type { World } from '../../../runtime/world.ts';
 import { nodeState, selfState } from './node_state.ts';
 import type { Sessions } from './sessions.ts';
 
 export interface NodeListQuery {
-  readonly labels: readonly LabelRequirement[];
+  readonly labels: readonly Constraint[];
   /** Any case, `''` = all. */
   readonly approval: string;
   readonly status: string;
@@ -43,7 +42,7 @@ export class Nodes {
     return (await this.#all()).filter(({ Info, Membership, Connection }) =>
       (wantedApproval === '' || Membership === wantedApproval) &&
       (wantedStatus === '' || Connection === wantedStatus) &&
-      matchesLabels(Info.Labels ?? {}, labels)
+      labels.every((constraint) => holds(constraint, Info.Labels ?? {}))
     );
   }
 

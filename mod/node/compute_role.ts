@@ -1,0 +1,129 @@
+/** The compute node of this process: its store, engines, sources and publishers, and the node over them. */
+import { mkdir } from 'node:fs/promises';
+import process from 'node:process';
+import { realFiles } from '../../runtime/files.ts';
+import { COMPUTE_MIGRATIONS, type ComputeNode, startComputeNode } from '../compute/mod.ts';
+import type { ComputeSchema } from '../compute/mod.ts';
+import type { Engine } from '../engine/mod.ts';
+import { noopEngine, wasmEngine } from '../engine/mod.ts';
+import type { BacalhauError } from '../model/mod.ts';
+import { noopPublisher, type Publisher, startLocalPublisher } from '../publisher/mod.ts';
+import { inlineSource, localSource, type Source, urlSource } from '../storage/mod.ts';
+import { openSqlite } from '../store/mod.ts';
+import { startComputeLink } from '../transport/mod.ts';
+// Not part of the room's face: only a real node needs the NATS client.
+import { natsConnect } from '../transport/nats_bus.ts';
+import { allocatedCapacity } from './capacity.ts';
+import type { NodeParts } from './parts.ts';
+
+export interface ComputeRole extends AsyncDisposable {
+  readonly node: ComputeNode;
+  readonly failed: Promise<BacalhauError>;
+}
+
+/**
+ * @param servers of the orchestrator, besides those configured
+ * @throws BacalhauError when store, folder, capacity or port cannot be used
+ */
+export async function startComputeRole(
+  parts: NodeParts,
+  servers: readonly string[],
+  token: string,
+): Promise<ComputeRole> {
+  const { config, layout, identity, world, logger } = parts;
+  await using stack = new AsyncDisposableStack();
+  await mkdir(layout.executionsFolder, { recursive: true, mode: 0o700 });
+  const enabled = notIn(config.Engines.Disabled);
+  const engines = engineTypes(parts).filter(([type]) => enabled(type)).map(([, make]) => make());
+  for (const engine of engines) stack.defer(() => engine.close());
+  const publishers = await localPublishers(parts);
+  for (const publisher of publishers) stack.defer(() => publisher.close());
+  const store = stack.use(
+    await openSqlite<ComputeSchema>({
+      path: layout.computeDatabase,
+      migrations: COMPUTE_MIGRATIONS,
+      world,
+    }),
+  );
+  const { Limits, Logs, Retention, TLS, Env, Network } = config.Compute;
+  const node = stack.use(
+    await startComputeNode({
+      nodeId: identity.nodeId,
+      installId: identity.installId,
+      labels: parts.labels,
+      version: parts.version,
+      address: Network.AdvertisedAddress,
+      world,
+      files: realFiles,
+      store,
+      engines,
+      sources: sourcesOf(parts),
+      publishers,
+      capacity: await allocatedCapacity(config.Compute.AllocatedCapacity, layout.executionsFolder),
+      executionsFolder: layout.executionsFolder,
+      environment: { get: (name) => process.env[name], allowList: Env.AllowList },
+      admission: {
+        rejectNetworkedJobs: config.JobAdmissionControl.RejectNetworkedJobs,
+        rejectStatelessJobs: config.JobAdmissionControl.RejectStatelessJobs,
+      },
+      compatibility: parts.compatibility,
+      limits: { outputBytes: Limits.MaxOutputSize, logBytes: Logs.MaxSize },
+      timings: {
+        stopGraceMs: Limits.StopGrace,
+        retentionMs: Retention.Confirmed,
+        unconfirmedRetentionMs: Retention.Unconfirmed,
+      },
+      startLink: (side) =>
+        startComputeLink({
+          ...side,
+          timings: parts.timings,
+          connect: natsConnect({
+            servers,
+            token,
+            requireTls: TLS.RequireTLS,
+            ...(TLS.CACert ? { caCert: TLS.CACert } : {}),
+          }),
+        }),
+      log: (level, message, fields) => logger.log(level, message, fields),
+    }),
+  );
+  const kept = stack.move();
+  return { node, failed: store.failed, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+}
+
+function notIn(disabled: readonly string[]): (type: string) => boolean {
+  const names = disabled.map((name) => name.toLowerCase());
+  return (type) => !names.includes(type.toLowerCase());
+}
+
+function engineTypes({ config, world }: NodeParts): [string, () => Engine][] {
+  const { MemoryLimit, Pool } = config.Engines.Types.WASM;
+  return [
+    [
+      'wasm',
+      () => wasmEngine({ world, maxIdle: Pool.Size, oneShot: Pool.OneShot, memoryDefault: MemoryLimit }),
+    ],
+    ['noop', () => noopEngine({ world })],
+  ];
+}
+
+function sourcesOf({ config, world, compatibility: { inputsReadOnly } }: NodeParts): Source[] {
+  const { ReadTimeout, MaxRetryCount, Disabled } = config.InputSources;
+  const all = [
+    inlineSource({ inputsReadOnly }),
+    urlSource({ readTimeoutMs: ReadTimeout, maxRetryCount: MaxRetryCount, inputsReadOnly, world }),
+    localSource({ allowList: config.Compute.AllowListedLocalPaths }),
+  ];
+  return all.filter(({ type }) => notIn(Disabled)(type));
+}
+
+async function localPublishers({ config, layout }: NodeParts): Promise<Publisher[]> {
+  const enabled = notIn(config.Publishers.Disabled);
+  const { Address, Port } = config.Publishers.Types.Local;
+  return [
+    ...(enabled('noop') ? [noopPublisher()] : []),
+    ...(enabled('local')
+      ? [await startLocalPublisher({ directory: layout.localResultsFolder, port: Port, address: Address })]
+      : []),
+  ];
+}

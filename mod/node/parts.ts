@@ -1,0 +1,31 @@
+/** What both roles of a node are built from. */
+import type { Logger } from '../../runtime/logger.ts';
+import type { World } from '../../runtime/world.ts';
+import type { Config, DataDirLayout } from '../config/mod.ts';
+import type { BuildVersion, Compatibility, StringMap } from '../model/mod.ts';
+import type { Timings } from '../transport/mod.ts';
+import type { Identity } from './identity.ts';
+
+export interface NodeParts {
+  readonly config: Config;
+  readonly layout: DataDirLayout;
+  readonly identity: Identity;
+  readonly world: World;
+  readonly logger: Logger;
+  readonly version: BuildVersion;
+  readonly compatibility: Compatibility;
+  readonly labels: StringMap;
+  readonly timings: Timings;
+}
+
+/** Waits of control requests and acknowledgements are those of the original; ours reconnects much sooner. */
+export function timingsOf({ Compute: { Heartbeat } }: Config): Timings {
+  return Object.freeze({
+    heartbeatMs: Heartbeat.Interval,
+    infoUpdateMs: Heartbeat.InfoUpdateInterval,
+    requestMs: 10_000,
+    ackMs: 30_000,
+    reconnectMs: 100,
+    reconnectMaxMs: 1_500,
+  });
+}

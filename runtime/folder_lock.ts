@@ -1,0 +1,19 @@
+/**
+ * One process per data directory. The lock is that of an SQLite file held open: the system gives it back when the
+ * process ends, however it ends, and it works alike on every system.
+ */
+import { DatabaseSync } from 'node:sqlite';
+
+/** @returns gives the lock back; null when another process has it. @throws Error when the file cannot be made */
+export function lockFile(path: string): Disposable | null {
+  const database = new DatabaseSync(path, { timeout: 0 });
+  try {
+    // Ours alone from the first write on, until the connection ends.
+    database.exec('pragma locking_mode = exclusive; begin exclusive; commit');
+  } catch (error) {
+    database.close();
+    if ((error as { errcode?: number }).errcode === 5) return null;
+    throw error;
+  }
+  return { [Symbol.dispose]: () => database.close() };
+}

@@ -1,0 +1,43 @@
+/** What the program says of itself while it serves: one line per event, for people or as JSON. */
+
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'panic'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+export type LogFields = Readonly<Record<string, string>>;
+
+export interface Logger {
+  log(level: LogLevel, message: string, fields?: LogFields): void;
+}
+
+export interface LoggerOptions {
+  readonly level: LogLevel;
+  /** `default` for people, `json` for programs, `cmd` the message only. */
+  readonly mode: 'default' | 'json' | 'cmd';
+  /** Takes a line without its end. */
+  readonly write: (line: string) => void;
+}
+
+export function createLogger({ level: least, mode, write }: LoggerOptions): Logger {
+  const rank = LOG_LEVELS.indexOf(least);
+  return {
+    log(level, message, fields = {}) {
+      if (LOG_LEVELS.indexOf(level) >= rank) write(render[mode](level, message, fields));
+    },
+  };
+}
+
+type Render = (level: LogLevel, message: string, fields: LogFields) => string;
+
+const quoted = (value: string) => /^[^\s"=]+$/.test(value) ? value : JSON.stringify(value);
+
+const render: Readonly<Record<LoggerOptions['mode'], Render>> = {
+  default: (level, message, fields) =>
+    [
+      new Date().toISOString(),
+      level.toUpperCase().padEnd(5),
+      message,
+      ...Object.entries(fields).map(([key, value]) => `${key}=${quoted(value)}`),
+    ].join(' '),
+  json: (level, message, fields) =>
+    JSON.stringify({ ...fields, time: new Date().toISOString(), level, message }),
+  cmd: (_level, message) => message,
+};
