@@ -82,19 +82,21 @@ describe('limits of a connection', () => {
     const mute = rawClient(server.port);
     await eventually(() => mute.closed());
     expect(mute.text()).toMatch(/"auth_required":true.*-ERR 'Authentication Timeout'\r\n$/s);
-    const early = rawClient(server.port);
+    const { server: patient } = await start({ token: 'secret' });
+    const early = rawClient(patient.port);
     early.send('SUB > 1\r\n');
     await eventually(() => early.closed());
     expect(early.text()).toMatch(/-ERR 'Authorization Violation'\r\n$/);
-    expect(server.stats().subscriptions).toBe(0);
+    expect(patient.stats().subscriptions).toBe(0);
   });
 
   test('TLS required: a plain client is told, one that never shakes hands is cut off', async () => {
-    const { server } = await start({ tls: { cert, key }, authTimeoutMs: 300 });
-    const plain = rawClient(server.port);
+    const { server: patient } = await start({ tls: { cert, key } });
+    const plain = rawClient(patient.port);
     plain.send('CONNECT {}\r\n');
     await eventually(() => plain.closed());
     expect(plain.text()).toMatch(/"tls_required":true.*-ERR 'Secure Connection - TLS Required'\r\n$/s);
+    const { server } = await start({ tls: { cert, key }, authTimeoutMs: 100 });
     const broken = rawClient(server.port);
     broken.send('\x16\x03\x01 this is no handshake at all'.padEnd(200, '.'));
     const mute = rawClient(server.port);
