@@ -24,7 +24,7 @@ export interface NatsServerOptions {
   /** 0 takes a free one. Default 4222. */
   readonly port?: number;
   readonly serverName?: string;
-  /** Version that INFO tells; clients compare it to know features. */
+  /** Version of the protocol's server that INFO tells, `x.y.z`; clients judge by it what it can. Default 2.14.5. */
   readonly version?: string;
   /** Shared secret that clients send as `auth_token`. */
   readonly token?: string;

@@ -45,6 +45,9 @@ export interface NatsServer extends AsyncDisposable {
  */
 export async function startNatsServer(options: NatsServerOptions = {}): Promise<NatsServer> {
   const settings = withDefaults(options);
+  const version = options.version ?? '2.14.5';
+  // The JavaScript client breaks off without a word over any other text.
+  if (!/^v?\d+\.\d+\.\d+/.test(version)) throw new TypeError(`"${version}" is not a semantic version`);
   const id = randomBytes(16).toString('hex').toUpperCase();
   const auth = authenticator(options.token, options.users);
   const tls = options.tls ? tlsPolicy(options.tls) : null;
@@ -68,7 +71,7 @@ export async function startNatsServer(options: NatsServerOptions = {}): Promise<
       JSON.stringify({
         server_id: id,
         server_name: options.serverName ?? id,
-        version: options.version ?? '2.14.5',
+        version,
         proto: 1,
         go: 'node',
         ...advertised(options.advertise, host, port),

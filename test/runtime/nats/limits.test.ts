@@ -104,6 +104,12 @@ describe('limits of a connection', () => {
     expect(server.stats().connections).toBe(0);
   });
 
+  test('a version that clients cannot read is refused at the start', async () => {
+    await expect(startNatsServer({ port: 0, version: 'dev' })).rejects.toThrow(
+      '"dev" is not a semantic version',
+    );
+  });
+
   test('one connection too many is refused', async () => {
     const { server } = await start({ maxConnections: 1 });
     const first = rawClient(server.port);
