@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { BacalhauError } from '../mod/model/mod.ts';
 import { complainOf, loadConfiguration } from './configuration.ts';
 import { defineCommand } from './command.ts';
-import { aborted, interruptible } from './interrupt.ts';
+import { interruptible, untilStopped } from './interrupt.ts';
 
 interface Options {
   readonly orchestrators: number;
@@ -67,7 +67,7 @@ export const command = defineCommand<Options>({
         await using stack = await startDevstack(loaded.config, {
           ...counts,
           folder,
-          log: (line: string) => context.complain(`${line}\n`),
+          log: (line) => context.complain(`${line}\n`),
         });
         const { hostname, port } = new URL(stack.apiUrl);
         context.print(
@@ -77,7 +77,7 @@ export const command = defineCommand<Options>({
             `export BACALHAU_API_HOST=${hostname}\n` +
             `export BACALHAU_API_PORT=${port}\n`,
         );
-        await aborted(signal);
+        await untilStopped(signal, stack.failed);
         context.print('\nShutting down devstack\n');
       });
     } finally {

@@ -21,11 +21,17 @@ export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>
 }
 
 /** Resolves when the signal fires. */
-export function aborted(signal: AbortSignal): Promise<void> {
+function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve();
     else signal.addEventListener('abort', () => resolve(), { once: true });
   });
+}
+
+/** Resolves when the user wants to stop. @throws the reason when what runs can no longer go on */
+export async function untilStopped(signal: AbortSignal, failed: Promise<Error>): Promise<void> {
+  const reason = await Promise.race([aborted(signal), failed]);
+  if (reason) throw reason;
 }
 
 /** Resolves after `ms`, or at once when the signal fires. */

@@ -1,14 +1,20 @@
 /** `bacalhau serve`: a node with the roles that flags or configuration give it, until it is told to stop. */
 import { rm, writeFile } from 'node:fs/promises';
-import { dataDirLayout } from '../mod/config/mod.ts';
+import { type Config, dataDirLayout } from '../mod/config/mod.ts';
 import { complainOf, loadConfiguration } from './configuration.ts';
 import { defineCommand } from './command.ts';
-import { aborted, interruptible } from './interrupt.ts';
+import { interruptible, untilStopped } from './interrupt.ts';
 
 interface Options {
   readonly orchestrator?: boolean;
   readonly compute?: boolean;
   readonly name?: string;
+}
+
+/** A node without any role becomes an orchestrator, as in the original. */
+function withRole(config: Config): Config {
+  if (config.Orchestrator.Enabled || config.Compute.Enabled) return config;
+  return { ...config, Orchestrator: { ...config.Orchestrator, Enabled: true } };
 }
 
 export const command = defineCommand<Options>({
@@ -28,20 +34,27 @@ export const command = defineCommand<Options>({
     };
     const loaded = await loadConfiguration(context.globals, context.env, { flags: roles });
     complainOf(context, loaded);
+    const config = withRole(loaded.config);
+    if (config !== loaded.config) {
+      context.complain('Warning: neither --orchestrator nor --compute is given: starting an orchestrator\n');
+    }
     const { startNode } = await import('../mod/node/mod.ts');
     await interruptible(async (signal) => {
-      await using node = await startNode(loaded.config, {
+      await using node = await startNode(config, {
         ...(options.name === undefined ? {} : { name: options.name }),
-        log: (line: string) => context.print(`${line}\n`),
+        log: (line) => context.print(`${line}\n`),
       });
       if (node.natsUrl) context.print(`Orchestrator of other nodes: ${node.natsUrl}\n`);
       context.print(`Node ${node.id} is running, API at ${node.apiUrl}\n`);
       const { hostname, port } = new URL(node.apiUrl);
-      const { runFile } = dataDirLayout(loaded.config);
+      const { runFile } = dataDirLayout(config);
       await writeFile(runFile, `export BACALHAU_API_HOST=${hostname}\nexport BACALHAU_API_PORT=${port}\n`);
-      await aborted(signal);
-      context.print('Shutting down\n');
-      await rm(runFile, { force: true });
+      try {
+        await untilStopped(signal, node.failed);
+        context.print('Shutting down\n');
+      } finally {
+        await rm(runFile, { force: true });
+      }
     });
   },
 });
