@@ -35,6 +35,8 @@ export interface SubmitRequest {
   readonly clientInstallationId?: string;
   /** Header `X-Bacalhau-InstanceID`; goes into Meta. */
   readonly clientInstanceId?: string;
+  /** Member `IdempotencyToken` of the body: a repeat with the same one gets the first answer. */
+  readonly idempotencyKey?: string;
 }
 
 export interface SubmitResult {

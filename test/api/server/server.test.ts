@@ -179,7 +179,8 @@ describe('pipeline', () => {
 
 describe('jobs', () => {
   it('submits what the body says, keys in any case, large integers kept', async () => {
-    const text = '{"job":{"Name":"x","Type":"batch","CreateTime":1795219115974285210},"FORCE":true}';
+    const text =
+      '{"job":{"Name":"x","Type":"batch","CreateTime":1795219115974285210},"FORCE":true,"IdempotencyToken":"once"}';
     const { status, body } = await put(text, {
       'X-Bacalhau-InstallationID': 'inst',
       'Content-Type': 'APPLICATION/JSON',
@@ -190,6 +191,7 @@ describe('jobs', () => {
       job: { Name: 'x', Type: 'batch', CreateTime: 1795219115974285210n },
       force: true,
       clientInstallationId: 'inst',
+      idempotencyKey: 'once',
     }]);
   });
 

@@ -24,11 +24,13 @@ export function jobRoutes(app: Hono<ApiEnv>, jobs: JobsBackend, { bodyLimit }: A
     if (job === undefined) throw requestError('Cannot submit the job: the request has no member "Job"');
     const installation = c.req.raw.headers.get('x-bacalhau-installationid');
     const instance = c.req.raw.headers.get('x-bacalhau-instanceid');
+    const token = body.text('IdempotencyToken');
     const { JobID, EvaluationID, Warnings } = await jobs.submit({
       job,
       force: body.bool('Force'),
       ...(installation ? { clientInstallationId: installation } : {}),
       ...(instance ? { clientInstanceId: instance } : {}),
+      ...(token ? { idempotencyKey: token } : {}),
     });
     return reply(c, { JobID, EvaluationID, Warnings: Warnings.length > 0 ? Warnings : null });
   };
