@@ -125,6 +125,7 @@ class Running implements Orchestrator {
       updateNodeInfo: (request) => manager.updateNodeInfo(request),
       shutdownNotice: (request) => manager.shutdownNotice(request),
       receive: (session, received) => manager.receive(session, [received]),
+      receiveBatch: (session, received) => manager.receive(session, received),
       outbox: (session) => manager.outbox(session),
       dropped: (session, reason) => manager.dropped(session, reason),
     });

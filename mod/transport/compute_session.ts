@@ -77,8 +77,16 @@ export class ComputeSession {
       bus: this.#bus,
       subject: inSubject(nodeId),
       expects: (type) => IN_TYPES.has(type),
-      receive: ({ type, payload, metadata }, seq) =>
-        this.#options.receive({ message: { type, payload } as InMessage, seq, metadata }),
+      batches: this.#options.receiveBatch !== undefined,
+      receive: async (batch) => {
+        const received = batch.map(({ decoded: { type, payload, metadata }, seq }) => ({
+          message: { type, payload } as InMessage,
+          seq,
+          metadata,
+        }));
+        if (this.#options.receiveBatch) return await this.#options.receiveBatch(received);
+        for (const one of received) await this.#options.receive(one);
+      },
       failed: (error) => this.#break(error),
     });
     const producer = new LogProducer({

@@ -27,6 +27,7 @@ export interface DataPlaneOptions {
   /** The node named our extension. */
   readonly extended: boolean;
   readonly receive: OrchestratorLinkOptions['receive'];
+  readonly receiveBatch?: OrchestratorLinkOptions['receiveBatch'];
   readonly outbox: OrchestratorLinkOptions['outbox'];
   /** Called once when the plane cannot go on. */
   failed(error: BacalhauError): void;
@@ -47,8 +48,16 @@ export class DataPlane {
       bus: options.bus,
       subject: outSubject(options.session.nodeId),
       expects: (type) => OUT_TYPES.has(type),
-      receive: ({ type, payload, metadata }, seq) =>
-        options.receive(options.session, { message: { type, payload } as OutMessage, seq, metadata }),
+      batches: options.receiveBatch !== undefined,
+      receive: async (batch) => {
+        const received = batch.map(({ decoded: { type, payload, metadata }, seq }) => ({
+          message: { type, payload } as OutMessage,
+          seq,
+          metadata,
+        }));
+        if (options.receiveBatch) return await options.receiveBatch(options.session, received);
+        for (const one of received) await options.receive(options.session, one);
+      },
       failed: (error) => this.#fail(error),
     });
   }

@@ -221,6 +221,7 @@ class Link implements OrchestratorLink {
       ackMs: timings.ackMs,
       extended,
       receive: (session, received) => this.#options.receive(session, received),
+      receiveBatch: this.#options.receiveBatch,
       outbox: (session) => this.#options.outbox(session),
       failed: (error) => this.#failed(plane, error),
     });

@@ -14,14 +14,23 @@ import { PREVIOUS } from './sender.ts';
 
 /** Far above any sender's window; what comes beyond is dropped and, unacknowledged, sent again. */
 const MAX_QUEUED = 4096;
+/** A sender has at most this many under way, so no more ever wait for good. */
+const MAX_BATCH = 32;
+
+export interface Incoming {
+  readonly decoded: Decoded;
+  readonly seq: bigint;
+}
 
 export interface ReceiverOptions {
   readonly bus: Bus;
   readonly subject: string;
   /** Whether the type belongs to this direction. */
   expects(type: string): boolean;
-  /** Resolves when the effect is durable. */
-  receive(message: Decoded, seq: bigint): Promise<void>;
+  /** Takes what has arrived, in order, as one: resolves when the effect of all of it is durable. */
+  receive(batch: readonly Incoming[]): Promise<void>;
+  /** Whether more than one message may be handed over at a time. */
+  readonly batches: boolean;
   /** `receive` failed: nothing is acknowledged any more and the subscription is gone. */
   failed(error: BacalhauError): void;
 }
@@ -66,41 +75,70 @@ export class Receiver {
 
   async #run(): Promise<void> {
     while (!this.#stopped && this.#queue.length > 0) {
-      const batch = this.#queue;
-      this.#queue = [];
-      for (const message of batch) {
-        await this.#handle(message);
-        if (this.#stopped) break;
-      }
+      const size = this.#options.batches ? MAX_BATCH : 1;
+      await this.#handle(this.#queue.splice(0, size));
     }
     this.#running = undefined;
   }
 
-  async #handle(message: BusMessage): Promise<void> {
+  /** Readable messages in a row are handed over together; each other kind is answered in its place. */
+  async #handle(messages: readonly BusMessage[]): Promise<void> {
+    let batch: { readonly message: BusMessage; readonly incoming: Incoming }[] = [];
+    let last = this.#last;
+    const flush = async () => {
+      const ready = batch;
+      batch = [];
+      if (ready.length > 0) await this.#hand(ready);
+    };
+    for (const message of messages) {
+      const read = this.#read(message, last);
+      if (read instanceof Uint8Array) {
+        // An acknowledgement covers all before it, so none is sent before those are durable.
+        await flush();
+        if (this.#stopped) return;
+        this.#reply(message, read);
+        last = this.#last;
+      } else {
+        batch.push({ message, incoming: read });
+        if (read.seq > last) last = read.seq;
+      }
+    }
+    await flush();
+  }
+
+  /** The message, or the answer to one that is not for the handler. */
+  #read(message: BusMessage, last: bigint): Incoming | Uint8Array {
     let decoded: Decoded;
     try {
       decoded = decodeMessage(message.data);
       this.#unreadable = 0;
     } catch (error) {
-      if (error instanceof UnknownMessageType) return this.#reply(message, ACK);
+      if (error instanceof UnknownMessageType) return ACK;
       const delayMs = Math.min(100 * 2 ** this.#unreadable++, 5000);
-      return this.#reply(message, encodeNack((error as Error).message, delayMs));
+      return encodeNack((error as Error).message, delayMs);
     }
-    if (!this.#options.expects(decoded.type)) return this.#reply(message, ACK);
+    if (!this.#options.expects(decoded.type)) return ACK;
     const previous = decoded.metadata[PREVIOUS];
-    if (previous !== undefined && sequenceOf(decoded.metadata, PREVIOUS) > this.#last) {
-      return this.#reply(message, encodeNack(`message ${previous} is missing`, 0));
+    if (previous !== undefined && sequenceOf(decoded.metadata, PREVIOUS) > last) {
+      return encodeNack(`message ${previous} is missing`, 0);
     }
-    const seq = sequenceOf(decoded.metadata);
+    return { decoded, seq: sequenceOf(decoded.metadata) };
+  }
+
+  async #hand(
+    batch: readonly { readonly message: BusMessage; readonly incoming: Incoming }[],
+  ): Promise<void> {
     try {
-      await this.#options.receive(decoded, seq);
+      await this.#options.receive(batch.map(({ incoming }) => incoming));
     } catch (error) {
       if (this.#stopped) return;
       this.#halt();
       return this.#options.failed(toBacalhauError(error));
     }
-    if (seq > this.#last) this.#last = seq;
-    this.#reply(message, ACK);
+    for (const { message, incoming: { seq } } of batch) {
+      if (seq > this.#last) this.#last = seq;
+      this.#reply(message, ACK);
+    }
   }
 
   #reply(message: BusMessage, data: Uint8Array): void {

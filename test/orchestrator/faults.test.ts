@@ -311,7 +311,7 @@ describe('nodes', () => {
     expect((await nodes.getNode('n-1')).Info.NodeID).toBe('n-1');
     await expect(nodes.getNode('n-')).rejects.toMatchObject({ code: 'MultipleNodesFound', status: 409 });
     await expect(nodes.getNode('x')).rejects.toMatchObject({ code: 'NotFound' });
-    const eu = [{ key: 'zone', operator: 'in' as const, values: ['eu'] }];
+    const eu = [{ Key: 'zone', Operator: 'in', Values: ['eu'] }];
     expect(
       (await nodes.listNodes({ labels: eu, approval: '', status: 'connected' })).map(({ Info }) =>
         Info.NodeID

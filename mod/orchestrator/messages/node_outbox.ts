@@ -7,16 +7,22 @@ import { computeState } from '../work/job_unit.ts';
 import { STOPPED } from './report.ts';
 import { renderMessage } from './render.ts';
 
+/** Acknowledged rows are deleted together, this long after the first of them. */
+const FLUSH_MS = 50;
+
 export class NodeOutbox implements Outbox<InMessage>, Disposable {
   readonly #watch;
   /** Rows handed out and not acknowledged. */
   #sent: OutboxRow[] = [];
+  #acked = 0n;
+  #timer: Disposable | undefined;
 
   /** @param cancelled told of the executions whose cancel the node has acknowledged */
   constructor(
     readonly desk: Desk,
     readonly session: SessionKey,
     readonly cancelled: (executionIds: readonly string[]) => void,
+    readonly failed: (error: unknown) => void,
   ) {
     this.#watch = desk.store.watch(changes.outbox(session.nodeId));
   }
@@ -37,13 +43,28 @@ export class NodeOutbox implements Outbox<InMessage>, Disposable {
     return this.#watch.next(signal);
   }
 
-  async acknowledged(seq: bigint): Promise<void> {
-    const { nodeId } = this.session;
-    await this.desk.store.write((tx) => tx.outbox.acknowledge(nodeId, seq));
+  /** Deleted soon: what a crash leaves in between is sent again, and does no harm. */
+  acknowledged(seq: bigint): Promise<void> {
+    this.#acked = seq;
+    this.#timer ??= this.desk.context.world.after(FLUSH_MS, () => {
+      this.#timer = undefined;
+      this.#flush();
+    });
     const done = this.#sent.filter((row) => row.seq <= seq);
     this.#sent = this.#sent.filter((row) => row.seq > seq);
     const cancelled = done.filter(({ kind }) => kind === 'cancel').map(({ executionId }) => executionId);
     if (cancelled.length > 0) this.cancelled(cancelled);
+    return Promise.resolve();
+  }
+
+  #flush(): void {
+    const [{ nodeId, epoch }, seq] = [this.session, this.#acked];
+    const write = this.desk.store.write(async (tx) => {
+      // Rows of a later session are numbered on, and none of them is meant.
+      const current = await tx.nodes.session(nodeId);
+      if (current?.epoch === epoch) await tx.outbox.acknowledge(nodeId, seq);
+    });
+    write.catch(this.failed);
   }
 
   /** The ask of a job that no message can hold fails that execution for good; nothing else can grow so large. */
@@ -65,6 +86,8 @@ export class NodeOutbox implements Outbox<InMessage>, Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#timer?.[Symbol.dispose]();
+    this.#timer = undefined;
     this.#watch[Symbol.dispose]();
   }
 }

@@ -197,7 +197,7 @@ export class NodeManager {
     const outbox = new NodeOutbox(this.#options.desk, key, (ids) => {
       const session = this.sessions.current(key.nodeId, key.epoch);
       if (session && !session.extended) { for (const id of ids) session.cancelled.add(id); }
-    });
+    }, (error) => this.#detached(() => Promise.reject(error)));
     this.#outboxes.get(key.nodeId)?.[Symbol.dispose]();
     this.#outboxes.set(key.nodeId, outbox);
     return outbox;
