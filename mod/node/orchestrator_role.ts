@@ -85,7 +85,7 @@ function schedulerPolicy(scheduler: Config['Orchestrator']['Scheduler']) {
 async function startNats(
   settings: Config['Orchestrator'],
   name: string,
-  { logger, version }: NodeParts,
+  { logger }: NodeParts,
 ): Promise<NatsServer> {
   const tls = await tlsOptions(settings);
   try {
@@ -93,7 +93,6 @@ async function startNats(
       host: settings.Host,
       port: settings.Port,
       serverName: name,
-      version: version.GitVersion.replace(/^v/, ''),
       maxPayload: MAX_PAYLOAD,
       ...(settings.Auth.Token ? { token: settings.Auth.Token } : {}),
       ...(settings.Advertise ? { advertise: settings.Advertise } : {}),

@@ -109,10 +109,8 @@ describe.each<Runtime>(['bun', 'deno'])('wrong input, %s', (runtime) => {
   });
 
   it('a URL that answers 404 names the URL and the status', async () => {
-    const web = createServer((_request, response) => void response.writeHead(404).end()).listen(
-      0,
-      '127.0.0.1',
-    );
+    const web = createServer((_request, response) => void response.writeHead(404).end());
+    await new Promise<void>((listening) => web.listen(0, '127.0.0.1', listening));
     const url = `http://127.0.0.1:${(web.address() as AddressInfo).port}/none.wasm`;
     const path = await spec('missing', {
       Engine: { Type: 'wasm', Params: { EntryModule: '/in/none.wasm', Entrypoint: '_start' } },

@@ -39,7 +39,8 @@ describe.skipIf(!present && process.env.CI !== 'true').each<Runtime>(['bun', 'de
       await copyFile(MODULE, join(folder.path, 'word-count.wasm'));
       const web = createServer((_request, response) => {
         readFile(NOVEL).then((text) => response.writeHead(200, { 'Content-Length': text.length }).end(text));
-      }).listen(0, '127.0.0.1');
+      });
+      await new Promise<void>((listening) => web.listen(0, '127.0.0.1', listening));
       try {
         await using orchestrator = await startOrchestrator(runtime, folder.path);
         await using _compute = await startCompute(runtime, folder.path, 'n-words', orchestrator.natsPort, [

@@ -59,7 +59,8 @@ export interface Server extends AsyncDisposable {
   readonly lines: readonly string[];
   /** The first match of `pattern` in its output, now or later. @throws Error when the process ends without */
   line(pattern: RegExp): Promise<RegExpExecArray>;
-  kill(signal: NodeJS.Signals): Promise<void>;
+  /** Resolves with the exit code when the process has ended; null when a signal ended it. */
+  kill(signal: NodeJS.Signals): Promise<number | null>;
 }
 
 export function start(
@@ -82,15 +83,17 @@ export function start(
       wake();
     });
   }
-  const ended = new Promise<void>((done) =>
-    child.once('close', () => {
-      done();
+  let running = true;
+  const ended = new Promise<number | null>((done) =>
+    child.once('close', (code) => {
+      running = false;
+      done(code);
       wake();
     })
   );
   const kill = async (signal: NodeJS.Signals) => {
-    if (child.exitCode === null && child.signalCode === null) child.kill(signal);
-    await ended;
+    if (running) process.kill(child.pid!, signal);
+    return await ended;
   };
   return {
     child,
@@ -102,7 +105,7 @@ export function start(
         const check = () => {
           const match = lines.map((line) => pattern.exec(line)).find((result) => result !== null);
           if (match) found(match);
-          else if (child.exitCode !== null || child.signalCode !== null) {
+          else if (!running) {
             failed(new Error(`the program ended without "${pattern}":\n${lines.join('\n')}`));
           } else return;
           waiting.delete(check);
@@ -110,7 +113,9 @@ export function start(
         waiting.add(check);
         check();
       }),
-    [Symbol.asyncDispose]: () => kill('SIGKILL'),
+    async [Symbol.asyncDispose]() {
+      await kill('SIGKILL');
+    },
   };
 }
 
