@@ -21,14 +21,13 @@ import {
 } from '../../transport/mod.ts';
 import { stringifyJson } from '../../model/mod.ts';
 import type { World } from '../../../runtime/world.ts';
-import { onInventory } from '../messages/inventory.ts';
 import { NodeOutbox } from '../messages/node_outbox.ts';
-import type { Sender } from '../messages/report.ts';
-import { onBidResult, onComputeError, onExecutionStatus, onRunResult } from '../messages/reports.ts';
 import type { OrchestratorSettings } from '../options.ts';
 import type { Desk } from '../work/desk.ts';
 import type { Work } from '../work/work.ts';
 import { handshake } from './handshake.ts';
+import { Inbox } from './inbox.ts';
+import { SilenceWatch } from './silence.ts';
 import { type LiveSession, Sessions } from './sessions.ts';
 
 const NANOS_PER_MILLI = 1_000_000n;
@@ -50,12 +49,18 @@ export class NodeManager {
   readonly #options: NodeManagerOptions;
   readonly #outboxes = new Map<string, NodeOutbox>();
   #link: OrchestratorLink | undefined;
-  #silence: Disposable | undefined;
+  readonly #inbox: Inbox;
+  readonly #silence: SilenceWatch;
   #flushing: Disposable | undefined;
   #closed = false;
 
   constructor(options: NodeManagerOptions) {
     this.#options = options;
+    const { desk, world, settings, policy, compatibility } = options;
+    this.#inbox = new Inbox({ desk, sessions: this.sessions, policy, compatibility });
+    this.#silence = new SilenceWatch(world, settings, this.sessions, (silent) => {
+      for (const session of silent) this.#detached(() => this.#gone(session, 'unknown', 'heartbeat timeout'));
+    });
   }
 
   /** Sessions of an earlier run of the process are suspect until their nodes say hello; silence counts anew. */
@@ -78,6 +83,7 @@ export class NodeManager {
         installId: node.installId,
         extended: node.extensions.includes(EXTENSION),
         connected: false,
+        silent: false,
         lastHeard: now,
         reportedSeq: session!.reportedSeq,
         available: session!.available,
@@ -86,7 +92,7 @@ export class NodeManager {
         cancelled: new Set(),
       });
     }
-    this.#watchSilence();
+    this.#silence.arm();
   }
 
   attach(link: OrchestratorLink): void {
@@ -95,7 +101,7 @@ export class NodeManager {
 
   async close(): Promise<void> {
     this.#closed = true;
-    this.#silence?.[Symbol.dispose]();
+    this.#silence[Symbol.dispose]();
     this.#flushing?.[Symbol.dispose]();
     await this.#flushHeartbeats();
   }
@@ -129,6 +135,7 @@ export class NodeManager {
       installId: request.InstallID ?? '',
       extended: outcome.extended,
       connected: true,
+      silent: false,
       lastHeard: now,
       reportedSeq: session.reportedSeq,
       available: session.available,
@@ -136,7 +143,7 @@ export class NodeManager {
       inventory: [],
       cancelled: new Set(),
     });
-    this.#watchSilence();
+    this.#silence.arm();
     return {
       session: { nodeId, epoch: session.epoch },
       response: {
@@ -203,54 +210,8 @@ export class NodeManager {
     return outbox;
   }
 
-  /** One transaction for all of them; they count, in order, or none does. */
-  async receive(key: SessionKey, batch: readonly Received<OutMessage>[]): Promise<void> {
-    const { desk } = this.#options;
-    const session = this.sessions.current(key.nodeId, key.epoch);
-    if (!session) throw replaced(key);
-    const sender: Sender = { ...key, extended: session.extended };
-    let inventory: LiveSession['inventory'] = null;
-    await desk.commit(async (work) => {
-      inventory = session.inventory;
-      const seq = batch.reduce((highest, { seq }) => (seq > highest ? seq : highest), session.reportedSeq);
-      const row = await work.tx.nodes.updateSession(key.nodeId, key.epoch, { reportedSeq: seq });
-      if (!row) throw replaced(key);
-      for (const { message } of batch) {
-        inventory = await this.#apply(work, sender, message, inventory);
-      }
-    });
-    session.inventory = inventory;
-    for (const { seq } of batch) if (seq > session.reportedSeq) session.reportedSeq = seq;
-  }
-
-  async #apply(
-    work: Work,
-    sender: Sender,
-    { type, payload }: OutMessage,
-    inventory: LiveSession['inventory'],
-  ): Promise<LiveSession['inventory']> {
-    const { compatibility, policy } = this.#options;
-    switch (type) {
-      case 'BidResult':
-        await onBidResult(work, sender, payload);
-        return inventory;
-      case 'RunResult':
-        await onRunResult(work, sender, payload, compatibility);
-        return inventory;
-      case 'ComputeError':
-        await onComputeError(work, sender, payload);
-        return inventory;
-      case 'ExecutionStatus':
-        await onExecutionStatus(work, sender, payload, policy.timeoutGrace);
-        return inventory;
-      case 'ExecutionInventory': {
-        if (!inventory) return null;
-        const entries = [...inventory, ...payload.Executions];
-        if (payload.More) return entries;
-        await onInventory(work, sender, entries);
-        return null;
-      }
-    }
+  receive(key: SessionKey, batch: readonly Received<OutMessage>[]): Promise<void> {
+    return this.#inbox.receive(key, batch);
   }
 
   /** The plane of a session is down. Its node is expected to shake hands again soon. */
@@ -272,37 +233,6 @@ export class NodeManager {
   }
 
   // ---- silence
-
-  #deadline(session: LiveSession): bigint {
-    const { settings } = this.#options;
-    const allowance = session.extended ? settings.reconnectAllowanceMs : settings.foreignReconnectAllowanceMs;
-    return session.lastHeard + BigInt(settings.disconnectTimeoutMs + allowance) * NANOS_PER_MILLI;
-  }
-
-  /** One timer, to the first deadline there is now; heartbeats only make it fire in vain. */
-  #watchSilence(): void {
-    if (this.#closed || this.#silence) return;
-    const { world } = this.#options;
-    let first: bigint | null = null;
-    for (const session of this.sessions.all()) {
-      const deadline = this.#deadline(session);
-      if (first === null || deadline < first) first = deadline;
-    }
-    if (first === null) return;
-    const left = Math.max(1, Number((first - world.now()) / NANOS_PER_MILLI) + 1);
-    this.#silence = world.after(left, () => {
-      this.#silence = undefined;
-      const now = world.now();
-      const silent = [...this.sessions.all()].filter((session) => now >= this.#deadline(session));
-      this.#detached(async () => {
-        try {
-          for (const session of silent) await this.#gone(session, 'unknown', 'heartbeat timeout');
-        } finally {
-          this.#watchSilence();
-        }
-      });
-    });
-  }
 
   /** The node cannot be heard any more: what its work is, is up to the evaluations of its jobs. */
   async #gone(session: LiveSession, status: 'unknown' | 'closed', why: string): Promise<void> {
@@ -374,11 +304,4 @@ export class NodeManager {
       if (!this.#closed) this.#options.onError(error);
     });
   }
-}
-
-function replaced({ nodeId, epoch }: SessionKey): BacalhauError {
-  return new BacalhauError(
-    'SessionReplaced',
-    `Cannot take messages of node "${nodeId}": session ${epoch} is over`,
-  );
 }

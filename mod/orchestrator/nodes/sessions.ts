@@ -11,6 +11,8 @@ export interface LiveSession {
   readonly extended: boolean;
   /** False when its plane is down and a new handshake is awaited. */
   connected: boolean;
+  /** Its silence has been noticed and is being written. */
+  silent: boolean;
   /** Nanoseconds, by the wall clock. */
   lastHeard: bigint;
   /** Highest sequence number of the node that has been processed. */
