@@ -1,0 +1,105 @@
+/** Evaluations as rows: what fails is tried again, what is settled stays so, and deadlines are kept. */
+import { describe, expect, it } from 'vitest';
+import { realWorld } from '../../runtime/world.ts';
+import { Cluster, spec, until } from './rig.ts';
+
+describe('evaluations', () => {
+  it('that fail are put off, and the submit stands; the others go on', async () => {
+    let broken = true;
+    const world = {
+      ...realWorld,
+      random: () => {
+        if (broken) throw new Error('the scheduler is broken');
+        return Math.random();
+      },
+    };
+    await using cluster = await Cluster.start({ world });
+    await cluster.node('n-1');
+    const id = await cluster.submit(spec());
+    await until('it was tried and put off', () => cluster.errors.some((text) => text.includes('is broken')));
+    const evaluations = await cluster.store.read((reader) => reader.evaluations.byJob(id));
+    expect(evaluations.some(({ Status }) => Status === 'pending')).toBe(true);
+    expect(await cluster.executions(id)).toEqual([]);
+    expect(await cluster.store.read((reader) => reader.nodes.usage('n-1'))).toMatchObject({ executions: 0 });
+    broken = false;
+    await cluster.ended(await cluster.submit(spec()), 'Completed');
+    await cluster.ended(id, 'Completed');
+  });
+
+  it('of settled jobs change nothing and send nothing', async () => {
+    await using cluster = await Cluster.start();
+    const node = await cluster.node('n-1', { automatic: false, cpu: 1 });
+    const running = await cluster.submit(spec());
+    const [execution] = await until('asked', () => node.asked().length > 0 && node.asked());
+    node.bid(execution!, true);
+    await until('runs', () => node.running().length === 1);
+    const queued = await cluster.submit(spec());
+    const stopped = await cluster.submit(spec());
+    await cluster.orchestrator.jobs.stopJob(stopped, { namespace: '', reason: '' });
+    await until(
+      'all is said',
+      async () =>
+        (await cluster.store.read((reader) => reader.outbox.count('n-1'))) === 0 &&
+        node.outbox.rows.length === 0,
+    );
+    const look = () =>
+      cluster.store.read(async (reader) => {
+        const jobs = [running, queued, stopped];
+        return {
+          jobs: await Promise.all(jobs.map((id) => reader.jobs.get(id))),
+          executions: await Promise.all(jobs.map((id) => reader.executions.byJob(id))),
+          history: await Promise.all(jobs.map((jobId) => reader.history.page({ jobId }))),
+          seq: (await reader.nodes.get('n-1'))!.outSeq,
+        };
+      });
+    const before = await look();
+    await cluster.store.write(async (tx) => {
+      for (const JobID of [running, queued, stopped]) {
+        const ID = realWorld.uuid();
+        await tx.evaluations.enqueue({
+          ID,
+          JobID,
+          Namespace: 'default',
+          TriggeredBy: 'exec-update',
+          Priority: 0,
+          Type: 'batch',
+        });
+      }
+    });
+    await until(
+      'all are evaluated',
+      async () => (await cluster.store.read((r) => r.evaluations.nextDueAt())) !== 0n,
+    );
+    expect(await look()).toEqual(before);
+    expect(node.inbox.map(({ type }) => type)).toEqual(['AskForBid', 'BidAccepted']);
+  });
+
+  it('end a job at its total time-out, also while it waits', async () => {
+    await using cluster = await Cluster.start();
+    const id = await cluster.submit(spec({}, { Timeouts: { TotalTimeout: 1 } }));
+    expect(await cluster.state(id)).toBe('Queued');
+    await cluster.ended(id, 'Failed');
+    expect((await cluster.history(id)).at(-1)).toBe('Job Timeout: Job timed out after 1s');
+    expect(
+      (await cluster.store.read((reader) => reader.evaluations.byJob(id))).filter(({ Status }) =>
+        Status === 'pending'
+      ),
+    ).toEqual([]);
+  });
+
+  it('end an execution that its node lets run beyond its time', async () => {
+    await using cluster = await Cluster.start({
+      scheduler: { timeoutGrace: 0n },
+      settings: { housekeepingMs: 50 },
+    });
+    const node = await cluster.node('n-1', { automatic: false });
+    const id = await cluster.submit(spec({}, { Timeouts: { ExecutionTimeout: 1 } }));
+    const [execution] = await until('asked', () => node.asked().length > 0 && node.asked());
+    node.bid(execution!, true);
+    await cluster.ended(id, 'Failed');
+    expect((await cluster.executions(id)).map(({ phase, class: kind }) => [phase, kind])).toEqual([
+      ['failed', 'timeout'],
+    ]);
+    await until('the node was told', () => !node.held.has(execution!));
+  });
+});
