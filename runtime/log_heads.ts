@@ -1,5 +1,5 @@
 /** The beginnings of both streams of a log, without writing anything; reads no further than it has to. */
-import { stat } from 'node:fs/promises';
+import { statSync } from 'node:fs';
 import { cutText } from './log_extract.ts';
 import { FILE_HEADER_SIZE, LogStream, readLog } from './log_file.ts';
 
@@ -20,7 +20,7 @@ const EMPTY: LogHeads = Object.freeze({
 /** @param cap bytes of text per stream as it stands in JSON, escapes counted */
 export async function readHeads(path: string, cap: number): Promise<LogHeads> {
   // Most short runs say nothing; one look at the file spares them the reading.
-  if (await sizeOf(path) <= FILE_HEADER_SIZE) return EMPTY;
+  if (sizeOf(path) <= FILE_HEADER_SIZE) return EMPTY;
   const stdout = new Head(cap);
   const stderr = new Head(cap);
   let marked = false;
@@ -39,13 +39,9 @@ export async function readHeads(path: string, cap: number): Promise<LogHeads> {
   };
 }
 
-async function sizeOf(path: string): Promise<number> {
-  try {
-    return (await stat(path)).size;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 0;
-    throw error;
-  }
+/** Synchronous, as the reading of logs is: cheaper than a round through the thread pool for each short run. */
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
 
 class Head {

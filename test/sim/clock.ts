@@ -25,6 +25,7 @@ export class SimClock {
 
   /** Calls back at `now + ms`; the result cancels. */
   at(ms: number, fire: () => void): () => void {
+    if (Number.isNaN(ms)) throw new RangeError('Cannot set a timer: its time is not a number');
     let live = true;
     this.#push({ at: this.now + Math.max(0, ms), order: this.#order++, fire: () => live && fire() });
     return () => live = false;

@@ -1,16 +1,18 @@
 /**
  * The hosts below the nodes: which programs really ran, seen from outside. Programs end with their node, as modules do.
- * The engine here runs what `Params` say: `{Ms, ExitCode, Fault}`.
+ * The engine here runs what `Params` say; each of its calls takes a moment in which the node may die.
  */
-import type { Engine, EngineIdentity, Run, RunEnd, RunRequest } from '../../mod/engine/engine.ts';
+import type { Engine, Run, RunEnd, RunRequest } from '../../mod/engine/engine.ts';
+import { BacalhauError } from '../../mod/model/mod.ts';
+import type { Publisher } from '../../mod/publisher/publisher.ts';
 import type { SimWorld } from './clock.ts';
 
 interface Params {
   /** Length of the run. */
   readonly Ms?: number;
   readonly ExitCode?: number;
-  /** Fails as the node's fault on these runs of the execution's node. */
-  readonly Fault?: boolean;
+  /** Each step fails as the node's fault with this probability. */
+  readonly Fault?: number;
 }
 
 export interface Program {
@@ -19,12 +21,16 @@ export interface Program {
   readonly runNo: number;
   starts: number;
   alive: boolean;
+  /** Exit code of a run that ended by itself. */
+  exitCode: number | null;
 }
 
 export class Hosts {
   readonly programs: Program[] = [];
   /** Called before an object comes into being; throws when no row told of it before (S12). */
   beforeCreate: (nodeId: string, request: RunRequest) => void = () => undefined;
+  /** Called before a program is let go; throws when it must not be (S13). */
+  beforeStart: (program: Program) => void = () => undefined;
 
   crash(nodeId: string): void {
     for (const program of this.programs) if (program.nodeId === nodeId) program.alive = false;
@@ -39,59 +45,82 @@ export class Hosts {
       type: 'noop',
       available: () => Promise.resolve(null),
       check: () => Promise.resolve(null),
-      find: (_identity: EngineIdentity) => Promise.resolve(null),
+      find: () => Promise.resolve(null),
       close: () => Promise.resolve(),
-      create: (request) => {
+      create: async (request) => {
+        await moment(world);
+        maybeFail(request, world);
         this.beforeCreate(nodeId, request);
-        const program: Program = {
-          nodeId,
-          executionId: request.executionId,
-          runNo: request.runNo,
-          starts: 0,
-          alive: false,
-        };
+        const { executionId, runNo } = request;
+        const program: Program = { nodeId, executionId, runNo, starts: 0, alive: false, exitCode: null };
         this.programs.push(program);
-        return Promise.resolve(simRun(program, request, world));
+        await moment(world);
+        return simRun(program, request, world, this.beforeStart);
       },
     };
   }
 }
 
-function simRun(program: Program, request: RunRequest, world: SimWorld): Run {
+/** Results go nowhere, but publishing them takes its time and may fail. */
+export function simPublisher(world: SimWorld): Publisher {
+  return {
+    type: 'local',
+    available: () => Promise.resolve(null),
+    check: () => Promise.resolve(null),
+    close: () => Promise.resolve(),
+    publish: async ({ executionId }) => {
+      await world.sleep(world.random() * 500);
+      return { Type: 'local', Params: { Key: executionId } };
+    },
+  };
+}
+
+const moment = (world: SimWorld) => world.sleep(world.random() * 20);
+
+function maybeFail({ task }: RunRequest, world: SimWorld): void {
+  const { Fault } = (task.Engine?.Params ?? {}) as Params;
+  if (Fault && world.random() < Fault) {
+    throw new BacalhauError('EngineFault', 'the host failed', { retryable: true });
+  }
+}
+
+function simRun(
+  program: Program,
+  request: RunRequest,
+  world: SimWorld,
+  beforeStart: (program: Program) => void,
+): Run {
   const params = (request.task.Engine?.Params ?? {}) as Params;
-  let settle: (end: RunEnd) => void;
-  const end = new Promise<RunEnd>((done) => settle = done);
+  const { promise: end, resolve: settle } = Promise.withResolvers<RunEnd>();
   const finish = (result: RunEnd) => {
     program.alive = false;
     settle(result);
   };
   return {
     identity: { engine: 'noop', id: `${program.executionId}.${program.runNo}` },
-    start: () => {
+    start: async () => {
+      await moment(world);
+      beforeStart(program);
       program.starts++;
       program.alive = true;
-      world.after(params.Ms ?? 10, () =>
-        finish(
-          params.Fault && world.random() < 0.5
-            ? {
-              kind: 'failed',
-              code: 'EngineFault',
-              message: 'the host failed',
-              hint: 'try again',
-              class: 'infrastructure',
-            }
-            : { kind: 'exited', exitCode: params.ExitCode ?? 0 },
-        ));
-      return Promise.resolve();
+      world.after(params.Ms ?? 10, () => {
+        if (!program.alive) return;
+        if (params.Fault && world.random() < params.Fault) {
+          const text = { code: 'EngineFault', message: 'the host failed', hint: 'try again' };
+          return finish({ kind: 'failed', ...text, class: 'infrastructure' });
+        }
+        program.exitCode = params.ExitCode ?? 0;
+        finish({ kind: 'exited', exitCode: program.exitCode });
+      });
     },
     wait: () => end,
-    stop: () => {
+    stop: async () => {
+      await moment(world);
       finish({ kind: 'exited', exitCode: 137 });
-      return Promise.resolve();
     },
-    remove: () => {
+    remove: async () => {
+      await moment(world);
       program.alive = false;
-      return Promise.resolve();
     },
   };
 }

@@ -1,0 +1,274 @@
+/**
+ * The all-knowing observer of invariants.md section 3: looks at what is committed on all sides after each step, at what
+ * the hosts run, and at each acknowledgement as it leaves. Throws a {@link Violation} that names the invariant.
+ */
+import type { Committed } from './committed.ts';
+import type { Hosts, Program } from './host.ts';
+import type { RunRequest } from '../../mod/engine/engine.ts';
+import { COMPUTE_LATER, JOB_ENDED, LIVE, ORCHESTRATOR_LATER } from './tables.ts';
+
+export class Violation extends Error {
+  constructor(readonly invariant: string, text: string) {
+    super(`${invariant}: ${text}`);
+    this.name = 'Violation';
+  }
+}
+
+interface ExecutionRow {
+  readonly id: string;
+  readonly job_id: string;
+  readonly version: number;
+  readonly slot: string;
+  readonly attempt: number;
+  readonly node_id: string;
+  readonly phase: string;
+  readonly counted: number;
+}
+
+interface NodeRow {
+  readonly id: string;
+  readonly phase: string;
+  readonly run_no: number;
+}
+
+/** A job whose submit was answered. */
+interface Answered {
+  readonly name: string;
+  readonly body: string;
+}
+
+export class Observer {
+  readonly #executions = new Map<string, ExecutionRow>();
+  readonly #onNodes = new Map<string, { readonly node: string; row: NodeRow }>();
+  readonly #counted = new Map<string, string>();
+  readonly #attempts = new Map<string, number>();
+  readonly #jobs = new Map<string, { version: number; state: string }>();
+  readonly #answered = new Map<string, Answered>();
+  #historyAfter = 0;
+  readonly #events = new Set<string>();
+  trace: (what: string) => void = () => undefined;
+
+  constructor(
+    readonly orchestrator: Committed,
+    readonly nodes: ReadonlyMap<string, Committed>,
+    readonly hosts: Hosts,
+  ) {
+    hosts.beforeCreate = (nodeId, request) => this.#beforeCreate(nodeId, request);
+    hosts.beforeStart = (program) => this.#beforeStart(program);
+  }
+
+  /** After each step of the simulation. */
+  look(): void {
+    if (this.orchestrator.changed()) this.#lookAtOrchestrator();
+    for (const [node, file] of this.nodes) if (file.changed()) this.#lookAtNode(node, file);
+  }
+
+  /** A submit was answered: from now on the job has to be there as it is (S1). */
+  answered(id: string, name: string): void {
+    const [row] = this.orchestrator.rows<{ name: string; body: string }>(
+      `select name, body from jobs join job_versions on job_id = id and job_versions.version = 1 where id = ?`,
+      id,
+    );
+    if (!row || row.name !== name) {
+      throw new Violation('S1', `submit of "${name}" was answered with ${id}, which is not stored`);
+    }
+    const known = this.#answered.get(id);
+    if (!known) this.#answered.set(id, row);
+  }
+
+  checkAnswered(): void {
+    for (const [id, { name, body }] of this.#answered) {
+      const rows = this.orchestrator.rows<{ version: number; body: string }>(
+        `select jobs.version, body from jobs join job_versions on job_id = id and job_versions.version = 1
+          where id = ? and name = ?`,
+        id,
+        name,
+      );
+      if (rows.length !== 1) throw new Violation('S1', `job ${id} ("${name}") was answered and is gone`);
+      if (rows[0]!.version !== 1) throw new Violation('S1', `job ${id} became version ${rows[0]!.version}`);
+      if (rows[0]!.body !== body) throw new Violation('S1', `the spec of job ${id} has changed`);
+    }
+  }
+
+  #lookAtOrchestrator(): void {
+    const rows = this.orchestrator.rows<ExecutionRow>(
+      'select id, job_id, version, slot, attempt, node_id, phase, counted from executions',
+    );
+    const live = new Map<string, string>();
+    for (const row of rows) {
+      const before = this.#executions.get(row.id);
+      const slot = `${row.job_id}/${row.version}/${row.slot}`;
+      this.#sameExecution(row, before, slot);
+      if (LIVE.has(row.phase)) {
+        const other = live.get(slot);
+        if (other) throw new Violation('S3', `${row.id} and ${other} are both live for slot ${slot}`);
+        live.set(slot, row.id);
+      }
+      this.#count(row, before, slot);
+      this.#executions.set(row.id, row);
+    }
+    this.#lookAtSlots();
+    this.#lookAtJobs(rows);
+    this.#lookAtHistory();
+    if (this.#answered.size > 0) this.checkAnswered();
+  }
+
+  #sameExecution(row: ExecutionRow, before: ExecutionRow | undefined, slot: string): void {
+    if (!before) {
+      const held = this.#onNodes.get(row.id);
+      if (held && held.node !== row.node_id) {
+        throw new Violation('S3', `${row.id} is placed on ${row.node_id} and held by ${held.node}`);
+      }
+      return this.trace(`${row.id} ${slot} on ${row.node_id}: ${row.phase}`);
+    }
+    if (before.node_id !== row.node_id || before.slot !== row.slot || before.attempt !== row.attempt) {
+      throw new Violation(
+        'S3',
+        `${row.id} moved from ${before.node_id} ${before.slot} to ${row.node_id} ${slot}`,
+      );
+    }
+    if (before.phase === row.phase) return;
+    this.trace(`${row.id} ${slot} on ${row.node_id}: ${before.phase} → ${row.phase}`);
+    if (!ORCHESTRATOR_LATER.get(before.phase)!.has(row.phase)) {
+      throw new Violation('S5', `${row.id} went from ${before.phase} to ${row.phase} at the orchestrator`);
+    }
+  }
+
+  #count(row: ExecutionRow, before: ExecutionRow | undefined, slot: string): void {
+    const counted = this.#counted.get(slot);
+    if (!row.counted) {
+      if (counted === row.id) {
+        throw new Violation('S2', `${row.id} was counted for ${slot} and is not any more`);
+      }
+      return;
+    }
+    if (counted === row.id) return;
+    if (counted) throw new Violation('S2', `${slot} counts ${row.id}, having counted ${counted}`);
+    if (before && !LIVE.has(before.phase)) {
+      throw new Violation('S4', `${row.id} was counted though it was ${before.phase}`);
+    }
+    if (row.phase !== 'completed') {
+      throw new Violation('S4', `${row.id} was counted though it is ${row.phase}`);
+    }
+    const program = this.hosts.programs.find((ran) => ran.executionId === row.id && ran.exitCode === 0);
+    if (!program) throw new Violation('S4', `${row.id} was counted and no program of it has ended well`);
+    this.#counted.set(slot, row.id);
+  }
+
+  #lookAtSlots(): void {
+    const rows = this.orchestrator.rows<
+      { job_id: string; version: number; slot: string; attempt: number; counted_exec: string }
+    >('select job_id, version, slot, attempt, counted_exec from slots');
+    for (const { job_id, version, slot, attempt, counted_exec } of rows) {
+      const key = `${job_id}/${version}/${slot}`;
+      if (attempt < (this.#attempts.get(key) ?? 0)) {
+        throw new Violation('S3', `the attempts of ${key} shrank`);
+      }
+      this.#attempts.set(key, attempt);
+      if (counted_exec !== (this.#counted.get(key) ?? '')) {
+        throw new Violation(
+          'S2',
+          `${key} names ${counted_exec || 'none'} as counted, not ${this.#counted.get(key)}`,
+        );
+      }
+    }
+  }
+
+  #lookAtJobs(executions: readonly ExecutionRow[]): void {
+    const jobs = this.orchestrator.rows<{ id: string; version: number; state: string; count: number }>(
+      `select id, jobs.version, jobs.state, json_extract(body, '$.Count') as count
+        from jobs join job_versions on job_id = id and job_versions.version = jobs.version`,
+    );
+    for (const { id, version, state, count } of jobs) {
+      const before = this.#jobs.get(id);
+      if (before?.state === state && before.version === version) continue;
+      this.trace(`job ${id} v${version}: ${before?.state ?? ''} → ${state}`);
+      if (before && version < before.version) {
+        throw new Violation('S5', `job ${id} went back to version ${version}`);
+      }
+      if (before && version === before.version && JOB_ENDED.has(before.state)) {
+        throw new Violation('S5', `job ${id} went from ${before.state} to ${state}`);
+      }
+      this.#jobs.set(id, { version, state });
+      if (state !== 'Completed') continue;
+      const done = executions.filter((row) => row.job_id === id && row.version === version && row.counted);
+      if (done.length !== count) {
+        throw new Violation('S2', `job ${id} is Completed with ${done.length} of ${count} slots counted`);
+      }
+    }
+  }
+
+  /** Whatever is said twice has the same event, its time included (S7). */
+  #lookAtHistory(): void {
+    const rows = this.orchestrator.rows<{ rowid: number; execution_id: string; event: string }>(
+      `select rowid, execution_id, event from history where rowid > ? and execution_id <> '' order by rowid`,
+      this.#historyAfter,
+    );
+    for (const { rowid, execution_id, event } of rows) {
+      this.#historyAfter = rowid;
+      const key = `${execution_id} ${event}`;
+      if (this.#events.has(key)) {
+        throw new Violation('S7', `the history of ${execution_id} has twice ${event}`);
+      }
+      this.#events.add(key);
+    }
+  }
+
+  #lookAtNode(node: string, file: Committed): void {
+    for (const row of file.rows<NodeRow>('select id, phase, run_no from executions')) {
+      const known = this.#onNodes.get(row.id);
+      if (known && known.node !== node) {
+        throw new Violation('S3', `${row.id} is on ${known.node} and ${node}`);
+      }
+      const placed = this.#executions.get(row.id);
+      if (placed && placed.node_id !== node) {
+        throw new Violation('S3', `${row.id} of ${placed.node_id} is on ${node}`);
+      }
+      if (!known) this.#onNodes.set(row.id, { node, row });
+      else {
+        const before = known.row;
+        known.row = row;
+        if (before.phase === row.phase && before.run_no === row.run_no) continue;
+        if (row.run_no < before.run_no) throw new Violation('S5', `the run number of ${row.id} shrank`);
+        if (before.phase !== row.phase && !COMPUTE_LATER.get(before.phase)!.has(row.phase)) {
+          throw new Violation('S5', `${row.id} went from ${before.phase} to ${row.phase} on ${node}`);
+        }
+      }
+      this.trace(`${node} ${row.id}.${row.run_no}: ${row.phase}`);
+    }
+  }
+
+  #beforeCreate(nodeId: string, { executionId, runNo }: RunRequest): void {
+    const [row] = this.nodes.get(nodeId)!.rows<NodeRow>(
+      'select id, phase, run_no from executions where id = ?',
+      executionId,
+    );
+    const intended = row && row.run_no === runNo && ['queued', 'preparing'].includes(row.phase);
+    // A cancel may be committed while the object is being made; the row is older all the same.
+    if (!intended && row?.phase !== 'cancelling') {
+      throw new Violation(
+        'S12',
+        `${nodeId} makes an object for run ${runNo} of ${executionId}, whose row is ${JSON.stringify(row)}`,
+      );
+    }
+  }
+
+  #beforeStart({ nodeId, executionId, runNo, starts }: Program): void {
+    const others = this.hosts.programs.filter((other) =>
+      other.executionId === executionId && other.runNo === runNo && other.starts > 0
+    );
+    if (starts > 0 || others.length > 0) {
+      throw new Violation('S13', `run ${runNo} of ${executionId} is started again on ${nodeId}`);
+    }
+    const [row] = this.nodes.get(nodeId)!.rows<{ identity: string }>(
+      'select identity from executions where id = ?',
+      executionId,
+    );
+    if (!row || row.identity === '') {
+      throw new Violation(
+        'S12',
+        `${nodeId} starts run ${runNo} of ${executionId} before its identity is stored`,
+      );
+    }
+  }
+}

@@ -1,0 +1,136 @@
+/**
+ * What goes over the simulated wire, decoded: each acknowledgement of a data message is compared with what its sender has
+ * committed (S8), and everything is kept so that it can be said again (S7).
+ */
+import type { BusMessage } from '../../mod/transport/bus.ts';
+import { decodeMessage } from '../../mod/transport/mod.ts';
+import type { Committed } from './committed.ts';
+import { isData } from './network.ts';
+import { Violation } from './observer.ts';
+import { COMPUTE_ENDED, EXECUTING, LIVE } from './tables.ts';
+
+interface Sent {
+  readonly message: BusMessage;
+  readonly node: string;
+  readonly type: string;
+  readonly executionId: string;
+  readonly revision: number;
+  readonly inbox: string;
+  readonly seq: bigint;
+}
+
+/** One sender's numbers on their way since it last began anew. */
+interface Round {
+  readonly name: string;
+  readonly open: Set<bigint>;
+}
+
+export class Wire {
+  /** Number of data messages so far. */
+  count = 0;
+  /** Those that were acknowledged, each once. */
+  readonly taken = new Set<BusMessage>();
+  readonly #sent = new Map<string, Sent>();
+  readonly #rounds = new Map<string, Round>();
+  trace: (what: string) => void = () => undefined;
+  /** Messages that are said again on purpose are no one's turn. */
+  replaying = false;
+
+  constructor(readonly orchestrator: Committed, readonly nodes: ReadonlyMap<string, Committed>) {}
+
+  onSend(from: string, to: string, message: BusMessage): void {
+    if (isData(message.subject)) return this.#onData(from, to, message);
+    const sent = this.#sent.get(message.subject);
+    if (!sent || message.status !== undefined) return;
+    const text = new TextDecoder().decode(message.data);
+    this.trace(`${from} → ${to} ack ${sent.seq} ${sent.type} ${sent.executionId} ${text}`);
+    if (text === '{}') this.#onAck(sent);
+  }
+
+  #onData(from: string, to: string, message: BusMessage): void {
+    const { type, payload, metadata } = decodeMessage(message.data);
+    const fields = payload as { ExecutionID?: string; Execution?: { ID: string }; Revision?: bigint };
+    const [inbox, token] = splitLast(message.reply, '.');
+    const [round, seq] = splitLast(token, '-');
+    const sent: Sent = {
+      message,
+      node: message.subject.split('.')[3]!,
+      type,
+      executionId: fields.ExecutionID ?? fields.Execution?.ID ?? '',
+      revision: Number(fields.Revision ?? 0n),
+      inbox,
+      seq: BigInt(seq),
+    };
+    this.trace(`${from} → ${to} ${metadata['Bacalhau-SeqNum']} ${type} ${sent.executionId}`);
+    if (this.replaying) return;
+    this.count++;
+    this.#sent.set(message.reply, sent);
+    let current = this.#rounds.get(inbox);
+    if (current?.name !== round) this.#rounds.set(inbox, current = { name: round, open: new Set() });
+    current.open.add(sent.seq);
+  }
+
+  #onAck(sent: Sent): void {
+    if (!this.#isDone(sent)) {
+      throw new Violation(
+        'S8',
+        `${sent.type} of ${sent.executionId} is acknowledged before its effect is stored`,
+      );
+    }
+    if (this.replaying) return;
+    this.taken.add(sent.message);
+    const round = this.#rounds.get(sent.inbox)!;
+    for (const earlier of round.open) {
+      if (earlier < sent.seq) {
+        throw new Violation('S8', `message ${sent.seq} (${sent.type}) is acknowledged before ${earlier}`);
+      }
+    }
+    round.open.delete(sent.seq);
+  }
+
+  #isDone({ node, type, executionId, revision }: Sent): boolean {
+    const atNode = () =>
+      this.nodes.get(node)!.rows<{ phase: string; desired: number; confirmed_at: number }>(
+        'select phase, desired, cast(confirmed_at / 1000 as int) as confirmed_at from executions where id = ?',
+        executionId,
+      )[0];
+    const atOrchestrator = () =>
+      this.orchestrator.rows<{ phase: string; node_rev: number; node_id: string }>(
+        'select phase, node_rev, node_id from executions where id = ?',
+        executionId,
+      )[0];
+    switch (type) {
+      case 'AskForBid':
+        return atNode() !== undefined;
+      case 'BidAccepted': {
+        const row = atNode();
+        return !row || row.desired === 1 || COMPUTE_ENDED.has(row.phase) || row.phase === 'cancelling';
+      }
+      case 'BidRejected': {
+        const row = atNode();
+        return !row || !['received', 'offered'].includes(row.phase);
+      }
+      case 'CancelExecution': {
+        const row = atNode();
+        return !row || row.phase === 'cancelling' || row.phase === 'cancelled' || row.confirmed_at > 0;
+      }
+      case 'BidResult':
+        return atOrchestrator()?.phase !== 'asked';
+      case 'RunResult':
+        return !EXECUTING.has(atOrchestrator()?.phase ?? '');
+      case 'ComputeError':
+        return !LIVE.has(atOrchestrator()?.phase ?? '');
+      case 'ExecutionStatus': {
+        const row = atOrchestrator();
+        return !row || !EXECUTING.has(row.phase) || row.node_rev >= revision;
+      }
+      default:
+        return true;
+    }
+  }
+}
+
+function splitLast(text: string, separator: string): [string, string] {
+  const at = text.lastIndexOf(separator);
+  return [text.slice(0, at), text.slice(at + 1)];
+}
