@@ -30,12 +30,13 @@ export class Capacity {
     this.#used = addResources(this.#used, resources);
   }
 
-  /** Idempotent. */
-  release(id: string): void {
+  /** Idempotent. @returns whether it was held */
+  release(id: string): boolean {
     const resources = this.#held.get(id);
-    if (!resources) return;
+    if (!resources) return false;
     this.#held.delete(id);
     this.#used = subtractResources(this.#used, resources);
+    return true;
   }
 
   ids(): readonly string[] {

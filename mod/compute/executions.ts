@@ -129,8 +129,11 @@ export class Executions {
     const held = new Held(execution);
     const isFirst = !this.#held.has(held.id);
     if (isFirst) this.#held.set(held.id, held);
-    const outcome = await store.insert(execution, cluster);
-    if (outcome === 'new' && !held.cancelled) return void this.#bid(held);
+    const inserted = store.insert(execution, cluster);
+    // Decided meanwhile: a bid that is quick shares the order's commit, and finds its phase only if the order is new.
+    if (isFirst) void this.#bid(held);
+    const outcome = await inserted;
+    if (outcome === 'new' && !held.cancelled) return;
     if (isFirst && this.#held.get(held.id) === held) this.#forget(held);
     if (outcome === 'pruned') await store.post(execution.ID, 'bid', this.#no(execution, PRUNED));
   }
@@ -220,15 +223,20 @@ export class Executions {
 
   #begin(held: Held, beginning: Beginning): void {
     this.capacity.hold(held.id, held.resources);
-    const runner = new Runner(this.shop, held, beginning);
+    const runner = new Runner(this.shop, held, beginning, () => this.#free(held));
     held.runner = runner;
     held.begun.resolve();
     void runner.ended.then(() => {
       if (this.#closed) return;
-      this.capacity.release(held.id);
+      this.#free(held);
       this.#forget(held);
-      this.pump();
     });
+  }
+
+  /** What the run held is free for the next one, once. */
+  #free(held: Held): void {
+    if (this.#closed || !this.capacity.release(held.id)) return;
+    this.pump();
   }
 
   async #reject(id: string): Promise<void> {

@@ -5,8 +5,8 @@
 import { addResources } from '../model/mod.ts';
 import type { NodeInfo, Resources } from '../model/mod.ts';
 import { ComputeStore } from '../store/compute_store.ts';
-import type { ComputeLink } from '../transport/link.ts';
-import type { LogFrame, LogRequest } from '../transport/messages.ts';
+import type { ComputeLink, Received } from '../transport/link.ts';
+import type { InMessage, LogFrame, LogRequest } from '../transport/messages.ts';
 import { Executions } from './executions.ts';
 import { executionLogs } from './logs.ts';
 import { DEFAULT_LIMITS, DEFAULT_TIMINGS } from './options.ts';
@@ -160,6 +160,10 @@ export async function startComputeNode(options: ComputeNodeOptions): Promise<Com
   for (const { id, phase } of await store.unconfirmed()) upkeep.ended(id, phase);
   upkeep.start();
   const logs = (request: LogRequest, signal: AbortSignal) => executionLogs(shop, executions, request, signal);
+  const receive = async ({ message, seq }: Received<InMessage>): Promise<void> => {
+    await executions.receive(message);
+    session.processed(seq);
+  };
   const link = await options.startLink({
     nodeId: options.nodeId,
     world,
@@ -169,10 +173,9 @@ export async function startComputeNode(options: ComputeNodeOptions): Promise<Com
     capacity,
     lastOrchestratorSeq: () => session.inSeq,
     connected: (response) => session.begin(response),
-    async receive({ message, seq }) {
-      await executions.receive(message);
-      session.processed(seq);
-    },
+    receive,
+    // Each message is one write, issued in order; those that came together share a commit.
+    receiveBatch: async (messages) => void await Promise.all(messages.map(receive)),
     outbox: session,
     logs,
     status(state, reason) {

@@ -14,9 +14,6 @@ import { ENTERED_FROM } from './phase.ts';
 import { computeError, executionStatus } from './reports.ts';
 import type { Workshop } from './workshop.ts';
 
-/** Engines whose programs are children of the node and end with it. */
-const ENDS_WITH_NODE: readonly string[] = ['wasm', 'noop'];
-
 /** @param told whether the peer understands status reports */
 export async function recover(shop: Workshop, executions: Executions, told: boolean): Promise<void> {
   const rows = await shop.store.open();
@@ -68,9 +65,9 @@ async function find(shop: Workshop, row: HeldExecution, held: Held): Promise<Run
 /** The run is gone without a trace of its end. */
 async function startOver(shop: Workshop, row: HeldExecution, held: Held, told: boolean): Promise<Resume> {
   const { execution } = held;
-  const engine = held.task.Engine?.Type.toLowerCase() ?? '';
+  const engine = shop.providers.engines.get(held.task.Engine?.Type ?? '');
   const finite = isFinite(execution.Job?.Type ?? 'batch');
-  const again = !finite || (ENDS_WITH_NODE.includes(engine) && shop.compatibility.modulesRunAgain);
+  const again = !finite || (engine?.endsWithNode && shop.compatibility.modulesRunAgain);
   if (!again) return await failed(shop, held);
   const runNo = row.runNo + 1;
   const event: Event = Object.freeze({

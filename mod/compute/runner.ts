@@ -50,7 +50,13 @@ export class Runner {
   #timer: Disposable | null = null;
   #abandoned = false;
 
-  constructor(readonly shop: Workshop, readonly held: Held, readonly beginning: Beginning) {
+  /** @param free called when the run holds no more of the host than its files; `ended` comes later */
+  constructor(
+    readonly shop: Workshop,
+    readonly held: Held,
+    readonly beginning: Beginning,
+    readonly free: () => void,
+  ) {
     this.#task = held.task;
     this.#publisher = wanted(this.#task.Publisher);
     this.#paths = runPaths(shop.executionsFolder, held.id, held.runNo);
@@ -79,6 +85,7 @@ export class Runner {
       this.#leave();
       shop.status.drop(held.id);
       await this.#run?.remove();
+      this.free();
       await this.#tidy();
     } catch (thrown) {
       this.#timer?.[Symbol.dispose]();
@@ -164,6 +171,7 @@ export class Runner {
       await ended;
       throw signal.reason;
     }
+    if (this.shop.providers.engines.get(run.identity.engine)?.endsWithNode) this.free();
     if (end.kind === 'exited') return end.exitCode;
     throw new RunFailure({
       topic: EventTopic.RunningExecution,

@@ -101,6 +101,6 @@ export class Session implements Outbox<OutMessage> {
   async #save(): Promise<void> {
     this.#saving?.[Symbol.dispose]();
     this.#saving = null;
-    await this.store.savePeer(this.peer);
+    await this.store.savePeer(this.peer, { relaxed: true });
   }
 }

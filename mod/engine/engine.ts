@@ -78,6 +78,11 @@ export interface Run {
 export interface Engine {
   /** `docker`, `wasm`, `noop`; compared ignoring case. */
   readonly type: string;
+  /**
+   * Programs are children of the node: they end with it, and nothing of a run is left once its program has ended. So
+   * they may be run again after a restart (differences.md A7), and their resources are free at their end.
+   */
+  readonly endsWithNode?: boolean;
   /** Null when it can run work here. */
   available(): Promise<Refusal | null>;
   /** At bid time: whether this task could run here, before any side effect. */

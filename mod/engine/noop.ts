@@ -34,6 +34,7 @@ export function noopEngine(options: NoopEngineOptions): Engine {
   const runs = new Map<string, NoopRun>();
   return {
     type: 'noop',
+    endsWithNode: true,
     available: () => Promise.resolve(null),
     check(task: Task): Promise<Refusal | null> {
       const { Refuse } = paramsOf(task);

@@ -21,7 +21,7 @@ import type {
 } from './compute_rows.ts';
 import type { ComputeSchema } from './compute_schema.ts';
 import { sql } from './compute_sql.ts';
-import type { Database, Transaction, Watch } from './database.ts';
+import type { Database, Transaction, Watch, WriteOptions } from './database.ts';
 
 type Row = ComputeSchema['executions'];
 type Tx = Transaction<ComputeSchema>;
@@ -63,11 +63,11 @@ export class ComputeStore {
     });
   }
 
-  savePeer(peer: Peer): Promise<void> {
+  savePeer(peer: Peer, options?: WriteOptions): Promise<void> {
     return this.db.write(async ({ db }) => {
       await sql.setPeer.run(db, peer.id, peer.inSeq, peer.extended ? 1n : 0n);
       await sql.setMeta.run(db, 'peer', peer.id);
-    });
+    }, options);
   }
 
   /** All executions that are not confirmed and not ended. */
@@ -244,7 +244,7 @@ export class ComputeStore {
     return this.db.write(async ({ db }) => {
       if (confirms) await sql.confirmAcknowledged.run(db, seq, now);
       await sql.deleteAcknowledged.run(db, seq);
-    });
+    }, { relaxed: true });
   }
 
   watchOutbox(): Watch {

@@ -22,6 +22,14 @@ export interface Watch extends Disposable {
   next(signal?: AbortSignal): Promise<void>;
 }
 
+export interface WriteOptions {
+  /**
+   * Nobody waits for this one: it joins the next commit, and makes one of its own only when none comes for a while. For
+   * bookkeeping that does no harm when a crash forgets it, such as what was acknowledged.
+   */
+  readonly relaxed?: boolean;
+}
+
 export interface DatabaseStats {
   /** Write operations answered with success. */
   readonly operations: number;
@@ -38,7 +46,7 @@ export interface Database<Schema> extends AsyncDisposable {
    * @throws BacalhauError `StoreFailed` when the commit failed: nothing of it is acknowledged and the database takes no
    *   more calls; `StoreClosed` after `close`
    */
-  write<T>(operation: (tx: Transaction<Schema>) => Promise<T>): Promise<T>;
+  write<T>(operation: (tx: Transaction<Schema>) => Promise<T>, options?: WriteOptions): Promise<T>;
   /**
    * Runs `operation` on one consistent snapshot of what has been committed, never waiting for a commit. It must await
    * only `db`. Writing in it fails.

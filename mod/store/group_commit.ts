@@ -31,6 +31,8 @@ export class GroupCommit<Schema> {
   #refusal: BacalhauError | undefined;
   #queue: Waiting<Schema>[] = [];
   #running: Promise<void> | undefined;
+  /** Set while only relaxed operations wait. */
+  #waiting: Disposable | undefined;
   #operations = 0;
   #commits = 0;
 
@@ -38,16 +40,18 @@ export class GroupCommit<Schema> {
    * @param turn resolves when the event loop has gone round once, so that requests which have already arrived join the
    *   group
    * @param committed called with the keys to wake
+   * @param later calls back after the time that relaxed operations wait for company
    */
   constructor(
     readonly connection: WriteConnection<Schema>,
     readonly turn: () => Promise<void>,
     readonly committed: (keys: ReadonlySet<string>) => void,
+    readonly later: (callback: () => void) => Disposable,
   ) {
     this.failed = new Promise((resolve) => this.#fail = resolve);
   }
 
-  write<T>(operation: (tx: Transaction<Schema>) => Promise<T>): Promise<T> {
+  write<T>(operation: (tx: Transaction<Schema>) => Promise<T>, relaxed = false): Promise<T> {
     if (this.#refusal) return Promise.reject(this.#refusal);
     return new Promise<T>((resolve, reject) => {
       let settle: () => void;
@@ -59,7 +63,8 @@ export class GroupCommit<Schema> {
         settle: () => settle(),
         reject,
       });
-      this.#running ??= this.#drain();
+      if (relaxed) this.#waiting ??= this.later(() => this.#run());
+      else this.#run();
     });
   }
 
@@ -70,7 +75,15 @@ export class GroupCommit<Schema> {
   /** Refuses new operations with `refusal` and resolves when those that wait are done. */
   async stop(refusal: BacalhauError): Promise<void> {
     this.#refusal ??= refusal;
+    this.#run();
     await this.#running;
+  }
+
+  #run(): void {
+    this.#waiting?.[Symbol.dispose]();
+    this.#waiting = undefined;
+    // Another commit may have taken along what waited; a drain of nothing would never be cleared again.
+    if (this.#queue.length > 0) this.#running ??= this.#drain();
   }
 
   async #drain(): Promise<void> {

@@ -7,7 +7,7 @@ import { setImmediate } from 'node:timers';
 import type { Kysely } from 'kysely';
 import { BacalhauError } from '../model/mod.ts';
 import type { World } from '../../runtime/world.ts';
-import type { Database, DatabaseStats, Migration, Transaction, Watch } from './database.ts';
+import type { Database, DatabaseStats, Migration, Transaction, Watch, WriteOptions } from './database.ts';
 import { GroupCommit } from './group_commit.ts';
 import { migrate } from './migrate.ts';
 import { SqliteConnection } from './sqlite_connection.ts';
@@ -30,6 +30,9 @@ const BUSY_TIMEOUT_MS = 1000;
 /** Pages in the WAL before a commit copies them into the file: 16 MiB. */
 const CHECKPOINT_PAGES = 4096;
 
+/** How long bookkeeping waits for a commit to join; it delays acknowledgements of peers that send nothing else. */
+const RELAXED_MS = 20;
+
 const nextTurn = () => new Promise<void>((resolve) => void setImmediate(resolve));
 
 /**
@@ -49,7 +52,7 @@ export async function openSqlite<Schema>(options: SqliteOptions): Promise<Databa
     await migrate(writer.db, options.migrations, { path, now: world.now() });
     await writer.control('commit');
     const reader = new SqliteConnection<Schema>(path, { readOnly: true, busyTimeoutMs: BUSY_TIMEOUT_MS });
-    return new SqliteDatabase(writer, reader, options.turn ?? nextTurn);
+    return new SqliteDatabase(writer, reader, options.turn ?? nextTurn, world);
   } catch (cause) {
     writer?.close();
     if (cause instanceof BacalhauError) throw cause;
@@ -74,13 +77,19 @@ class SqliteDatabase<Schema> implements Database<Schema> {
     readonly writer: SqliteConnection<Schema>,
     readonly reader: SqliteConnection<Schema>,
     turn: () => Promise<void>,
+    world: World,
   ) {
-    this.#commits = new GroupCommit(writer, turn, (keys) => this.#wakeups.notify(keys));
+    this.#commits = new GroupCommit(
+      writer,
+      turn,
+      (keys) => this.#wakeups.notify(keys),
+      (callback) => world.after(RELAXED_MS, callback),
+    );
     this.failed = this.#commits.failed;
   }
 
-  write<T>(operation: (tx: Transaction<Schema>) => Promise<T>): Promise<T> {
-    return this.#abandoned ? new Promise(() => {}) : this.#commits.write(operation);
+  write<T>(operation: (tx: Transaction<Schema>) => Promise<T>, options: WriteOptions = {}): Promise<T> {
+    return this.#abandoned ? new Promise(() => {}) : this.#commits.write(operation, options.relaxed);
   }
 
   read<T>(operation: (db: Kysely<Schema>) => Promise<T>): Promise<T> {

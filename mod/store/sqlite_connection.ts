@@ -20,6 +20,7 @@ import {
 } from 'kysely';
 import { BacalhauError } from '../model/mod.ts';
 import type { WriteConnection } from './group_commit.ts';
+import { useDirectly } from './statement.ts';
 
 /** Statements kept compiled. Hot ones have constant texts, so a store needs about a hundred. */
 const STATEMENT_CACHE = 256;
@@ -63,6 +64,7 @@ export class SqliteConnection<Schema> implements DatabaseConnection, WriteConnec
   constructor(path: string, options: { readonly readOnly: boolean; readonly busyTimeoutMs: number }) {
     this.#file = new DatabaseSync(path, { readOnly: options.readOnly, timeout: options.busyTimeoutMs });
     this.db = new Kysely<Schema>({ dialect: dialectOf(this) });
+    useDirectly(this.db, this);
   }
 
   /** Runs SQL without parameters and results at once. */

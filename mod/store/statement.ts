@@ -9,7 +9,18 @@
  * ```
  * The building function is called once with placeholders, so it must pass its parameters on and never look at them.
  */
-import type { CompiledQuery, DialectAdapter, Kysely, QueryResult } from 'kysely';
+import type { CompiledQuery, DatabaseConnection, DialectAdapter, Kysely, QueryResult } from 'kysely';
+
+/** Connections by the Kysely instance that has only this one. */
+const connections = new WeakMap<object, DatabaseConnection>();
+
+/**
+ * Prepared statements over `db` go straight to its connection. Kysely's own way takes a connection, runs plugins and
+ * gives it back, several promises that cost more than a query of SQLite.
+ */
+export function useDirectly(db: object, connection: DatabaseConnection): void {
+  connections.set(db, connection);
+}
 
 /** Stands for parameter `index` of the building function, or for one field of it. */
 class Placeholder {
@@ -45,7 +56,8 @@ class CompiledOnce<Schema, P extends readonly unknown[], Row> implements Stateme
       const value = values[parameter.index];
       return parameter.field === undefined ? value : (value as Record<string, unknown>)[parameter.field];
     });
-    return db.executeQuery<Row>({ ...compiled, parameters });
+    const { sql, query, queryId } = compiled;
+    return (connections.get(db) ?? db).executeQuery<Row>({ sql, query, queryId, parameters });
   }
 
   async all<S>(db: Kysely<S>, ...values: P): Promise<Row[]> {

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { accept, ask, cancel, execution, harness, phaseOf, reject, untilPhase, waitFor } from './harness.ts';
 import type { Harness, HarnessOptions } from './harness.ts';
 import { mkdir } from 'node:fs/promises';
+import { readdirSync } from 'node:fs';
 
 const opened: Harness[] = [];
 async function open(options?: HarnessOptions) {
@@ -141,9 +142,7 @@ describe('one execution', () => {
     const { payload } = await h.until('RunResult', 'e-1');
     expect(seen).toEqual(['data', 'exitCode', 'stderr', 'stdout', 'out']);
     expect(payload.PublishResult).toEqual({ Type: 'urlDownload', Params: { URL: 'http://x' } });
-    await waitFor(() => h.node.debugInfo().running.length === 0);
-    const { readdir } = await import('node:fs/promises');
-    expect(await readdir(`${h.folder}/executions/e-1/1`)).toEqual(['log']);
+    await waitFor(() => readdirSync(`${h.folder}/executions/e-1/1`).join() === 'log');
   });
 });
 

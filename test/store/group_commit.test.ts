@@ -31,6 +31,8 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
+const noTimer = () => ({ [Symbol.dispose]: () => undefined });
+
 const put = (key: string, value = 1n) =>
   db.write((tx) => tx.db.insertInto('entries').values({ key, value }).execute());
 const all = async (from = db) =>
@@ -187,6 +189,47 @@ describe('group commit', () => {
   });
 });
 
+describe('relaxed operations', () => {
+  const idle = { db: undefined as never, broken: undefined, control: () => Promise.resolve() };
+
+  it('join the commit of another, and make one of their own when none comes', async () => {
+    const timers: (() => void)[] = [];
+    const later = (callback: () => void) => {
+      timers.push(callback);
+      return { [Symbol.dispose]: () => void timers.splice(timers.indexOf(callback), 1) };
+    };
+    const commits = new GroupCommit<Schema>(idle, () => Promise.resolve(), () => undefined, later);
+    const joined = commits.write(() => Promise.resolve('relaxed'), true);
+    expect(timers).toHaveLength(1);
+    await commits.write(() => Promise.resolve());
+    expect(await joined).toBe('relaxed');
+    expect(commits.stats().commits).toBe(1);
+    expect(timers).toHaveLength(0);
+
+    const alone = commits.write(() => Promise.resolve('alone'), true);
+    timers[0]!();
+    expect(await alone).toBe('alone');
+    expect(commits.stats().commits).toBe(2);
+  });
+
+  it('leave the writer usable when another commit took them along', async () => {
+    const timers: (() => void)[] = [];
+    const later = (callback: () => void) => {
+      timers.push(callback);
+      return { [Symbol.dispose]: () => undefined };
+    };
+    const commits = new GroupCommit<Schema>(idle, () => Promise.resolve(), () => undefined, later);
+    let taken: Promise<string>;
+    await commits.write(() => {
+      taken = commits.write(() => Promise.resolve('taken along'), true);
+      return Promise.resolve();
+    });
+    expect(await taken!).toBe('taken along');
+    timers[0]!();
+    expect(await commits.write(() => Promise.resolve('goes on'))).toBe('goes on');
+  });
+});
+
 describe('a failed commit', () => {
   it('acknowledges nothing of it and nothing after it', async () => {
     const log: string[] = [];
@@ -198,7 +241,7 @@ describe('a failed commit', () => {
         return command === 'commit' ? Promise.reject(new Error('disk full')) : Promise.resolve();
       },
     };
-    const commits = new GroupCommit(broken, () => Promise.resolve(), () => log.push('woken'));
+    const commits = new GroupCommit(broken, () => Promise.resolve(), () => log.push('woken'), noTimer);
     const failure = { code: 'StoreFailed', message: 'Cannot commit to the store: disk full' };
     const writes = [commits.write(() => Promise.resolve(1)), commits.write(() => Promise.resolve(2))];
     for (const write of writes) await expect(write).rejects.toMatchObject(failure);
@@ -211,7 +254,7 @@ describe('a failed commit', () => {
 
   it('counts an operation as lost that swallowed the error of a broken disk', async () => {
     const broken = { db: undefined as never, broken: undefined as unknown, control: () => Promise.resolve() };
-    const commits = new GroupCommit<Schema>(broken, () => Promise.resolve(), () => undefined);
+    const commits = new GroupCommit<Schema>(broken, () => Promise.resolve(), () => undefined, noTimer);
     const write = commits.write(() => {
       broken.broken = new Error('I/O error');
       return Promise.resolve();

@@ -45,6 +45,7 @@ export function wasmEngine(options: WasmEngineOptions): Engine {
 
 class WasmEngine implements Engine {
   readonly type = 'wasm';
+  readonly endsWithNode = true;
   readonly #memoryDefault: number;
   readonly #runs = new Map<string, WasmRun>();
   /** The working directory of all processes; nothing is ever written to it. */
