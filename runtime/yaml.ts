@@ -81,10 +81,18 @@ export async function readYaml(text: string, options: YamlOptions = {}): Promise
   };
 }
 
-/** YAML of plain data, with quotes where readers of YAML 1.1 need them. Keys stay in their order. */
+/**
+ * YAML of plain data, with quotes where readers of YAML 1.1 need them. Keys stay in their order; the dashes of a list stand
+ * under its key, as the original writes them.
+ */
 export async function writeYaml(value: unknown): Promise<string> {
   const yaml = await library();
-  return yaml.stringify(value, { lineWidth: 0, compat: 'yaml-1.1', aliasDuplicateObjects: false });
+  return yaml.stringify(value, {
+    lineWidth: 0,
+    indentSeq: false,
+    compat: 'yaml-1.1',
+    aliasDuplicateObjects: false,
+  });
 }
 
 function position(lines: LineCounter, offset: number): Position {
