@@ -105,7 +105,8 @@ export const command = defineCommand<Options>({
     const wanted = options.show.length > 0
       ? options.show.flatMap((each) => each.split(','))
       : ['labels', 'capacity'];
-    const known = groups(options.wide);
+    // Widths are a matter of tables: a cell of CSV is one line.
+    const known = groups(options.wide || options.output === 'csv');
     const shown = wanted.flatMap((name) => Object.hasOwn(known, name) ? known[name]! : []);
     await printList(context, options, [...ALWAYS, ...shown], nodes, encodeNodeState);
   },
