@@ -18,12 +18,16 @@ interface Found {
   readonly path: string;
 }
 
-async function filesBelow(folder: string): Promise<Found[]> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  return entries.filter((entry) => entry.isFile()).map((entry) => {
+async function below(folder: string): Promise<{ files: Found[]; folders: string[] }> {
+  const files: Found[] = [];
+  const folders: string[] = [];
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
     const path = join(entry.parentPath, entry.name);
-    return { path, name: relative(folder, path) };
-  }).sort((a, b) => (a.name < b.name ? -1 : 1));
+    const name = relative(folder, path);
+    if (entry.isDirectory()) folders.push(name);
+    else if (entry.isFile()) files.push({ path, name });
+  }
+  return { files: files.sort((a, b) => (a.name < b.name ? -1 : 1)), folders };
 }
 
 async function unpack(archive: string, signal: AbortSignal): Promise<string> {
@@ -65,12 +69,19 @@ export async function mergeResults(
   signal: AbortSignal,
 ): Promise<void> {
   const files: Found[] = [];
+  const folders: string[] = [];
   for (const archive of archives) {
-    const packed = /\.(tar\.gz|tgz)$/.test(archive);
-    if (packed) files.push(...await filesBelow(await unpack(archive, signal)));
-    else files.push({ path: archive, name: relative(dirname(archive), archive) });
+    if (/\.(tar\.gz|tgz)$/.test(archive)) {
+      const found = await below(await unpack(archive, signal));
+      files.push(...found.files);
+      folders.push(...found.folders);
+    } else {
+      files.push({ path: archive, name: relative(dirname(archive), archive) });
+    }
   }
   refuseClashes(files, folder);
+  // A result path that stayed empty is a result, too.
+  for (const name of folders) await mkdir(join(folder, name), { recursive: true });
   const written = new Set<string>();
   for (const { name, path } of files) {
     const target = join(folder, name);
