@@ -66,7 +66,7 @@ function rowPrinter(context: Context, terminal: boolean, before: () => void): (e
   const columns: readonly Column<JobHistory>[] = [
     { header: 'Time', value: (entry) => clockTime(entry.Event.Timestamp) },
     { header: 'Exec. ID', value: (entry) => entry.ExecutionID ?? '', limit: 'id' },
-    { header: 'Topic', value: (entry) => entry.Event.Topic, limit: { wrap: 15 } },
+    { header: 'Topic', value: (entry) => entry.Event.Topic, limit: { softWrap: 15 } },
     { header: 'Event', value: (entry) => eventText(entry, colours, debug), limit: { softWrap: 90 } },
   ];
   let first = true;

@@ -91,7 +91,7 @@ function summary(executions: readonly Execution[]): string {
 function eventColumns(colours: Paint, debug: boolean): readonly Column<JobHistory>[] {
   return [
     { header: 'Time', value: (entry) => eventTime(entry.Event.Timestamp) },
-    { header: 'Topic', value: (entry) => entry.Event.Topic },
+    { header: 'Topic', value: (entry) => entry.Event.Topic, limit: { softWrap: 15 } },
     { header: 'Event', value: (entry) => eventText(entry, colours, debug), limit: { softWrap: 90 } },
   ];
 }

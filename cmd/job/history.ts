@@ -29,7 +29,7 @@ function columns(debug: boolean): readonly Column<JobHistory>[] {
     { header: 'Level', value: (entry) => entry.Type },
     { header: 'Job Version', value: (entry) => String(entry.JobVersion) },
     { header: 'Exec. ID', value: (entry) => entry.ExecutionID ?? '', limit: 'id' },
-    { header: 'Topic', value: (entry) => entry.Event.Topic, limit: { wrap: 15 } },
+    { header: 'Topic', value: (entry) => entry.Event.Topic, limit: { softWrap: 15 } },
     { header: 'Event', value: (entry) => eventText(entry, PLAIN, debug), limit: { softWrap: 90 } },
   ];
 }
@@ -41,6 +41,7 @@ export const command = defineCommand<Options>({
       .option('--execution-id <id>', 'only events of executions whose id begins so');
     addVersionFlags(command, true);
     addPagingFlags(command, 0, []);
+    command.option('--order-by <field>', 'accepted and ignored: events come in the order they happened');
     addListFlags(command);
   },
   run: async ([job], options, context) => {

@@ -206,6 +206,28 @@ describe('describing', () => {
     const { stdout } = await run(['node', 'list', '--wide']);
     expect(stdout).toContain('3.0 / 4.0');
     expect(stdout).toContain('4.0 GB / 8.0 GB');
+    const csv = (await run(['node', 'list', '--output', 'csv', '--hide-header'])).stdout;
+    expect(csv.split('\n')[0]).toMatch(/^n-\w,Compute,APPROVED,CONNECTED,.*,4\.0 GB \/ 8\.0 GB,/);
+  });
+
+  it('breaks a topic between its words, and takes every flag of the original', async () => {
+    const job = makeJob(1);
+    fake.jobs.jobs.push(job);
+    const execution = makeExecution(job);
+    fake.jobs.executionsOf.set(job.ID, [execution]);
+    fake.jobs.histories.set(job.ID, [
+      makeHistory(job, 1, 'Running Execution', 'no such function', execution.ID),
+    ]);
+    for (const command of [['job', 'history', job.ID, '--order-by', 'id'], ['job', 'describe', job.ID]]) {
+      const { stdout } = await run(command);
+      expect(stdout).toMatch(/ Running +no such function *\n +Execution *\n/);
+    }
+  });
+
+  it('writes lists of YAML with their dashes under the key, as scripts that compare texts expect', async () => {
+    fake.jobs.jobs.push(makeJob(1));
+    const { stdout } = await run(['job', 'list', '--output', 'yaml']);
+    expect(stdout).toMatch(/^- [\s\S]*\n {2}Tasks:\n {2}- Engine:\n/);
   });
 
   it('lists both versions where the server answers', async () => {
@@ -373,6 +395,7 @@ describe('logs, stop, get', () => {
       await mkdir(join(source, 'outputs'), { recursive: true });
       await writeFile(join(source, 'stdout'), `${name}\n`);
       await writeFile(join(source, 'outputs', `${name}.txt`), name);
+      await mkdir(join(source, 'empty'));
       await packFolder(source, createWriteStream(join(folder, `${name}.tar.gz`)));
     }
     const web = createServer((request, response) => {
@@ -393,7 +416,7 @@ describe('logs, stop, get', () => {
       const first = await run(['job', 'get', 'job-1', '--output-dir', target]);
       expect(first.code).toBe(0);
       expect(first.stdout).toContain(target);
-      expect((await readdir(target)).sort()).toEqual(['outputs', 'stdout']);
+      expect((await readdir(target)).sort()).toEqual(['empty', 'outputs', 'stdout']);
       expect(await readFile(join(target, 'stdout'), 'utf8')).toBe('a\nb\n');
       expect((await readdir(join(target, 'outputs'))).sort()).toEqual(['a.txt', 'b.txt']);
       const second = await run(['job', 'get', 'job-1', '--output-dir', target]);
