@@ -71,7 +71,7 @@ export function parseInput(text: string): InputSource {
     const from = unquote(source ?? uri ?? '');
     if (from === '') throw new RangeError('the source is missing');
     return {
-      Source: sourceOf(from, options),
+      Source: writableSource(from, options),
       Alias: from,
       Target: unquote(target ?? place ?? '') || DEFAULT_TARGET,
     };
@@ -101,6 +101,8 @@ const S3_OPTIONS: Readonly<Record<string, string>> = {
   filter: 'Filter',
 };
 const WRITE_OPTIONS = ['rw', 'read-write', 'read_write', 'readwrite'];
+/** Ours, for every source: what is fetched is read-only unless this asks for a copy of its own (differences.md A5). */
+const WRITABLE = 'writable';
 
 function sourceOf(uri: string, options: ReadonlyMap<string, string>): SpecConfig {
   const [scheme, rest = ''] = cut(uri, '://');
@@ -143,10 +145,24 @@ function readWrite(options: ReadonlyMap<string, string>): boolean {
   let result = false;
   for (const [name, value] of options) {
     if (!WRITE_OPTIONS.includes(name)) throw new RangeError(`unknown option "${name}" of a file source`);
-    if (!/^(1|t|true|0|f|false)$/i.test(value)) throw new RangeError(`option "${name}" wants true or false`);
-    result = /^[1t]/i.test(value);
+    result = truth(name, value);
   }
   return result;
+}
+
+function truth(name: string, value: string): boolean {
+  if (!/^(1|t|true|0|f|false)$/i.test(value)) throw new RangeError(`option "${name}" wants true or false`);
+  return /^[1t]/i.test(value);
+}
+
+/** The source with the option `writable` taken out of `options` and applied. */
+function writableSource(uri: string, options: ReadonlyMap<string, string>): SpecConfig {
+  const others = new Map(options);
+  const wanted = options.get(WRITABLE);
+  others.delete(WRITABLE);
+  const { Type, Params } = sourceOf(uri, others);
+  if (wanted === undefined || !truth(WRITABLE, wanted)) return { Type, ...(Params ? { Params } : {}) };
+  return { Type, Params: { ...Params, [Type === 'local' ? 'ReadWrite' : 'Writable']: true } };
 }
 
 /**

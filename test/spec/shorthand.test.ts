@@ -27,6 +27,20 @@ describe('-i', () => {
   ])('%s', (text, Source, Target) => {
     expect(parseInput(text)).toMatchObject({ Source, Target });
   });
+  it.each([
+    ['http://h/x:/in,opt=writable=true', {
+      Type: 'urlDownload',
+      Params: { URL: 'http://h/x', Writable: true },
+    }],
+    ['http://h/x:/in,opt=writable=false', { Type: 'urlDownload', Params: { URL: 'http://h/x' } }],
+    ['file:///d:/in,opt=writable=true', { Type: 'local', Params: { SourcePath: '/d', ReadWrite: true } }],
+    ['s3://b/k:/in,opt=writable=true,opt=region=r', {
+      Type: 's3',
+      Params: { Bucket: 'b', Key: 'k', Region: 'r', Writable: true },
+    }],
+  ])('gives the program a copy of its own where %s asks for it (A5)', (text, Source) => {
+    expect(parseInput(text).Source).toEqual(Source);
+  });
   it('names the source as its alias', () => expect(parseInput('ipfs://Qm:/p').Alias).toBe('ipfs://Qm'));
   it.each([
     's3://b/k,opt=Region=x',
