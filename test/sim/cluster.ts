@@ -25,7 +25,7 @@ const TIMINGS: Timings = {
 };
 /** Shorter than the product's, so that a run of a few minutes sees unknown and lost nodes. */
 const DISCONNECT_MS = 20_000;
-const WINDOW_MS = 60_000;
+const WINDOW_MS = 30_000;
 const NANOS_PER_MILLI = 1_000_000n;
 
 /** Longest wait for the disk at a commit. */

@@ -43,6 +43,7 @@ export class Hosts {
   engine(nodeId: string, world: SimWorld): Engine {
     return {
       type: 'noop',
+      endsWithNode: true,
       available: () => Promise.resolve(null),
       check: () => Promise.resolve(null),
       find: () => Promise.resolve(null),

@@ -12,6 +12,8 @@ import type { Random } from './random.ts';
 export interface Faults {
   /** Loss of a single acknowledgement or control message. */
   readonly loss: number;
+  /** Loss of a single data message, which the peers of one kind notice by the numbers. */
+  readonly gap: number;
   /** Loss of a data message, which breaks its connection. */
   readonly breakage: number;
   readonly repeat: number;
@@ -19,12 +21,15 @@ export interface Faults {
   readonly delay: number;
 }
 
-export const NO_FAULTS: Faults = { loss: 0, breakage: 0, repeat: 0, delay: 1 };
+export const NO_FAULTS: Faults = { loss: 0, gap: 0, breakage: 0, repeat: 0, delay: 1 };
 
 /** What goes in order from one process to a peer is lost after this time, when the process has crashed. */
 interface Life {
   lostAfter: number;
 }
+
+/** A repeated message comes so much later at most, ms. */
+export const LATE_MS = 40_000;
 
 export const ORCHESTRATOR = 'orchestrator';
 
@@ -32,6 +37,10 @@ export const isData = (subject: string): boolean => subject.endsWith('.msgs');
 
 export class SimNetwork {
   faults: Faults = NO_FAULTS;
+  /** Messages that came, or will come, a second time. */
+  repeats = 0;
+  /** Messages that got lost. */
+  losses = 0;
   readonly network: MemoryNetwork;
   /** Told of each message as it is sent, before anything happens to it. */
   onSend: (from: string, to: string, message: BusMessage) => void = () => undefined;
@@ -98,13 +107,14 @@ export class SimNetwork {
   }
 
   #lose(from: string, to: string): void {
+    this.losses++;
     this.#lossy.add(from === ORCHESTRATOR ? to : from);
   }
 
   #deliver: Deliver = (from, to, message, go) => {
     this.onSend(from, to, message);
     const link = `${from}→${to}`;
-    const { loss, breakage, repeat, delay } = this.faults;
+    const { loss, gap, breakage, repeat, delay } = this.faults;
     if (this.#broken.has(link) || this.#cutOff.has(from) || this.#cutOff.has(to)) {
       return this.#lose(from, to);
     }
@@ -116,7 +126,7 @@ export class SimNetwork {
       });
       return;
     }
-    if (!isData(message.subject) && this.random.chance(loss)) return this.#lose(from, to);
+    if (this.random.chance(isData(message.subject) ? gap : loss)) return this.#lose(from, to);
     const life = this.#life(from);
     const arrive = () => {
       if (this.clock.now <= life.lostAfter) go();
@@ -125,7 +135,10 @@ export class SimNetwork {
     this.#clearAt.set(link, at);
     this.clock.at(at - this.clock.now, arrive);
     if (this.random.chance(repeat)) {
-      this.clock.at(at - this.clock.now + this.random.between(0, 20 * delay), arrive);
+      // Often soon, sometimes only when the session is another one.
+      const later = this.random.between(0, this.random.pick([20 * delay, LATE_MS]));
+      this.repeats++;
+      this.clock.at(at - this.clock.now + later, arrive);
     }
   };
 }

@@ -23,6 +23,8 @@ interface ExecutionRow {
   readonly node_id: string;
   readonly phase: string;
   readonly counted: number;
+  /** Of the node's last report that was applied. */
+  readonly node_rev: number;
 }
 
 interface NodeRow {
@@ -46,6 +48,8 @@ export class Observer {
   readonly #answered = new Map<string, Answered>();
   #historyAfter = 0;
   readonly #events = new Set<string>();
+  /** How often what was seen, so that a test can tell whether the faults had any bite. */
+  readonly seen = new Map<string, number>();
   trace: (what: string) => void = () => undefined;
 
   constructor(
@@ -90,9 +94,13 @@ export class Observer {
     }
   }
 
+  #see(what: string): void {
+    this.seen.set(what, (this.seen.get(what) ?? 0) + 1);
+  }
+
   #lookAtOrchestrator(): void {
     const rows = this.orchestrator.rows<ExecutionRow>(
-      'select id, job_id, version, slot, attempt, node_id, phase, counted from executions',
+      'select id, job_id, version, slot, attempt, node_id, phase, counted, node_rev from executions',
     );
     const live = new Map<string, string>();
     for (const row of rows) {
@@ -115,6 +123,7 @@ export class Observer {
 
   #sameExecution(row: ExecutionRow, before: ExecutionRow | undefined, slot: string): void {
     if (!before) {
+      if (row.attempt > 1) this.#see('attempted again');
       const held = this.#onNodes.get(row.id);
       if (held && held.node !== row.node_id) {
         throw new Violation('S3', `${row.id} is placed on ${row.node_id} and held by ${held.node}`);
@@ -127,8 +136,16 @@ export class Observer {
         `${row.id} moved from ${before.node_id} ${before.slot} to ${row.node_id} ${slot}`,
       );
     }
+    if (row.node_rev < before.node_rev) {
+      throw new Violation(
+        'S7',
+        `an older report of ${row.id} was applied: ${row.node_rev} after ${before.node_rev}`,
+      );
+    }
     if (before.phase === row.phase) return;
     this.trace(`${row.id} ${slot} on ${row.node_id}: ${before.phase} → ${row.phase}`);
+    this.#see(row.phase);
+    if (before.phase === 'unknown' && LIVE.has(row.phase)) this.#see('adopted');
     if (!ORCHESTRATOR_LATER.get(before.phase)!.has(row.phase)) {
       throw new Violation('S5', `${row.id} went from ${before.phase} to ${row.phase} at the orchestrator`);
     }
@@ -229,6 +246,7 @@ export class Observer {
         const before = known.row;
         known.row = row;
         if (before.phase === row.phase && before.run_no === row.run_no) continue;
+        if (row.run_no > before.run_no) this.#see('run again');
         if (row.run_no < before.run_no) throw new Violation('S5', `the run number of ${row.id} shrank`);
         if (before.phase !== row.phase && !COMPUTE_LATER.get(before.phase)!.has(row.phase)) {
           throw new Violation('S5', `${row.id} went from ${before.phase} to ${row.phase} on ${node}`);

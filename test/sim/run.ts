@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import { SimCluster } from './cluster.ts';
 import { Committed } from './committed.ts';
-import { type Faults, NO_FAULTS, ORCHESTRATOR } from './network.ts';
+import { type Faults, LATE_MS, NO_FAULTS, ORCHESTRATOR } from './network.ts';
 import { Observer, Violation } from './observer.ts';
 import { Random } from './random.ts';
 import { JOB_ENDED } from './tables.ts';
@@ -34,6 +34,8 @@ export interface Outcome {
   readonly states: Readonly<Record<string, number>>;
   readonly crashes: number;
   readonly messages: number;
+  /** What happened how often. */
+  readonly seen: Readonly<Record<string, number>>;
   /** Simulated ms from T until all was settled. */
   readonly settledAfter: number;
 }
@@ -122,10 +124,7 @@ class Simulation {
     for (const name of [ORCHESTRATOR, ...nodes]) this.#cluster.start(name);
     if (!await this.#until(CONNECTED_MS, () => this.#allConnected())) this.#fail('L3', this.#sessions());
     const stopped = clock.now;
-    if (!await this.#until(SETTLED_MS, () => this.#unsettled() === null)) {
-      const { invariant, text } = this.#unsettled()!;
-      this.#fail(invariant, text);
-    }
+    await this.#settle(SETTLED_MS);
     const settledAfter = clock.now - stopped;
     await this.#stayAtRest();
     await this.#sayAllAgain();
@@ -137,7 +136,13 @@ class Simulation {
       states: this.#states(),
       crashes: this.#crashes,
       messages: this.#wire.count,
-      settledAfter,
+      seen: {
+        ...Object.fromEntries(this.#observer.seen),
+        repeats: network.repeats,
+        losses: network.losses,
+        acknowledgements: this.#wire.taken.size,
+      },
+      settledAfter: Math.round(settledAfter),
     };
   }
 
@@ -148,6 +153,7 @@ class Simulation {
     if (random.chance(0.1)) return { ...NO_FAULTS, delay: 50 };
     return {
       loss: random.pick([0, 0.01, 0.05]),
+      gap: random.pick([0, 0.01, 0.05]),
       breakage: random.pick([0, 0.005, 0.02]),
       repeat: random.pick([0, 0.05, 0.2]),
       delay: random.pick([5, 50, 500]),
@@ -180,7 +186,9 @@ class Simulation {
     const away = Math.min(left, random.pick([500, 5_000, 20_000, name === ORCHESTRATOR ? 20_000 : 120_000]));
     const kind = random.pick(['crash', 'crash at commit', 'cut off']);
     this.#event(`fault: ${kind} ${name}`);
-    if (kind === 'crash at commit') return this.#cluster.crashAtCommit(name, random.below(60));
+    if (kind === 'crash at commit') {
+      return this.#cluster.crashAtCommit(name, random.below(random.pick([20, 100, 500])));
+    }
     const ms = random.between(50, away);
     if (kind === 'cut off') return network.cutOff(name, ms);
     this.#cluster.crash(name);
@@ -202,6 +210,12 @@ class Simulation {
 
   #sessions(): string {
     return `after ${CONNECTED_MS} ms the sessions are ${JSON.stringify(this.#sessionRows())}`;
+  }
+
+  async #settle(ms: number): Promise<void> {
+    if (await this.#until(ms, () => this.#unsettled() === null)) return;
+    const { invariant, text } = this.#unsettled()!;
+    this.#fail(invariant, text);
   }
 
   /** What is not at its end yet. */
@@ -242,8 +256,9 @@ class Simulation {
 
   /** L8: a settled state is a fixed point. */
   async #stayAtRest(): Promise<void> {
-    // What was committed last is still told to the caches, and positions are saved a little later.
-    await this.#until(10 * SECOND, () => false);
+    // What the faults had made late comes first, and what has to follow from it; positions are saved a little later.
+    await this.#until(LATE_MS + 30 * SECOND, () => false);
+    await this.#settle(MINUTE);
     const before = this.#state();
     const messages = this.#wire.count;
     await this.#until(QUIET_MS, () => false);

@@ -15,12 +15,13 @@ interface Sent {
   readonly type: string;
   readonly executionId: string;
   readonly revision: number;
-  readonly inbox: string;
+  readonly round: string;
   readonly seq: bigint;
 }
 
-/** One sender's numbers on their way since it last began anew. */
+/** One sender's numbers on their way since it last began anew; earlier ones are superseded. */
 interface Round {
+  /** Of its replies. */
   readonly name: string;
   readonly open: Set<bigint>;
 }
@@ -50,23 +51,24 @@ export class Wire {
   #onData(from: string, to: string, message: BusMessage): void {
     const { type, payload, metadata } = decodeMessage(message.data);
     const fields = payload as { ExecutionID?: string; Execution?: { ID: string }; Revision?: bigint };
-    const [inbox, token] = splitLast(message.reply, '.');
-    const [round, seq] = splitLast(token, '-');
+    const [round, seq] = splitLast(message.reply, '-');
     const sent: Sent = {
       message,
       node: message.subject.split('.')[3]!,
       type,
       executionId: fields.ExecutionID ?? fields.Execution?.ID ?? '',
       revision: Number(fields.Revision ?? 0n),
-      inbox,
+      round,
       seq: BigInt(seq),
     };
     this.trace(`${from} → ${to} ${metadata['Bacalhau-SeqNum']} ${type} ${sent.executionId}`);
     if (this.replaying) return;
     this.count++;
     this.#sent.set(message.reply, sent);
-    let current = this.#rounds.get(inbox);
-    if (current?.name !== round) this.#rounds.set(inbox, current = { name: round, open: new Set() });
+    let current = this.#rounds.get(message.subject);
+    if (current?.name !== round) {
+      this.#rounds.set(message.subject, current = { name: round, open: new Set() });
+    }
     current.open.add(sent.seq);
   }
 
@@ -79,7 +81,8 @@ export class Wire {
     }
     if (this.replaying) return;
     this.taken.add(sent.message);
-    const round = this.#rounds.get(sent.inbox)!;
+    const round = this.#rounds.get(sent.message.subject)!;
+    if (round.name !== sent.round) return;
     for (const earlier of round.open) {
       if (earlier < sent.seq) {
         throw new Violation('S8', `message ${sent.seq} (${sent.type}) is acknowledged before ${earlier}`);

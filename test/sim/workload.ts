@@ -35,7 +35,9 @@ export class Users {
     this.jobs.push(wanted);
     const stopAfter = wanted.stopped ? random.between(0, 30_000) : null;
     this.#open++;
-    void this.#submit(wanted, stopAfter).finally(() => this.#open--);
+    void this.#submit(wanted, stopAfter).finally(() => this.#open--).catch((error) =>
+      this.cluster.failure ??= error
+    );
   }
 
   async #submit(wanted: Wanted, stopAfter: number | null): Promise<void> {
