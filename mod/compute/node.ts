@@ -22,7 +22,10 @@ import type { Workshop } from './workshop.ts';
 
 /** What the node does with its work when it goes. */
 export type Farewell =
-  /** Leave it: containers run on, modules are run again at the next start. The orchestrator is not told. */
+  /**
+   * Leave it: containers run on, modules are run again at the next start. The orchestrator is told only when there is no
+   * work, since an original one would fail it.
+   */
   | 'keep'
   /** Wait until what runs has ended, then tell the orchestrator. */
   | 'drain'
@@ -198,7 +201,12 @@ export async function startComputeNode(options: ComputeNodeOptions): Promise<Com
     status.close();
     upkeep.close();
     await link.flush(FLUSH_MS);
-    if (farewell !== 'keep') await link.notice('node stopped');
+    const idle = executions.held().length === 0;
+    if (farewell !== 'keep' || (idle && link.status === 'connected')) {
+      await link.notice('node stopped').catch((error: unknown) => {
+        shop.log('warn', 'the orchestrator could not be told that this node stops', { error: String(error) });
+      });
+    }
     await link.close();
     await session.close();
   }

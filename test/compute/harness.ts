@@ -25,6 +25,8 @@ export interface Harness {
   readonly sent: OutMessage[];
   /** `execution/run` of each start of a program, over all starts of the node. */
   readonly starts: string[];
+  /** Reasons of the shutdown notices, over all starts. */
+  readonly notices: string[];
   /** Whether the orchestrator acknowledges. */
   acknowledging: boolean;
   send(message: InMessage): Promise<void>;
@@ -50,6 +52,7 @@ export async function harness(options: HarnessOptions = {}): Promise<Harness> {
     db: undefined as unknown as Database<ComputeSchema>,
     sent: [],
     starts: [],
+    notices: [],
     acknowledging: true,
     send: (message) => h.side.receive({ message, seq: 0n, metadata: {} }),
     async until(type, id) {
@@ -111,7 +114,7 @@ export async function harness(options: HarnessOptions = {}): Promise<Harness> {
           return {
             status: 'connected',
             flush: async () => {},
-            notice: async () => {},
+            notice: async (reason) => void h.notices.push(reason),
             close: async () => abort.abort(),
             [Symbol.asyncDispose]: async () => abort.abort(),
           };

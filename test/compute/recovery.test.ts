@@ -252,9 +252,18 @@ describe('a graceful end', () => {
     await h.node.close('keep');
     await h.db.close();
     expect(h.sent).toEqual([]);
+    expect(h.notices).toEqual([]);
     await h.start();
     await h.until('RunResult', 'e-1');
     expect(h.starts).toEqual(['e-1/1', 'e-1/2']);
+  });
+
+  it('"keep" without work takes leave of the orchestrator, which places nothing here any more', async () => {
+    const h = await open();
+    await h.node.close('keep');
+    await h.db.close();
+    expect(h.notices).toEqual(['node stopped']);
+    await h.start();
   });
 
   it('"stop" ends the work and says so, as a failure of the infrastructure', async () => {
