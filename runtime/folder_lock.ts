@@ -8,8 +8,8 @@ import { DatabaseSync } from 'node:sqlite';
 export function lockFile(path: string): Disposable | null {
   const database = new DatabaseSync(path, { timeout: 0 });
   try {
-    // Ours alone from the first write on, until the connection ends.
-    database.exec('pragma locking_mode = exclusive; begin exclusive; commit');
+    // Held as long as the transaction is open; nothing is ever written, so nothing is synced.
+    database.exec('begin exclusive');
   } catch (error) {
     database.close();
     if ((error as { errcode?: number }).errcode === 5) return null;

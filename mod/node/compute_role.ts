@@ -2,10 +2,12 @@
 import { mkdir } from 'node:fs/promises';
 import process from 'node:process';
 import { realFiles } from '../../runtime/files.ts';
+import type { World } from '../../runtime/world.ts';
 import { COMPUTE_MIGRATIONS, type ComputeNode, startComputeNode } from '../compute/mod.ts';
 import type { ComputeSchema } from '../compute/mod.ts';
 import type { Engine } from '../engine/mod.ts';
 import { noopEngine, wasmEngine } from '../engine/mod.ts';
+import type { Config } from '../config/mod.ts';
 import type { BacalhauError } from '../model/mod.ts';
 import { noopPublisher, type Publisher, startLocalPublisher } from '../publisher/mod.ts';
 import { inlineSource, localSource, type Source, urlSource } from '../storage/mod.ts';
@@ -33,9 +35,8 @@ export async function startComputeRole(
   const { config, layout, identity, world, logger } = parts;
   await using stack = new AsyncDisposableStack();
   await mkdir(layout.executionsFolder, { recursive: true, mode: 0o700 });
-  const enabled = notIn(config.Engines.Disabled);
-  const engines = engineTypes(parts).filter(([type]) => enabled(type)).map(([, make]) => make());
-  for (const engine of engines) stack.defer(() => engine.close());
+  const engines = parts.engines ?? makeEngines(config, world);
+  if (!parts.engines) { for (const engine of engines) stack.defer(() => engine.close()); }
   const publishers = await localPublishers(parts);
   for (const publisher of publishers) stack.defer(() => publisher.close());
   const store = stack.use(
@@ -96,15 +97,18 @@ function notIn(disabled: readonly string[]): (type: string) => boolean {
   return (type) => !names.includes(type.toLowerCase());
 }
 
-function engineTypes({ config, world }: NodeParts): [string, () => Engine][] {
+/** The engines that the configuration leaves on; the caller closes them. */
+export function makeEngines(config: Config, world: World): Engine[] {
   const { MemoryLimit, Pool } = config.Engines.Types.WASM;
-  return [
+  const enabled = notIn(config.Engines.Disabled);
+  const all: [string, () => Engine][] = [
     [
       'wasm',
       () => wasmEngine({ world, maxIdle: Pool.Size, oneShot: Pool.OneShot, memoryDefault: MemoryLimit }),
     ],
     ['noop', () => noopEngine({ world })],
   ];
+  return all.filter(([type]) => enabled(type)).map(([, make]) => make());
 }
 
 function sourcesOf({ config, world, compatibility: { inputsReadOnly } }: NodeParts): Source[] {

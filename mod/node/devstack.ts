@@ -1,6 +1,8 @@
 /** A whole network in one process, for trying things out: each node has a folder and, but for the first, free ports. */
 import { join } from 'node:path';
 import type { Config } from '../config/mod.ts';
+import { realWorld } from '../../runtime/world.ts';
+import { makeEngines } from './compute_role.ts';
 import { type RunningNode, startNode } from './node.ts';
 
 export interface DevstackOptions {
@@ -23,11 +25,15 @@ export interface Devstack extends AsyncDisposable {
 /** @throws BacalhauError as `startNode` */
 export async function startDevstack(config: Config, options: DevstackOptions): Promise<Devstack> {
   await using stack = new AsyncDisposableStack();
+  // One pool of module processes for all: they are nodes of one machine.
+  const engines = makeEngines(config, realWorld);
+  for (const engine of engines) stack.defer(() => engine.close());
   const start = async (index: number, roles: { orchestrator: boolean; compute: boolean }, nats?: string) =>
     stack.use(
       await startNode(nodeConfig(config, join(options.folder, `node-${index}`), index === 0, roles, nats), {
         name: `node-${index}`,
         log: options.log,
+        engines,
       }),
     );
   const { orchestrators, hybrids, computes } = options;

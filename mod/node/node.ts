@@ -8,6 +8,7 @@ import { createLogger } from '../../runtime/logger.ts';
 import { realWorld } from '../../runtime/world.ts';
 import { startApiServer } from '../api/server/mod.ts';
 import { type Config, configToRest, dataDirLayout } from '../config/mod.ts';
+import type { Engine } from '../engine/mod.ts';
 import { BacalhauError, compatibility, type NodeInfo } from '../model/mod.ts';
 import { type ComputeRole, startComputeRole } from './compute_role.ts';
 import { loadIdentity } from './identity.ts';
@@ -19,6 +20,8 @@ export interface NodeOptions {
   readonly name?: string;
   /** Takes log lines. */
   readonly log: (line: string) => void;
+  /** See {@link NodeParts.engines}. */
+  readonly engines?: readonly Engine[];
 }
 
 export interface RunningNode extends AsyncDisposable {
@@ -61,6 +64,7 @@ export async function startNode(config: Config, options: NodeOptions): Promise<R
       os_arch: BUILD_INFO.GOARCH,
     },
     timings: timingsOf(config),
+    ...(options.engines ? { engines: options.engines } : {}),
   };
   let compute: ComputeRole | undefined;
   const self = () => compute?.node.nodeInfo() ?? requesterInfo(parts);

@@ -3,6 +3,7 @@ import type { Logger } from '../../runtime/logger.ts';
 import type { World } from '../../runtime/world.ts';
 import type { Config, DataDirLayout } from '../config/mod.ts';
 import type { BuildVersion, Compatibility, StringMap } from '../model/mod.ts';
+import type { Engine } from '../engine/mod.ts';
 import type { Timings } from '../transport/mod.ts';
 import type { Identity } from './identity.ts';
 
@@ -16,6 +17,8 @@ export interface NodeParts {
   readonly compatibility: Compatibility;
   readonly labels: StringMap;
   readonly timings: Timings;
+  /** Engines of the process, where several nodes share them; absent: the node makes its own. */
+  readonly engines?: readonly Engine[];
 }
 
 /** Waits of control requests and acknowledgements are those of the original; ours reconnects much sooner. */
