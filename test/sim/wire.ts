@@ -32,6 +32,8 @@ export class Wire {
   /** Those that were acknowledged, each once. */
   readonly taken = new Set<BusMessage>();
   readonly #sent = new Map<string, Sent>();
+  /** Numbers of each sender that were acknowledged at least once. */
+  readonly #once = new Set<string>();
   readonly #rounds = new Map<string, Round>();
   trace: (what: string) => void = () => undefined;
   /** Messages that are said again on purpose are no one's turn. */
@@ -81,11 +83,12 @@ export class Wire {
     }
     if (this.replaying) return;
     this.taken.add(sent.message);
+    this.#once.add(nameOf(sent));
     const round = this.#rounds.get(sent.message.subject)!;
     if (round.name !== sent.round) return;
     for (const earlier of round.open.values()) {
-      // One whose acknowledgement in an earlier round got lost has had its effect.
-      if (earlier.seq < sent.seq && !this.#isDone(earlier)) {
+      // One whose acknowledgement in an earlier round got lost has had its effect; it may be worded anew by now.
+      if (earlier.seq < sent.seq && !this.#isDone(earlier) && !this.#once.has(nameOf(earlier))) {
         throw new Violation(
           'S8',
           `message ${sent.seq} (${sent.type}) is acknowledged, and ${earlier.seq} is not done`,
@@ -135,6 +138,10 @@ export class Wire {
         return true;
     }
   }
+}
+
+function nameOf({ round, seq }: Sent): string {
+  return `${splitLast(round, '.')[0]} ${seq}`;
 }
 
 function splitLast(text: string, separator: string): [string, string] {
