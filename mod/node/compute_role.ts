@@ -99,16 +99,16 @@ function notIn(disabled: readonly string[]): (type: string) => boolean {
 
 /** The engines that the configuration leaves on; the caller closes them. */
 export function makeEngines(config: Config, world: World): Engine[] {
-  const { MemoryLimit, Pool } = config.Engines.Types.WASM;
+  const { Noop, WASM: { MemoryLimit, Pool } } = config.Engines.Types;
   const enabled = notIn(config.Engines.Disabled);
-  const all: [string, () => Engine][] = [
-    [
-      'wasm',
-      () => wasmEngine({ world, maxIdle: Pool.Size, oneShot: Pool.OneShot, memoryDefault: MemoryLimit }),
-    ],
-    ['noop', () => noopEngine({ world })],
-  ];
-  return all.filter(([type]) => enabled(type)).map(([, make]) => make());
+  const engines: Engine[] = [];
+  if (enabled('wasm')) {
+    engines.push(
+      wasmEngine({ world, maxIdle: Pool.Size, oneShot: Pool.OneShot, memoryDefault: MemoryLimit }),
+    );
+  }
+  if (Noop.Enabled && enabled('noop')) engines.push(noopEngine({ world }));
+  return engines;
 }
 
 function sourcesOf({ config, world, compatibility: { inputsReadOnly } }: NodeParts): Source[] {

@@ -44,6 +44,9 @@ export const Engines = {
         Refresh: duration(HOUR, 'How often old manifests are removed.', later),
       },
     },
+    Noop: {
+      Enabled: flag(false, 'Offer the engine that runs nothing, for tests of a network. (Not in 1.9)'),
+    },
     WASM: {
       MemoryLimit: size(512 * 1024 ** 2, 'Memory of a module whose job asks for none. (Not in 1.9)', {
         min: 65536,
