@@ -32,6 +32,9 @@ export class Hosts {
   /** Called before a program is let go; throws when it must not be (S13). */
   beforeStart: (program: Program) => void = () => undefined;
 
+  /** Called when a program has ended by itself, before its node knows. */
+  onExit: (jobId: string) => void = () => undefined;
+
   crash(nodeId: string): void {
     for (const program of this.programs) if (program.nodeId === nodeId) program.alive = false;
   }
@@ -56,7 +59,7 @@ export class Hosts {
         const program: Program = { nodeId, executionId, runNo, starts: 0, alive: false, exitCode: null };
         this.programs.push(program);
         await moment(world);
-        return simRun(program, request, world, this.beforeStart);
+        return simRun(program, request, world, this);
       },
     };
   }
@@ -89,7 +92,7 @@ function simRun(
   program: Program,
   request: RunRequest,
   world: SimWorld,
-  beforeStart: (program: Program) => void,
+  hosts: Hosts,
 ): Run {
   const params = (request.task.Engine?.Params ?? {}) as Params;
   const { promise: end, resolve: settle } = Promise.withResolvers<RunEnd>();
@@ -101,7 +104,7 @@ function simRun(
     identity: { engine: 'noop', id: `${program.executionId}.${program.runNo}` },
     start: async () => {
       await moment(world);
-      beforeStart(program);
+      hosts.beforeStart(program);
       program.starts++;
       program.alive = true;
       world.after(params.Ms ?? 10, () => {
@@ -111,6 +114,7 @@ function simRun(
           return finish({ kind: 'failed', ...text, class: 'infrastructure' });
         }
         program.exitCode = params.ExitCode ?? 0;
+        hosts.onExit(request.jobId);
         finish({ kind: 'exited', exitCode: program.exitCode });
       });
     },

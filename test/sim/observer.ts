@@ -25,6 +25,7 @@ interface ExecutionRow {
   readonly counted: number;
   /** Of the node's last report that was applied. */
   readonly node_rev: number;
+  readonly code: string;
 }
 
 interface NodeRow {
@@ -100,7 +101,7 @@ export class Observer {
 
   #lookAtOrchestrator(): void {
     const rows = this.orchestrator.rows<ExecutionRow>(
-      'select id, job_id, version, slot, attempt, node_id, phase, counted, node_rev from executions',
+      'select id, job_id, version, slot, attempt, node_id, phase, counted, node_rev, code from executions',
     );
     const live = new Map<string, string>();
     for (const row of rows) {
@@ -146,6 +147,10 @@ export class Observer {
     this.trace(`${row.id} ${slot} on ${row.node_id}: ${before.phase} → ${row.phase}`);
     this.#see(row.phase);
     if (before.phase === 'unknown' && LIVE.has(row.phase)) this.#see('adopted');
+    // Disks are safe here: what a node has acknowledged it still knows.
+    if (row.code === 'ExecutionForgotten') {
+      throw new Violation('S8', `${row.node_id} has forgotten ${row.id}`);
+    }
     if (!ORCHESTRATOR_LATER.get(before.phase)!.has(row.phase)) {
       throw new Violation('S5', `${row.id} went from ${before.phase} to ${row.phase} at the orchestrator`);
     }

@@ -138,6 +138,7 @@ class Simulation {
       messages: this.#wire.count,
       seen: {
         ...Object.fromEntries(this.#observer.seen),
+        ...this.#codes(),
         repeats: network.repeats,
         losses: network.losses,
         acknowledgements: this.#wire.taken.size,
@@ -301,6 +302,14 @@ class Simulation {
       }
     }
     return lines.join('\n');
+  }
+
+  /** Why executions ended otherwise than they should. */
+  #codes(): Record<string, number> {
+    const rows = this.#orchestrator.rows<{ code: string; count: number }>(
+      `select code, count(*) as count from executions where code <> '' group by code order by code`,
+    );
+    return Object.fromEntries(rows.map(({ code, count }) => [code, count]));
   }
 
   #states(): Record<string, number> {

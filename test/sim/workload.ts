@@ -20,8 +20,11 @@ const PATIENCE_MS = 3_000;
 export class Users {
   readonly jobs: Wanted[] = [];
   #open = 0;
+  readonly #exits = new Map<string, () => void>();
 
-  constructor(readonly cluster: SimCluster, readonly observer: Observer, readonly random: Random) {}
+  constructor(readonly cluster: SimCluster, readonly observer: Observer, readonly random: Random) {
+    cluster.hosts.onExit = (jobId) => this.#exits.get(jobId)?.();
+  }
 
   /** Whether all that was begun has been answered. */
   get content(): boolean {
@@ -33,7 +36,7 @@ export class Users {
     const { random } = this;
     const wanted = wantedJob(`job-${this.jobs.length + 1}`, random);
     this.jobs.push(wanted);
-    const stopAfter = wanted.stopped ? random.between(0, 30_000) : null;
+    const stopAfter = wanted.stopped ? random.between(0, random.pick([200, 30_000])) : null;
     this.#open++;
     void this.#submit(wanted, stopAfter).finally(() => this.#open--).catch((error) =>
       this.cluster.failure ??= error
@@ -52,7 +55,9 @@ export class Users {
     });
     this.observer.answered(wanted.id, wanted.name);
     if (stopAfter === null) return;
-    await this.#sleep(stopAfter);
+    // Often just when a result is on its way.
+    if (this.random.chance(0.5)) await this.#nextExit(wanted.id, stopAfter);
+    await this.#sleep(this.random.chance(0.5) ? stopAfter : 0);
     await this.#persist(`stop ${wanted.name}`, async () => {
       try {
         await this.#orchestrator().jobs.stopJob(wanted.id, { namespace: 'default', reason: 'the user' });
@@ -84,6 +89,14 @@ export class Users {
         await promise;
       }
     }
+  }
+
+  /** A program of the job ends, or the time is over. */
+  #nextExit(jobId: string, ms: number): Promise<void> {
+    return new Promise((done) => {
+      this.#exits.set(jobId, done);
+      this.cluster.clock.at(ms + 10_000, done);
+    });
   }
 
   #sleep(ms: number): Promise<void> {
