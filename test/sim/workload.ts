@@ -56,8 +56,8 @@ export class Users {
     this.observer.answered(wanted.id, wanted.name);
     if (stopAfter === null) return;
     // Often just when a result is on its way.
-    if (this.random.chance(0.5)) await this.#nextExit(wanted.id, stopAfter);
-    await this.#sleep(this.random.chance(0.5) ? stopAfter : 0);
+    if (this.random.chance(0.6)) await this.#nextExit(wanted.id);
+    else await this.#sleep(stopAfter);
     await this.#persist(`stop ${wanted.name}`, async () => {
       try {
         await this.#orchestrator().jobs.stopJob(wanted.id, { namespace: 'default', reason: 'the user' });
@@ -92,10 +92,10 @@ export class Users {
   }
 
   /** A program of the job ends, or the time is over. */
-  #nextExit(jobId: string, ms: number): Promise<void> {
+  #nextExit(jobId: string): Promise<void> {
     return new Promise((done) => {
       this.#exits.set(jobId, done);
-      this.cluster.clock.at(ms + 10_000, done);
+      this.cluster.clock.at(30_000, done);
     });
   }
 
@@ -109,7 +109,7 @@ class Unreachable extends Error {}
 function wantedJob(name: string, random: Random): Wanted {
   const exitCode = random.chance(0.2) ? 3 : 0;
   const count = 1 + random.below(4);
-  const stopped = random.chance(0.25);
+  const stopped = random.chance(0.35);
   const Params = {
     Ms: random.chance(0.5) ? random.between(1, 500) : random.between(500, 40_000),
     ExitCode: exitCode,
