@@ -11,6 +11,7 @@ export * from './ids.ts';
 export * from './job.ts';
 export * from './json.ts';
 export * from './node.ts';
+export * from './queries.ts';
 export * from './resources.ts';
 export * from './shape.ts';
 export * from './time.ts';

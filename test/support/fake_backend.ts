@@ -11,7 +11,8 @@ import {
   jobHistoryCodec,
   type NodeState,
 } from '../../mod/model/mod.ts';
-import type { Backends, JobsBackend, LogChunk, SubmitRequest } from '../../mod/api/server/mod.ts';
+import type { Backends, JobsBackend } from '../../mod/api/server/mod.ts';
+import type { LogChunk, SubmitRequest } from '../../mod/model/mod.ts';
 
 export const VERSION: BuildVersion = {
   Major: '1',

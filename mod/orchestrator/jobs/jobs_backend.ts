@@ -15,7 +15,7 @@ import type {
   Page,
   SubmitRequest,
   SubmitResult,
-} from './types.ts';
+} from '../../model/mod.ts';
 
 export class Jobs {
   constructor(readonly context: SubmitContext, readonly link: () => OrchestratorLink) {}

@@ -3,7 +3,7 @@ import { BacalhauError, isTerminalPhase, toBacalhauError } from '../../model/mod
 import type { ExecutionRow, OrchestratorStore } from '../../store/mod.ts';
 import { LogType, type OrchestratorLink } from '../../transport/mod.ts';
 import { resolveExecution, resolveJob } from './resolve.ts';
-import type { LogChunk, LogQuery } from './types.ts';
+import type { LogChunk, LogQuery } from '../../model/mod.ts';
 
 /** Ended without, or with less than, a run. */
 const WITHOUT_RUN = ['refused', 'rejected'];

@@ -18,7 +18,14 @@ import type {
 } from '../../store/mod.ts';
 import { toExecution } from './execution.ts';
 import { resolveJob } from './resolve.ts';
-import type { ExecutionQuery, HistoryPage, HistoryQuery, JobListQuery, Page, VersionQuery } from './types.ts';
+import type {
+  ExecutionQuery,
+  HistoryPage,
+  HistoryQuery,
+  JobListQuery,
+  Page,
+  VersionQuery,
+} from '../../model/mod.ts';
 
 const NANOS_PER_SECOND = 1_000_000_000n;
 

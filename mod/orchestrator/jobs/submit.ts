@@ -17,7 +17,7 @@ import type { World } from '../../../runtime/world.ts';
 import { askBytes } from '../messages/render.ts';
 import type { Desk } from '../work/desk.ts';
 import type { Work } from '../work/work.ts';
-import type { SubmitRequest, SubmitResult } from './types.ts';
+import type { SubmitRequest, SubmitResult } from '../../model/mod.ts';
 
 export interface SubmitContext {
   readonly desk: Desk;

@@ -1,17 +1,10 @@
 /** All that can be asked of nodes, as the API wants it. */
-import { BacalhauError, type Constraint, type NodeInfo, type NodeState } from '../../model/mod.ts';
+import { BacalhauError, type NodeInfo, type NodeListQuery, type NodeState } from '../../model/mod.ts';
 import { holds } from '../../schedule/mod.ts';
 import type { OrchestratorStore } from '../../store/mod.ts';
 import type { World } from '../../../runtime/world.ts';
 import { nodeState, selfState } from './node_state.ts';
 import type { Sessions } from './sessions.ts';
-
-export interface NodeListQuery {
-  readonly labels: readonly Constraint[];
-  /** Any case, `''` = all. */
-  readonly approval: string;
-  readonly status: string;
-}
 
 export class Nodes {
   readonly #since: bigint;

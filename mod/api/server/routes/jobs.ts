@@ -2,7 +2,8 @@
 import type { Hono } from 'hono';
 import { BacalhauError, specConfigCodec } from '../../../model/mod.ts';
 import type { ApiOptions } from '../app.ts';
-import type { HistoryPage, JobListQuery, JobsBackend, VersionQuery } from '../backend.ts';
+import type { HistoryPage, JobListQuery, VersionQuery } from '../../../model/mod.ts';
+import type { JobsBackend } from '../backend.ts';
 import { readBody } from '../body.ts';
 import { type ApiContext, type ApiEnv, reply, replyText } from '../context.ts';
 import { requestError } from '../errors.ts';
