@@ -1,9 +1,8 @@
 /** `deno task build`: this machine's executable; `--all`: every system; `--deno`: the `deno compile` step. */
-import { stat } from 'node:fs/promises';
 import { relative } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
-import { BUN_BUNDLE, bundle, DENO_BUNDLE, ROOT } from './bundle.ts';
+import { BUNDLE, bundle, ROOT } from './bundle.ts';
 import { type Built, compileWithBun, compileWithDeno, folderBytes, TARGETS } from './compile.ts';
 
 const { values: options } = parseArgs({
@@ -16,8 +15,7 @@ function report({ path, bytes }: Built): void {
 }
 
 await bundle();
-report({ path: DENO_BUNDLE, bytes: await folderBytes(DENO_BUNDLE) });
-report({ path: BUN_BUNDLE, bytes: (await stat(BUN_BUNDLE)).size });
+report({ path: BUNDLE, bytes: await folderBytes(BUNDLE) });
 if (options.deno) {
   report(await compileWithDeno());
 } else {

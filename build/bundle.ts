@@ -1,19 +1,17 @@
 /**
- * One source, two bundles (libraries.md 10): split chunks for Deno, which loads only what a command needs, and one file
- * for Bun, whose packer mis-compiles split ones. Version and commit are stamped in here.
+ * The bundle, in chunks, so that a command loads only what it needs: the same for `deno run`, for `deno compile` and for
+ * Bun's packer. Version and commit are stamped in here.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import process from 'node:process';
 import { build } from 'esbuild';
 
 export const ROOT = join(import.meta.dirname!, '..');
 export const DIST = join(ROOT, 'dist');
-/** Split bundle: `dist/deno/main.js` and its chunks. */
-export const DENO_BUNDLE = join(DIST, 'deno');
-/** Single-file bundle for the Bun packer. */
-export const BUN_BUNDLE = join(DIST, 'bun', 'bacalhau.js');
+/** `dist/bundle/main.js` and its chunks. */
+export const BUNDLE = join(DIST, 'bundle');
 
 // Bundled CommonJS packages call `require`; an ES module has none of its own.
 const BANNER = `import{createRequire as __createRequire}from'node:module';` +
@@ -29,7 +27,7 @@ function commit(): string {
   }
 }
 
-/** Writes both bundles anew. */
+/** Writes the bundle anew. */
 export async function bundle(): Promise<void> {
   const manifest = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as { version: string };
   const define = {
@@ -37,9 +35,8 @@ export async function bundle(): Promise<void> {
     BACALHAU_COMMIT: JSON.stringify(commit()),
     BACALHAU_BUILD_DATE: JSON.stringify(new Date().toISOString().replace(/\.\d+Z$/, 'Z')),
   };
-  await rm(DENO_BUNDLE, { recursive: true, force: true });
-  await mkdir(join(DIST, 'bun'), { recursive: true });
-  const common = {
+  await rm(BUNDLE, { recursive: true, force: true });
+  await build({
     absWorkingDir: ROOT,
     entryPoints: { main: 'main.ts' },
     bundle: true,
@@ -52,9 +49,8 @@ export async function bundle(): Promise<void> {
     banner: { js: BANNER },
     logLevel: 'warning',
     legalComments: 'none',
-  } as const;
-  await Promise.all([
-    build({ ...common, splitting: true, outdir: DENO_BUNDLE, chunkNames: 'chunks/[name]-[hash]' }),
-    build({ ...common, entryPoints: ['main.ts'], outfile: BUN_BUNDLE }),
-  ]);
+    splitting: true,
+    outdir: BUNDLE,
+    chunkNames: 'chunks/[name]-[hash]',
+  });
 }

@@ -12,7 +12,7 @@ export const ROOT = resolve(import.meta.dirname!, '..', '..');
 /** How to start the program: the packed executable, or the split bundle under `deno run`. */
 export const PROGRAMS = {
   bun: [join(ROOT, 'dist', process.platform === 'win32' ? 'bacalhau.exe' : 'bacalhau')],
-  deno: [process.execPath, 'run', '--allow-all', '--quiet', join(ROOT, 'dist', 'deno', 'main.js')],
+  deno: [process.execPath, 'run', '--allow-all', '--quiet', join(ROOT, 'dist', 'bundle', 'main.js')],
 } as const;
 export type Runtime = keyof typeof PROGRAMS;
 
