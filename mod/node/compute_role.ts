@@ -111,11 +111,11 @@ export function makeEngines(config: Config, world: World): Engine[] {
   return engines;
 }
 
-function sourcesOf({ config, world, compatibility: { inputsReadOnly } }: NodeParts): Source[] {
+function sourcesOf({ config, world }: NodeParts): Source[] {
   const { ReadTimeout, MaxRetryCount, Disabled } = config.InputSources;
   const all = [
-    inlineSource({ inputsReadOnly }),
-    urlSource({ readTimeoutMs: ReadTimeout, maxRetryCount: MaxRetryCount, inputsReadOnly, world }),
+    inlineSource(),
+    urlSource({ readTimeoutMs: ReadTimeout, maxRetryCount: MaxRetryCount, world }),
     localSource({ allowList: config.Compute.AllowListedLocalPaths }),
   ];
   return all.filter(({ type }) => notIn(Disabled)(type));

@@ -14,8 +14,6 @@ import type { Source } from './source.ts';
 export interface InlineOptions {
   /** What an archive may unpack to. Default 100 MiB. */
   readonly maxBytes?: number;
-  /** Fetched inputs are read-only unless the spec says `Writable`. Default true (differences.md A5). */
-  readonly inputsReadOnly?: boolean;
 }
 
 const MAX_FILE_BYTES = 10 * 1024 * 1024;
@@ -26,7 +24,6 @@ export function inlineSource(options: InlineOptions = {}): Source {
     maxBytes: options.maxBytes ?? DEFAULT_MAX_BYTES,
     maxFileBytes: MAX_FILE_BYTES,
   };
-  const inputsReadOnly = options.inputsReadOnly ?? true;
   return {
     type: 'inline',
     available: () => Promise.resolve(null),
@@ -38,7 +35,7 @@ export function inlineSource(options: InlineOptions = {}): Source {
     },
     async prepare({ spec, directory, signal }) {
       const { mediaType, data } = read(spec);
-      const readOnly = inputsReadOnly && !isWritable(spec);
+      const readOnly = !isWritable(spec);
       if (mediaType === ARCHIVE) {
         await wrapped(unpackArchive(Readable.from([data]), directory, limits, signal));
         return { hostPath: directory, readOnly };

@@ -19,8 +19,6 @@ export interface UrlOptions {
   readonly maxRetryCount?: number;
   /** A longer body is refused. Default: no limit. */
   readonly maxBytes?: number;
-  /** Fetched inputs are read-only unless the spec says `Writable`. Default true (differences.md A5). */
-  readonly inputsReadOnly?: boolean;
   readonly world?: World;
 }
 
@@ -29,7 +27,6 @@ const LONGEST_WAIT_MS = 1000;
 
 export function urlSource(options: UrlOptions = {}): Source {
   const { readTimeoutMs = 300_000, maxRetryCount = 3, maxBytes = Infinity, world = realWorld } = options;
-  const inputsReadOnly = options.inputsReadOnly ?? true;
 
   /** Asks until there is an answer that counts; `use` reads it within the time of the try. */
   async function ask<T>(
@@ -101,7 +98,7 @@ export function urlSource(options: UrlOptions = {}): Source {
           either,
         );
       });
-      return { hostPath: directory, readOnly: inputsReadOnly && !isWritable(spec) };
+      return { hostPath: directory, readOnly: !isWritable(spec) };
     },
   };
 }

@@ -19,10 +19,12 @@ function shellCount(files: readonly string[]): string {
   return stdout.replace(/^ *\d+ \n/m, '');
 }
 
-test('the committed module is what its source compiles to', () => {
-  const version = spawnSync('clang', ['--version'], { encoding: 'utf8' });
-  // Another compiler makes other bytes of the same source.
-  if (version.status !== 0 || !version.stdout.includes('version 14.')) return;
+// Another compiler makes other bytes of the same source.
+const compiler = spawnSync('clang', ['--version'], { encoding: 'utf8' });
+const skipped = process.env.CI !== 'true' && !compiler.stdout?.includes('version 14.');
+if (skipped) console.log('SKIPPED: the rebuild of the word-count module needs clang 14');
+
+test.skipIf(skipped)('the committed module is what its source compiles to', () => {
   const rebuilt = spawnSync('sh', [`${EXAMPLE}/build.sh`, '/dev/stdout'], { maxBuffer: 2 ** 20 });
   expect(rebuilt.stderr.toString()).toBe('');
   expect(Buffer.compare(rebuilt.stdout, readFileSync(MODULE))).toBe(0);
