@@ -26,6 +26,24 @@ const COLUMNS = [
 ] as const;
 const ENDED = ['refused', 'rejected', 'completed', 'failed', 'cancelled'];
 
+type Execution = ComputeSchema['executions'];
+
+function updating(columns: readonly (keyof Execution)[]) {
+  return prepare((db, row: Partial<Execution>, id: string) =>
+    db.updateTable('executions').set(fields(row, columns)).where('id', '=', id).compile()
+  );
+}
+const updates = new Map<string, ReturnType<typeof updating>>();
+
+/** Sets the columns that `row` has; compiled once for each set of columns, of which there are about ten. */
+export function updateOf(row: Partial<Execution>): ReturnType<typeof updating> {
+  const columns = Object.keys(row) as (keyof Execution)[];
+  const key = columns.join();
+  let statement = updates.get(key);
+  if (!statement) updates.set(key, statement = updating(columns));
+  return statement;
+}
+
 export const sql = {
   meta: prepare((db, key: string) => db.selectFrom('meta').select('value').where('key', '=', key).compile()),
   setMeta: prepare((db, key: string, value: string) =>

@@ -20,7 +20,7 @@ import type {
   Unconfirmed,
 } from './compute_rows.ts';
 import type { ComputeSchema } from './compute_schema.ts';
-import { sql } from './compute_sql.ts';
+import { sql, updateOf } from './compute_sql.ts';
 import type { Database, Transaction, Watch, WriteOptions } from './database.ts';
 
 type Row = ComputeSchema['executions'];
@@ -127,12 +127,13 @@ export class ComputeStore {
     const { report } = change;
     const set = changed(change);
     return this.db.write(async (tx) => {
-      const row = await sql.phase.first(tx.db, id);
-      if (!row || !from.includes(row.phase as ComputePhase)) return null;
-      const rev = BigInt(row.rev) + 1n;
+      const seen = await sql.phase.first(tx.db, id);
+      if (!seen || !from.includes(seen.phase as ComputePhase)) return null;
+      const rev = BigInt(seen.rev) + 1n;
       const body = report ? render(report.message, rev) : '';
       const kept = report && report.kind !== 'notice' ? { report: body } : {};
-      await tx.db.updateTable('executions').set({ ...set, ...kept, rev }).where('id', '=', id).execute();
+      const row = { ...set, ...kept, rev };
+      await updateOf(row).run(tx.db, row, id);
       if (report) await post(tx, id, report.kind, body);
       return { rev };
     });
