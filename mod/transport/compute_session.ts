@@ -98,7 +98,7 @@ export class ComputeSession {
     this.#bus.subscribe(helloSubject(nodeId), wake);
     this.#bus.subscribe(HELLO_ALL, () => void world.after(world.random() * GREETING_SPREAD_MS, wake));
     try {
-      await this.#bus.flush();
+      await this.#flushed();
       while (!this.#signal.aborted) await this.#joinAndLive(receiver);
     } finally {
       this.#signal.removeEventListener('abort', wake);
@@ -121,6 +121,18 @@ export class ComputeSession {
       ...(reason === '' ? {} : { Reason: reason }),
       LastOrchestratorSeqNum: this.#options.lastOrchestratorSeq(),
     });
+  }
+
+  /** Our subscriptions are in force; a server that does not answer must not keep us from closing. */
+  async #flushed(): Promise<void> {
+    const gone = Promise.withResolvers<never>();
+    const onAbort = (): void => gone.reject(this.#signal.reason);
+    this.#signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      await Promise.race([this.#bus.flush(), gone.promise]);
+    } finally {
+      this.#signal.removeEventListener('abort', onAbort);
+    }
   }
 
   /** Resolves when a new handshake is due. */

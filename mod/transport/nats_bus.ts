@@ -27,9 +27,14 @@ export interface NatsOptions {
   readonly connectTimeoutMs?: number;
 }
 
+const CONNECT_MS = 2_000;
 const PING_INTERVAL_MS = 10_000;
 /** So a dead peer is noticed after about 30 s of silence. */
 const MAX_PINGS_OUT = 2;
+/** For the last bytes of a connection that we end. */
+const CLOSE_MS = 1_000;
+/** Behind the client's own time-out: a dial that ignores it is given up. */
+const DIAL_GRACE_MS = 1_000;
 
 /**
  * The client takes all listeners off a socket before it destroys it. A reset that arrives in that moment (a server that
@@ -76,9 +81,11 @@ export function natsConnect(options: NatsOptions): Connect {
     for (const server of options.servers) {
       signal?.throwIfAborted();
       try {
-        const connection = await dialServer(server, name, options);
-        if (!signal?.aborted) return new NatsBus(connection);
-        await connection.close();
+        const dialling = dialServer(server, name, options);
+        const connection = await within((options.connectTimeoutMs ?? CONNECT_MS) + DIAL_GRACE_MS, dialling);
+        if (connection && !signal?.aborted) return new NatsBus(connection);
+        void dialling.then((late) => late.close()).catch(() => undefined);
+        if (!connection) throw new Error('no answer in time');
       } catch (error) {
         failure = connectError(server, error);
       }
@@ -86,6 +93,15 @@ export function natsConnect(options: NatsOptions): Connect {
     signal?.throwIfAborted();
     throw failure;
   };
+}
+
+/** Resolves with `work`, or without it after `ms`; `work` goes on by itself. */
+async function within<T>(ms: number, work: Promise<T>): Promise<T | undefined> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<undefined>((resolve) => timer = setTimeout(() => resolve(undefined), ms));
+  // What comes too late has nobody to hear of it.
+  work.catch(() => undefined);
+  return await Promise.race([work, late]).finally(() => clearTimeout(timer));
 }
 
 async function dialServer(server: string, name: string, options: NatsOptions): Promise<NatsConnection> {
@@ -100,7 +116,7 @@ async function dialServer(server: string, name: string, options: NatsOptions): P
     name,
     reconnect: false,
     ignoreClusterUpdates: true,
-    timeout: options.connectTimeoutMs ?? 2000,
+    timeout: options.connectTimeoutMs ?? CONNECT_MS,
     pingInterval: PING_INTERVAL_MS,
     maxPingOut: MAX_PINGS_OUT,
     ...(secret === '' ? {} : { token: secret }),
@@ -258,9 +274,15 @@ class NatsBus implements Bus {
     }
   }
 
+  /** The client forgets the PINGs of a connection that ends: their promises settle never. */
   async flush(): Promise<void> {
+    const lost = this.closed.then(() => {
+      throw new BacalhauError('ConnectionClosed', 'Cannot flush: the connection is closed', {
+        retryable: true,
+      });
+    });
     try {
-      await this.#connection.flush();
+      await Promise.race([this.#connection.flush(), lost]);
     } catch (error) {
       throw busError('PING', error);
     }
@@ -270,8 +292,9 @@ class NatsBus implements Bus {
     return createInbox();
   }
 
+  /** The client waits for the socket to take its last bytes, which one whose peer is gone may never do. */
   async close(): Promise<void> {
-    if (!this.#connection.isClosed()) await this.#connection.close();
+    if (!this.#connection.isClosed()) await within(CLOSE_MS, this.#connection.close());
   }
 }
 

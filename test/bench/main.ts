@@ -135,8 +135,8 @@ async function main(): Promise<void> {
   row('memory, orchestrator, after the burst', memoryOf(orchestrator.pid) / MB, 104, 'MB', false, 1);
   row('memory, compute and its children, after', memoryOf(compute.pid) / MB, 583, 'MB', false, 1);
   await reads(orchestrator.apiPort, ids);
-  await compute.kill('SIGTERM');
-  await orchestrator.kill('SIGTERM');
+  await compute.end();
+  await orchestrator.end();
   if (isAlive(compute.pid) || isAlive(orchestrator.pid)) throw new Error('a server outlived SIGTERM');
   await devstack();
   process.stdout.write(`\n${render(rows)}\n`);

@@ -44,8 +44,8 @@ describe.each([{ version: '' }, { version: '1.9' }])('Compatibility="$version"',
 
   afterAll(async () => {
     api[Symbol.dispose]();
-    await compute.kill('SIGTERM');
-    await orchestrator.kill('SIGTERM');
+    await compute.end();
+    await orchestrator.end();
     await folder[Symbol.asyncDispose]();
   });
 

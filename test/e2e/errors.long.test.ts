@@ -41,8 +41,8 @@ describe.each<Runtime>(['bun', 'deno'])('wrong input, %s', (runtime) => {
   });
 
   afterAll(async () => {
-    await compute.kill('SIGTERM');
-    await orchestrator.kill('SIGTERM');
+    await compute.end();
+    await orchestrator.end();
     await folder[Symbol.asyncDispose]();
   });
 

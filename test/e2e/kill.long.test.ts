@@ -90,9 +90,13 @@ it('50 jobs survive kill -9 of the orchestrator and of both compute nodes', asyn
       }]);
     }
     api[Symbol.dispose]();
+  } catch (cause) {
+    const said = Object.entries({ one, two, orchestrator })
+      .map(([name, { lines }]) => `--- ${name}\n${lines.slice(-30).join('\n')}`);
+    throw new Error(`${(cause as Error).message}\n${said.join('\n')}`, { cause });
   } finally {
     observe();
-    for (const server of [one, two, orchestrator]) await server.kill('SIGTERM');
+    for (const server of [one, two, orchestrator]) await server.end();
   }
   await until('no process is left', () => ![...started, ...seen].some(isAlive), 5_000);
 });

@@ -22,6 +22,9 @@ export interface Ended {
   readonly stderr: string;
 }
 
+/** An orderly end takes no longer. */
+const END_MS = 15_000;
+
 /** The environment of a fresh user: nothing of ours or of the machine's owner in it. */
 export function cleanEnv(extra: Record<string, string> = {}): Record<string, string> {
   return { PATH: process.env.PATH ?? '', HOME: extra.BACALHAU_DIR ?? tmpdir(), ...extra };
@@ -61,6 +64,8 @@ export interface Server extends AsyncDisposable {
   line(pattern: RegExp): Promise<RegExpExecArray>;
   /** Resolves with the exit code when the process has ended; null when a signal ended it. */
   kill(signal: NodeJS.Signals): Promise<number | null>;
+  /** SIGTERM, and the exit code. @throws Error when that does not end it, which SIGKILL then does */
+  end(): Promise<number | null>;
 }
 
 export function start(
@@ -100,6 +105,21 @@ export function start(
     pid: child.pid!,
     lines,
     kill,
+    async end() {
+      const late = Promise.withResolvers<never>();
+      const timer = setTimeout(
+        () => late.reject(new Error(`SIGTERM did not end process ${child.pid}`)),
+        END_MS,
+      );
+      try {
+        return await Promise.race([kill('SIGTERM'), late.promise]);
+      } catch (error) {
+        await kill('SIGKILL');
+        throw error;
+      } finally {
+        clearTimeout(timer);
+      }
+    },
     line: (pattern) =>
       new Promise((found, failed) => {
         const check = () => {
