@@ -33,6 +33,8 @@ const MAX_SILENT_HEARTBEATS = 2;
 const SILENT_RETRY_MS = 1000;
 /** Two handshakes on one connection are at least so far apart. */
 const MIN_HANDSHAKE_INTERVAL_MS = 200;
+/** For what is under way when a connection ends. */
+const STOP_MS = 10_000;
 /** A greeting to all nodes is answered within this time, each node at its own moment. */
 const GREETING_SPREAD_MS = 1000;
 
@@ -103,7 +105,7 @@ export class ComputeSession {
     } finally {
       this.#signal.removeEventListener('abort', wake);
       producer.stop();
-      await Promise.all([receiver.stop(), this.#sender?.stop()]);
+      await this.#within(STOP_MS, Promise.all([receiver.stop(), this.#sender?.stop()]));
     }
   }
 
@@ -121,6 +123,13 @@ export class ComputeSession {
       ...(reason === '' ? {} : { Reason: reason }),
       LastOrchestratorSeqNum: this.#options.lastOrchestratorSeq(),
     });
+  }
+
+  /** Resolves with `work`, or without it after `ms`: one message that never ends must not keep the node from coming back. */
+  async #within(ms: number, work: Promise<unknown>): Promise<void> {
+    const late = Promise.withResolvers<void>();
+    using _timer = this.#options.world.after(ms, late.resolve);
+    await Promise.race([work, late.promise]);
   }
 
   /** Our subscriptions are in force; a server that does not answer must not keep us from closing. */
