@@ -3,7 +3,7 @@
  * (invariants.md section 4, C5-C8): `create` makes the object (container, waiting child process), its identity is
  * stored, then `start` lets the program go. After a restart `find` looks the object up by its identity.
  */
-import type { Refusal, Resources, RunOutput, Task } from '../model/mod.ts';
+import type { PortMapping, Refusal, Resources, RunOutput, StringMap, Task } from '../model/mod.ts';
 
 export interface MountedInput {
   /** Absolute path on this host, a file or a directory. */
@@ -31,6 +31,12 @@ export interface RunRequest {
   readonly resources: Resources;
   readonly inputs: readonly MountedInput[];
   readonly outputs: readonly MountedOutput[];
+  /** What the run publishes on the host: `Static` is the host port, `Target` the program's (bridge only). */
+  readonly ports?: readonly PortMapping[];
+  /** What {@link Engine.pin} found at bid time. */
+  readonly pinned?: StringMap;
+  /** Tells people who follow the job what goes on before the program starts (a pull); may be called often. */
+  readonly progress?: (message: string, details?: StringMap) => void;
   /** Private directory of this run, exists. */
   readonly directory: string;
   /** File for `runtime/log_file.ts` records; the engine appends stdout and stderr as they are written. */
@@ -73,6 +79,17 @@ export interface Run {
   stop(graceMs: number): Promise<void>;
   /** Removes all that this run left on the host (container, child process). Idempotent. */
   remove(): Promise<void>;
+  /** Bytes that the program wrote outside its mounts (a container's writable layer). Absent = it cannot. */
+  usage?(): Promise<number>;
+}
+
+/** Something that the engine holds for this installation, as it can be told from the engine alone. */
+export interface EngineObject {
+  /** `container`, `network`, … */
+  readonly kind: string;
+  readonly id: string;
+  readonly executionId: string;
+  readonly runNo: number;
 }
 
 export interface Engine {
@@ -86,10 +103,16 @@ export interface Engine {
   /** Null when it can run work here. */
   available(): Promise<Refusal | null>;
   /** At bid time: whether this task could run here, before any side effect. */
-  check(task: Task): Promise<Refusal | null>;
+  check(task: Task, signal?: AbortSignal): Promise<Refusal | null>;
+  /** After a check that refused nothing: facts that the run is to keep to (an image's digest), stored with the bid. */
+  pin?(task: Task, signal: AbortSignal): Promise<StringMap>;
   create(request: RunRequest, signal: AbortSignal): Promise<Run>;
   /** The run with this identity if it still exists (running or ended but not removed), else null. */
   find(identity: EngineIdentity, request: RunRequest): Promise<Run | null>;
+  /** All objects of this installation, whatever their state. Absent = nothing outlives its run. */
+  objects?(): Promise<readonly EngineObject[]>;
+  /** Removes one of them by force, with all that hangs on it. Fine when it is gone. */
+  discard?(object: EngineObject): Promise<void>;
   /** Releases pools and connections; runs that can survive go on. Idempotent. */
   close(): Promise<void>;
 }
