@@ -1,0 +1,360 @@
+/**
+ * What the Engine API takes and gives, in its own field names (API 1.41 to 1.51); only what this program uses.
+ * https://docs.docker.com/reference/api/engine/version/v1.41/
+ */
+
+export interface DockerVersion {
+  readonly Version: string;
+  readonly ApiVersion: string;
+  readonly MinAPIVersion: string;
+  readonly Os: string;
+  readonly Arch: string;
+  readonly KernelVersion?: string;
+  readonly Platform?: { readonly Name: string };
+  /** The one named `Engine` (podman: `Podman Engine`) tells the platform of containers. */
+  readonly Components?: readonly {
+    readonly Name: string;
+    readonly Version: string;
+    readonly Details?: Readonly<Record<string, string>>;
+  }[];
+}
+
+export interface DockerInfo {
+  readonly ID: string;
+  readonly Name: string;
+  readonly ServerVersion: string;
+  readonly OperatingSystem: string;
+  readonly OSType: string;
+  /** As `uname -m` says it: `x86_64`, `aarch64`. */
+  readonly Architecture: string;
+  readonly NCPU: number;
+  readonly MemTotal: number;
+  readonly Driver: string;
+  readonly DriverStatus?: readonly (readonly [string, string])[] | null;
+  readonly DockerRootDir: string;
+  readonly LoggingDriver: string;
+  readonly CgroupDriver: string;
+  readonly CgroupVersion?: string;
+  /** `name=seccomp,profile=default`, `name=rootless`, `name=userns` … */
+  readonly SecurityOptions?: readonly string[] | null;
+  readonly Runtimes?: Readonly<Record<string, { readonly path?: string }>>;
+  readonly DefaultRuntime?: string;
+  readonly MemoryLimit: boolean;
+  readonly SwapLimit: boolean;
+  readonly PidsLimit?: boolean;
+  readonly Warnings?: readonly string[] | null;
+}
+
+/** A container's port (`80/tcp`) on the host. */
+export interface PortBinding {
+  readonly HostIp?: string;
+  /** Empty: the engine picks one. */
+  readonly HostPort: string;
+}
+export type PortMap = Readonly<Record<string, readonly PortBinding[] | null>>;
+
+export interface Mount {
+  readonly Type: 'bind' | 'volume' | 'tmpfs';
+  readonly Source?: string;
+  readonly Target: string;
+  readonly ReadOnly?: boolean;
+  readonly BindOptions?: { readonly Propagation?: string };
+  readonly TmpfsOptions?: { readonly SizeBytes?: number; readonly Mode?: number };
+}
+
+export interface DeviceRequest {
+  readonly Driver?: string;
+  readonly Count?: number;
+  readonly DeviceIDs?: readonly string[];
+  readonly Capabilities?: readonly (readonly string[])[];
+  readonly Options?: Readonly<Record<string, string>>;
+}
+
+export interface DeviceMapping {
+  readonly PathOnHost: string;
+  readonly PathInContainer: string;
+  readonly CgroupPermissions: string;
+}
+
+export interface HostConfig {
+  /** Bytes; 0 = no limit. */
+  readonly Memory?: number;
+  /** Bytes of memory and swap together; equal to `Memory` = no swap. */
+  readonly MemorySwap?: number;
+  /** Thousand-millionths of a processor. */
+  readonly NanoCpus?: number;
+  readonly CpusetCpus?: string;
+  readonly PidsLimit?: number;
+  readonly ShmSize?: number;
+  readonly Ulimits?: readonly { readonly Name: string; readonly Soft: number; readonly Hard: number }[];
+  readonly OomKillDisable?: boolean;
+  readonly Mounts?: readonly Mount[];
+  readonly Tmpfs?: Readonly<Record<string, string>>;
+  readonly NetworkMode?: string;
+  readonly PortBindings?: PortMap;
+  readonly ExtraHosts?: readonly string[];
+  readonly Dns?: readonly string[];
+  readonly Devices?: readonly DeviceMapping[];
+  readonly DeviceRequests?: readonly DeviceRequest[];
+  readonly GroupAdd?: readonly string[];
+  readonly CapAdd?: readonly string[];
+  readonly CapDrop?: readonly string[];
+  readonly SecurityOpt?: readonly string[];
+  readonly ReadonlyRootfs?: boolean;
+  readonly Privileged?: boolean;
+  readonly Init?: boolean;
+  readonly AutoRemove?: boolean;
+  readonly RestartPolicy?: { readonly Name: string; readonly MaximumRetryCount?: number };
+  readonly LogConfig?: { readonly Type: string; readonly Config?: Readonly<Record<string, string>> };
+  readonly StorageOpt?: Readonly<Record<string, string>>;
+  readonly Sysctls?: Readonly<Record<string, string>>;
+  readonly Runtime?: string;
+  readonly PidMode?: string;
+  readonly IpcMode?: string;
+  readonly UsernsMode?: string;
+}
+
+export interface EndpointSettings {
+  readonly Aliases?: readonly string[] | null;
+  readonly MacAddress?: string;
+  readonly NetworkID?: string;
+  readonly EndpointID?: string;
+  readonly Gateway?: string;
+  readonly IPAddress?: string;
+  readonly IPPrefixLen?: number;
+  readonly GlobalIPv6Address?: string;
+}
+
+/** What image and container share. */
+export interface ContainerConfig {
+  readonly Image?: string;
+  readonly Entrypoint?: readonly string[] | null;
+  readonly Cmd?: readonly string[] | null;
+  readonly Env?: readonly string[] | null;
+  readonly WorkingDir?: string;
+  readonly User?: string;
+  readonly Hostname?: string;
+  readonly Labels?: Readonly<Record<string, string>> | null;
+  readonly ExposedPorts?: Readonly<Record<string, Record<string, never>>> | null;
+  readonly Volumes?: Readonly<Record<string, Record<string, never>>> | null;
+  readonly Tty?: boolean;
+  readonly OpenStdin?: boolean;
+  readonly StdinOnce?: boolean;
+  readonly AttachStdin?: boolean;
+  readonly AttachStdout?: boolean;
+  readonly AttachStderr?: boolean;
+  readonly NetworkDisabled?: boolean;
+  /** Up to API 1.43; later ones want it in `NetworkingConfig`. The client moves it. */
+  readonly MacAddress?: string;
+  readonly StopSignal?: string;
+  /** Seconds. */
+  readonly StopTimeout?: number;
+  readonly Healthcheck?: { readonly Test: readonly string[] };
+}
+
+export interface ContainerCreate extends ContainerConfig {
+  readonly Image: string;
+  readonly HostConfig?: HostConfig;
+  readonly NetworkingConfig?: { readonly EndpointsConfig: Readonly<Record<string, EndpointSettings>> };
+}
+
+export interface ContainerState {
+  readonly Status: 'created' | 'running' | 'paused' | 'restarting' | 'removing' | 'exited' | 'dead' | string;
+  readonly Running: boolean;
+  readonly Paused: boolean;
+  readonly OOMKilled: boolean;
+  readonly Dead: boolean;
+  readonly Pid: number;
+  readonly ExitCode: number;
+  /** What the engine says when it could not start it. */
+  readonly Error: string;
+  /** RFC 3339 with nanoseconds; `0001-01-01T00:00:00Z` = never. */
+  readonly StartedAt: string;
+  readonly FinishedAt: string;
+}
+
+export interface ContainerInspect {
+  readonly Id: string;
+  /** With a leading slash. */
+  readonly Name: string;
+  readonly Created: string;
+  readonly Image: string;
+  readonly RestartCount: number;
+  readonly Driver: string;
+  readonly Platform?: string;
+  readonly State: ContainerState;
+  readonly Config: ContainerConfig;
+  readonly HostConfig: HostConfig;
+  readonly Mounts: readonly {
+    readonly Type: string;
+    readonly Name?: string;
+    readonly Source: string;
+    readonly Destination: string;
+    readonly RW: boolean;
+  }[];
+  readonly NetworkSettings: {
+    readonly SandboxKey?: string;
+    readonly IPAddress?: string;
+    readonly MacAddress?: string;
+    readonly Ports?: PortMap | null;
+    readonly Networks?: Readonly<Record<string, EndpointSettings>> | null;
+  };
+  /** Bytes of the writable layer; only when asked with `size`. */
+  readonly SizeRw?: number;
+  readonly SizeRootFs?: number;
+}
+
+export interface ContainerSummary {
+  readonly Id: string;
+  readonly Names: readonly string[];
+  readonly Image: string;
+  readonly ImageID: string;
+  readonly Command: string;
+  /** Seconds since 1970. */
+  readonly Created: number;
+  readonly State: string;
+  readonly Status: string;
+  readonly Labels: Readonly<Record<string, string>>;
+  readonly SizeRw?: number;
+  readonly SizeRootFs?: number;
+}
+
+export interface ContainerUpdate {
+  readonly Memory?: number;
+  readonly MemorySwap?: number;
+  readonly NanoCpus?: number;
+  readonly PidsLimit?: number;
+  readonly RestartPolicy?: { readonly Name: string; readonly MaximumRetryCount?: number };
+}
+
+export interface Platform {
+  readonly os: string;
+  readonly architecture: string;
+  readonly variant?: string;
+  readonly 'os.version'?: string;
+}
+
+export interface ImageInspect {
+  readonly Id: string;
+  readonly RepoTags: readonly string[] | null;
+  /** `name@sha256:…` of each registry it came from or went to; empty for images built here. */
+  readonly RepoDigests: readonly string[] | null;
+  readonly Created?: string;
+  readonly Os: string;
+  readonly Architecture: string;
+  readonly Variant?: string;
+  readonly Size: number;
+  readonly Config: ContainerConfig | null;
+  readonly Metadata?: { readonly LastTagTime?: string };
+}
+
+export interface ImageSummary {
+  readonly Id: string;
+  readonly RepoTags: readonly string[] | null;
+  readonly RepoDigests: readonly string[] | null;
+  /** Seconds since 1970. */
+  readonly Created: number;
+  readonly Size: number;
+  /** Number of containers that use it; -1 = not counted. */
+  readonly Containers: number;
+  readonly Labels: Readonly<Record<string, string>> | null;
+}
+
+export interface ImageDelete {
+  readonly Untagged?: string;
+  readonly Deleted?: string;
+}
+
+/** What a registry has under a name. */
+export interface DistributionInspect {
+  readonly Descriptor: { readonly mediaType: string; readonly digest: string; readonly size: number };
+  readonly Platforms: readonly Platform[] | null;
+}
+
+export interface NetworkCreate {
+  readonly Name: string;
+  readonly Driver?: string;
+  readonly Internal?: boolean;
+  readonly Attachable?: boolean;
+  readonly EnableIPv6?: boolean;
+  readonly Labels?: Readonly<Record<string, string>>;
+  readonly Options?: Readonly<Record<string, string>>;
+  readonly IPAM?: {
+    readonly Driver?: string;
+    readonly Config?: readonly { readonly Subnet?: string; readonly Gateway?: string }[];
+  };
+}
+
+export interface NetworkInspect {
+  readonly Id: string;
+  readonly Name: string;
+  readonly Created: string;
+  readonly Driver: string;
+  readonly Scope: string;
+  readonly Internal: boolean;
+  readonly Labels: Readonly<Record<string, string>> | null;
+  readonly Options?: Readonly<Record<string, string>> | null;
+  readonly IPAM: {
+    readonly Config?: readonly { readonly Subnet?: string; readonly Gateway?: string }[] | null;
+  };
+  readonly Containers?: Readonly<Record<string, { readonly Name: string; readonly IPv4Address: string }>> | null;
+}
+
+export interface Volume {
+  readonly Name: string;
+  readonly Driver: string;
+  readonly Mountpoint: string;
+  readonly CreatedAt?: string;
+  readonly Labels: Readonly<Record<string, string>> | null;
+}
+
+export interface DockerEvent {
+  /** `container`, `image`, `network`, `volume`, `daemon` … */
+  readonly Type: string;
+  /** `create`, `start`, `oom`, `die`, `destroy`, `pull` … */
+  readonly Action: string;
+  readonly Actor: { readonly ID: string; readonly Attributes: Readonly<Record<string, string>> };
+  /** Seconds since 1970. */
+  readonly time: number;
+  readonly timeNano: number;
+}
+
+/** What `wait` resolves with. */
+export interface WaitResult {
+  readonly StatusCode: number;
+  readonly Error?: { readonly Message: string } | null;
+}
+
+/** What is at a path inside a container. */
+export interface PathStat {
+  readonly name: string;
+  readonly size: number;
+  /** Go's os.FileMode: the low nine bits are the permissions, bit 31 says directory. */
+  readonly mode: number;
+  readonly mtime: string;
+  readonly linkTarget: string;
+}
+
+/** What the engine sends to a registry (header X-Registry-Auth). */
+export interface AuthConfig {
+  readonly username?: string;
+  readonly password?: string;
+  readonly identitytoken?: string;
+  readonly registrytoken?: string;
+  readonly serveraddress?: string;
+}
+
+export interface PullProgress {
+  /** `Pulling fs layer`, `Downloading`, `Extracting`, `Pull complete`, `Digest: sha256:…` … */
+  readonly status: string;
+  /** Layer, or tag for lines about the whole. */
+  readonly id?: string;
+  /** Bytes of this layer. */
+  readonly current?: number;
+  readonly total?: number;
+}
+
+export interface PullResult {
+  /** Digest of the manifest (or index) that the registry gave under the name; podman does not say it. */
+  readonly digest?: string;
+}
