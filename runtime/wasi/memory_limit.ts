@@ -3,15 +3,12 @@
  * outside. With a maximum in the memory section (or on an imported memory), growth beyond it fails inside the guest, as
  * a program expects of `memory.grow` or `malloc`.
  */
+import { BinaryReader, HAS_MAXIMUM, Section } from './binary_reader.ts';
 
 export const PAGE = 65_536;
 
 /** More pages than 32-bit addresses reach. */
 const MAX_PAGES = 65_536;
-
-const HAS_MAXIMUM = 1;
-const IMPORT_SECTION = 2;
-const MEMORY_SECTION = 5;
 
 /** Where a memory comes from when the module imports it. */
 export interface ImportedMemory {
@@ -70,15 +67,15 @@ interface Memory {
 /** Copies a module; `bound` gives each memory's new maximum in pages. */
 function rewrite(bytes: Uint8Array, bound: (memory: Memory) => number): Uint8Array<ArrayBuffer> {
   const parts: Uint8Array[] = [bytes.subarray(0, 8)];
-  const reader = new Reader(bytes, 8);
+  const reader = new BinaryReader(bytes, 8);
   while (reader.at < bytes.length) {
     const start = reader.at;
     const id = reader.byte();
     const size = reader.number();
     const end = reader.at + size;
     if (end > bytes.length) throw new RangeError('section beyond the end of the module');
-    if (id === IMPORT_SECTION || id === MEMORY_SECTION) {
-      const content = id === IMPORT_SECTION ? rewriteImports(reader, bound) : rewriteMemories(reader, bound);
+    if (id === Section.import || id === Section.memory) {
+      const content = id === Section.import ? rewriteImports(reader, bound) : rewriteMemories(reader, bound);
       if (reader.at !== end) throw new RangeError('section with a wrong size');
       parts.push(Uint8Array.of(id, ...encode(content.length)), content);
     } else {
@@ -95,14 +92,14 @@ function rewrite(bytes: Uint8Array, bound: (memory: Memory) => number): Uint8Arr
   return result;
 }
 
-function rewriteMemories(reader: Reader, bound: (memory: Memory) => number): Uint8Array {
+function rewriteMemories(reader: BinaryReader, bound: (memory: Memory) => number): Uint8Array {
   const count = reader.number();
   const out = encode(count);
   for (let index = 0; index < count; index++) out.push(...boundLimits(reader, null, bound));
   return Uint8Array.from(out);
 }
 
-function rewriteImports(reader: Reader, bound: (memory: Memory) => number): Uint8Array {
+function rewriteImports(reader: BinaryReader, bound: (memory: Memory) => number): Uint8Array {
   const count = reader.number();
   const parts: Uint8Array[] = [Uint8Array.from(encode(count))];
   for (let index = 0; index < count; index++) {
@@ -129,7 +126,11 @@ function rewriteImports(reader: Reader, bound: (memory: Memory) => number): Uint
   return Uint8Array.from(Buffer.concat(parts));
 }
 
-function boundLimits(reader: Reader, from: Memory['from'], bound: (memory: Memory) => number): number[] {
+function boundLimits(
+  reader: BinaryReader,
+  from: Memory['from'],
+  bound: (memory: Memory) => number,
+): number[] {
   const { flags, minimum, maximum } = reader.limits();
   return [flags | HAS_MAXIMUM, ...encode(minimum), ...encode(bound({ minimum, maximum, from }))];
 }
@@ -143,47 +144,4 @@ function encode(value: number): number[] {
     out.push(value > 0 ? low | 0x80 : low);
   } while (value > 0);
   return out;
-}
-
-class Reader {
-  constructor(readonly bytes: Uint8Array, public at: number) {}
-
-  byte(): number {
-    const value = this.bytes[this.at++];
-    if (value === undefined) throw new RangeError('unexpected end of the module');
-    return value;
-  }
-
-  number(): number {
-    let result = 0;
-    for (let factor = 1;; factor *= 128) {
-      const byte = this.byte();
-      result += (byte & 0x7f) * factor;
-      if (byte < 0x80) return result;
-      if (factor > 2 ** 63) throw new RangeError('integer too long');
-    }
-  }
-
-  name(): string {
-    const length = this.number();
-    this.at += length;
-    if (this.at > this.bytes.length) throw new RangeError('unexpected end of the module');
-    return new TextDecoder().decode(this.bytes.subarray(this.at - length, this.at));
-  }
-
-  /** A reference type may carry a heap type behind its first byte. */
-  valueType(): void {
-    const type = this.byte();
-    if (type === 0x63 || type === 0x64) this.number();
-  }
-
-  limits(): { flags: number; minimum: number; maximum: number | null } {
-    const flags = this.number();
-    const minimum = this.number();
-    return { flags, minimum, maximum: (flags & HAS_MAXIMUM) !== 0 ? this.number() : null };
-  }
-
-  since(start: number): Uint8Array {
-    return this.bytes.subarray(start, this.at);
-  }
 }
