@@ -12,35 +12,53 @@ import {
   parseResources,
   toRfc3339,
 } from '../model/mod.ts';
-import type { Event, Execution, InputSource, Refusal, Resources, SpecConfig, Task } from '../model/mod.ts';
+import type {
+  Event,
+  Execution,
+  InputSource,
+  Refusal,
+  Resources,
+  SpecConfig,
+  StringMap,
+  Task,
+} from '../model/mod.ts';
 import { checkEnvironment } from './environment.ts';
 import { asFailure, RunFailure } from './failure.ts';
 import type { Admission } from './options.ts';
 import type { HostEnvironment } from './environment.ts';
+import type { Ports } from './ports.ts';
 import type { AllProviders } from './providers.ts';
 
 export interface BidRules {
   readonly providers: AllProviders;
   readonly environment: HostEnvironment;
+  readonly ports: Ports;
   readonly admission: Admission;
   readonly total: Resources;
   readonly defaults: Resources;
 }
 
 export type Bid =
-  | { readonly kind: 'yes'; readonly resources: Resources }
+  | {
+    readonly kind: 'yes';
+    readonly resources: Resources; /** See {@link Engine.pin}. */
+    readonly pinned: StringMap;
+  }
   | { readonly kind: 'no'; readonly refusals: readonly Refusal[] };
 
-/** @throws RunFailure when the execution cannot run anywhere or a source cannot be asked */
+/**
+ * Ports that the job names are taken for it, whatever the answer: the caller releases them when it is not to run.
+ * @throws RunFailure when the execution cannot run anywhere, or a source or the engine cannot be asked
+ */
 export async function decideBid(execution: Execution, rules: BidRules, signal: AbortSignal): Promise<Bid> {
   const task = execution.Job?.Tasks[0];
   if (!task) return { kind: 'no', refusals: [INCOMPLETE] };
-  const answers = await Promise.all(questions(execution, task, rules));
+  const answers = await Promise.all(questions(execution, task, rules, signal));
   const refusals = answers.flat().filter((answer) => answer !== null);
   if (refusals.length > 0) return { kind: 'no', refusals };
   const resources = await neededResources(task, rules, signal);
   const over = exceeding(resources, rules.total);
-  if (over.length === 0) return { kind: 'yes', resources };
+  if (over.length === 0) return { kind: 'yes', resources, pinned: await pin(task, rules, signal) };
   return { kind: 'no', refusals: over.map((amount) => tooLarge(amount, resources, rules.total)) };
 }
 
@@ -61,7 +79,12 @@ export function refusalEvent(refusals: readonly Refusal[], now: bigint): Event {
 
 type Answer = Refusal | null | readonly Refusal[];
 
-function questions(execution: Execution, task: Task, rules: BidRules): (Answer | Promise<Answer>)[] {
+function questions(
+  execution: Execution,
+  task: Task,
+  rules: BidRules,
+  signal: AbortSignal,
+): (Answer | Promise<Answer>)[] {
   const { providers, admission } = rules;
   const inputs = task.InputSources ?? [];
   return [
@@ -75,7 +98,8 @@ function questions(execution: Execution, task: Task, rules: BidRules): (Answer |
     ...inputs.map((input) =>
       askProvider('input source', input.Source, providers.sources, (it, spec) => it.check(spec))
     ),
-    askProvider('engine', task.Engine, providers.engines, (it) => it.check(task)),
+    askProvider('engine', task.Engine, providers.engines, (it) => it.check(task, signal)),
+    rules.ports.claim(execution.ID, task),
     checkEnvironment(task, rules.environment),
     checkOutputNames(task),
     admission.probe ? admission.probe(execution, task) : null,
@@ -145,6 +169,17 @@ function parse(task: Task): Resources {
       message: `Cannot read the resources of task "${task.Name}": ${(cause as Error).message}`,
       cause,
     });
+  }
+}
+
+async function pin(task: Task, rules: BidRules, signal: AbortSignal): Promise<StringMap> {
+  const engine = rules.providers.engines.get(task.Engine?.Type ?? '');
+  try {
+    return await engine?.pin?.(task, signal) ?? {};
+  } catch (thrown) {
+    if (!signal.aborted) throw asFailure(thrown, EventTopic.ExecScanning);
+    const text = `Cannot learn what task "${task.Name}" is to run: its engine did not answer in time`;
+    throw asFailure(new BacalhauError('EngineTimeout', text, { cause: thrown }), EventTopic.ExecScanning);
   }
 }
 

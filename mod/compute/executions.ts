@@ -5,14 +5,16 @@
  */
 import { EventTopic } from '../model/mod.ts';
 import type { Event, Execution, Resources } from '../model/mod.ts';
-import type { ComputePhase } from '../store/compute_rows.ts';
+import type { ComputePhase, PhaseChange } from '../store/compute_rows.ts';
 import type { InMessage } from '../transport/messages.ts';
 import { decideBid, refusalEvent } from './bid.ts';
 import type { Bid, BidRules } from './bid.ts';
 import { Capacity } from './capacity.ts';
+import { chooseDevices, withoutDevices } from './devices.ts';
 import { asFailure } from './failure.ts';
 import { Held } from './held.ts';
 import { ENTERED_FROM } from './phase.ts';
+import { portsOf } from './ports.ts';
 import { LocalQueue } from './queue.ts';
 import { bidResult, computeError } from './reports.ts';
 import { Runner } from './runner.ts';
@@ -70,8 +72,12 @@ export class Executions {
   resume(held: Held, phase: ComputePhase, beginning: Beginning): void {
     this.#held.set(held.id, held);
     if (phase === 'received') return void this.#bid(held);
-    if (phase === 'offered') return;
     if (beginning.kind !== 'fresh') return this.#begin(held, beginning);
+    // Nothing of it runs: what was chosen for it is chosen anew; only the ports that the job names stay its own.
+    held.resources = withoutDevices(held.resources);
+    held.ports = [];
+    this.shop.ports.hold(held.id, portsOf(held.task));
+    if (phase === 'offered') return;
     if (beginning.discard) this.#discard.add(held.id);
     this.#enqueue(held);
   }
@@ -152,7 +158,7 @@ export class Executions {
     }
     if (this.#closed || held.cancelled) return;
     try {
-      if (bid.kind === 'yes') await this.#offer(held, bid.resources);
+      if (bid.kind === 'yes') await this.#offer(held, bid);
       else if (bid.kind === 'no') await this.#refuse(held, refusalEvent(bid.refusals, shop.world.now()));
       else await this.#fail(held, bid.event);
     } catch (thrown) {
@@ -160,18 +166,19 @@ export class Executions {
     }
   }
 
-  async #offer(held: Held, resources: Resources): Promise<void> {
+  async #offer(held: Held, { resources, pinned }: Extract<Bid, { kind: 'yes' }>): Promise<void> {
     const { store } = this.shop;
     held.resources = resources;
+    held.pinned = pinned;
     // A direct order (desired Running) is not answered: its result is the answer.
     if (!held.approved) {
       const report = { kind: 'bid', message: bidResult(held.execution, true, null) } as const;
-      const change = { phase: 'offered', allocated: resources, report } as const;
+      const change = { phase: 'offered', allocated: resources, pinned, report } as const;
       if (!await store.advance(held.id, ENTERED_FROM.offered, change)) return;
       // An approval that overtook the bid found the phase `received` and left its wish only.
       if (!held.approved) return;
     }
-    await this.#queue(held, ['received', 'offered'], { allocated: resources });
+    await this.#queue(held, ['received', 'offered'], { allocated: resources, pinned });
   }
 
   async #refuse(held: Held, event: Event): Promise<void> {
@@ -200,7 +207,11 @@ export class Executions {
     await this.shop.store.desire(id, 1);
   }
 
-  async #queue(held: Held, from: readonly ComputePhase[], more: { allocated?: Resources }): Promise<boolean> {
+  async #queue(
+    held: Held,
+    from: readonly ComputePhase[],
+    more: Pick<PhaseChange, 'allocated' | 'pinned'>,
+  ): Promise<boolean> {
     const queuedAt = this.shop.world.now();
     const change = { phase: 'queued', desired: 1, queuedAt, ...more } as const;
     if (!await this.shop.store.advance(held.id, from, change)) return false;
@@ -218,11 +229,16 @@ export class Executions {
       resources: held.resources,
     });
     this.pump();
-    if (!held.runner) this.shop.status.mark(held.execution, 'queued');
+    if (!held.runner) this.shop.status.mark(held, 'queued');
   }
 
   #begin(held: Held, beginning: Beginning): void {
-    this.capacity.hold(held.id, held.resources);
+    if (beginning.kind === 'fresh') held.resources = chooseDevices(held.resources, this.capacity.available);
+    // Where only results are left to see to, no program needs any of it.
+    if (beginning.kind !== 'harvest' && beginning.kind !== 'publish') {
+      this.capacity.hold(held.id, held.resources);
+      this.shop.ports.hold(held.id, held.ports);
+    }
     const runner = new Runner(this.shop, held, beginning, () => this.#free(held));
     held.runner = runner;
     held.begun.resolve();
@@ -236,6 +252,7 @@ export class Executions {
   /** What the run held is free for the next one, once. */
   #free(held: Held): void {
     if (this.#closed || !this.capacity.release(held.id)) return;
+    this.shop.ports.release(held.id);
     this.pump();
   }
 
@@ -283,6 +300,7 @@ export class Executions {
 
   #forget(held: Held): void {
     this.#held.delete(held.id);
+    if (!this.#closed) this.shop.ports.release(held.id);
     held.begun.resolve();
   }
 

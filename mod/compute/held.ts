@@ -1,10 +1,13 @@
 /** An execution in the node's memory, from its arrival to its end. What must survive is in its row. */
 import { isFinite } from '../model/mod.ts';
-import type { Event, Execution, Resources, Task } from '../model/mod.ts';
+import type { Event, Execution, PortMapping, Resources, StringMap, Task } from '../model/mod.ts';
 import type { HeldExecution } from '../store/compute_rows.ts';
 import type { Runner } from './runner.ts';
 
 const NO_TASK: Task = Object.freeze({ Name: '', Engine: null, Publisher: null });
+
+/** Progress that a final report carries at most. */
+const KEPT_SAID = 8;
 
 export class Held {
   readonly id: string;
@@ -13,12 +16,18 @@ export class Held {
   /** ExecutionTimeout, or the TotalTimeout that stands in for it; 0 = none, as always for services and daemons. */
   readonly timeoutSeconds: number;
   resources: Resources = Object.freeze({});
+  /** Facts found at bid time. */
+  pinned: StringMap = Object.freeze({});
+  /** Of the present run; none before it begins. */
+  ports: readonly PortMapping[] = [];
   runNo = 1;
   queuedAt = 0n;
   /** Of the present run; 0 = not begun or none. */
   deadline = 0n;
-  /** No report has carried these yet. */
+  /** Durable, and no report has carried them yet. */
   events: readonly Event[] = [];
+  /** The last things said of the run that no report has carried yet; forgotten in a crash. */
+  #said: readonly Event[] = [];
   /** Approved while the bid was still being decided. */
   approved: boolean;
   /** A cancel has come; set before it is durable, so that nothing begins beside it. */
@@ -37,9 +46,32 @@ export class Held {
     this.timeoutSeconds = limited ? ExecutionTimeout || TotalTimeout || 0 : 0;
   }
 
+  /** What the final report has to tell besides the end. */
+  get unreported(): readonly Event[] {
+    return this.#said.length > 0 ? [...this.events, ...this.#said] : this.events;
+  }
+
+  say(event: Event): void {
+    this.#said = [...this.#said, event].slice(-KEPT_SAID);
+  }
+
+  /** What was said goes into a report now. */
+  take(): readonly Event[] {
+    const said = this.#said;
+    this.#said = [];
+    return said;
+  }
+
+  /** The report did not come about. */
+  giveBack(said: readonly Event[]): void {
+    this.#said = [...said, ...this.#said].slice(-KEPT_SAID);
+  }
+
   static fromRow(row: HeldExecution): Held {
     const held = new Held(row.execution);
     held.resources = row.allocated;
+    held.pinned = row.pinned;
+    held.ports = row.ports;
     held.runNo = row.runNo;
     held.queuedAt = row.queuedAt;
     held.deadline = row.deadline;

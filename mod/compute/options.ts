@@ -10,6 +10,7 @@ import type { ComputeLink, ComputeLinkOptions } from '../transport/link.ts';
 import type { Files } from '../../runtime/files.ts';
 import type { World } from '../../runtime/world.ts';
 import type { HostEnvironment } from './environment.ts';
+import type { PortOptions } from './ports.ts';
 
 /** What the node takes on at all (`JobAdmissionControl`). */
 export interface Admission {
@@ -26,6 +27,10 @@ export interface ComputeLimits {
   readonly logBytes: number;
   /** Bids, size look-ups included, that may take no longer. */
   readonly bidMs: number;
+  /** Publishing what a failed or stopped run has left may take no longer. */
+  readonly salvageMs: number;
+  /** An engine that does not answer is waited for so long before what it runs is given up. */
+  readonly engineAwayMs: number;
 }
 
 export interface ComputeTimings {
@@ -36,6 +41,10 @@ export interface ComputeTimings {
   /** First wait before an unconfirmed result is sent again; doubles up to `resendMaxMs`. */
   readonly resendMs: number;
   readonly resendMaxMs: number;
+  /** Between two measurements of what a task that asks for disk has written. */
+  readonly diskMs: number;
+  /** Between two comparisons of an engine's objects with the executions that own them. */
+  readonly sweepMs: number;
   /** Between two rounds of housekeeping. */
   readonly pruneMs: number;
   /** Logs and rows are kept so long after the end was confirmed. */
@@ -46,19 +55,23 @@ export interface ComputeTimings {
   readonly tombstoneMs: number;
 }
 
+const HOUR_MS = 3_600_000;
+
 export const DEFAULT_LIMITS: ComputeLimits = Object.freeze({
   outputBytes: 64 * 1024,
   logBytes: 1024 ** 3,
   bidMs: 60_000,
+  salvageMs: 30_000,
+  engineAwayMs: HOUR_MS,
 });
-
-const HOUR_MS = 3_600_000;
 
 export const DEFAULT_TIMINGS: ComputeTimings = Object.freeze({
   stopGraceMs: 1_000,
   statusMs: 200,
   resendMs: 60_000,
   resendMaxMs: HOUR_MS,
+  diskMs: 1_000,
+  sweepMs: 60_000,
   pruneMs: 60_000,
   retentionMs: HOUR_MS,
   unconfirmedRetentionMs: 7 * 24 * HOUR_MS,
@@ -83,13 +96,15 @@ export interface ComputeNodeOptions {
   readonly engines: readonly Engine[];
   readonly sources: readonly Source[];
   readonly publishers: readonly Publisher[];
-  /** What jobs may use together, and one alone. */
+  /** What jobs may use together, and one alone; its devices by name. */
   readonly capacity: Resources;
   /** What a task that asks for nothing counts as: 0.1 CPU and 100 MiB. */
   readonly defaultResources?: Resources;
   /** Folder for one folder per execution and run; absolute. */
   readonly executionsFolder: string;
   readonly environment: HostEnvironment;
+  /** Ports that jobs may publish; default: a range of a host that nothing else uses. */
+  readonly ports?: PortOptions;
   readonly admission?: Admission;
   readonly compatibility: Compatibility;
   /** Starts that may overtake a larger execution that was there first. */

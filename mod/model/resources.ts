@@ -21,38 +21,61 @@ export interface Resources {
   readonly Disk?: number;
   /** Devices. */
   readonly GPU?: number;
+  /** Which devices, where they are known: of a node, and of an execution that has left its node's queue. */
   readonly GPUs?: readonly Gpu[];
 }
 
 const AMOUNTS = ['CPU', 'Memory', 'Disk', 'GPU'] as const;
 type Amount = (typeof AMOUNTS)[number];
 
-function combine(a: Resources, b: Resources, amount: (a: number, b: number) => number): Resources {
-  const result: Partial<Record<Amount, number>> = {};
+function combine(
+  a: Resources,
+  b: Resources,
+  amount: (a: number, b: number) => number,
+  gpus: readonly Gpu[] = [],
+): Resources {
+  const result: Partial<Record<Amount, number>> & { GPUs?: readonly Gpu[] } = {};
   for (const key of AMOUNTS) {
     const value = amount(a[key] ?? 0, b[key] ?? 0);
     // CPU is counted in whole millicores, so that sums of decimals compare exactly.
     const exact = key === 'CPU' ? Math.round(value * 1000) / 1000 : value;
     if (exact !== 0) result[key] = exact;
   }
+  if (gpus.length > 0) result.GPUs = gpus;
   return Object.freeze(result);
 }
 
+/** Tells one device from another: vendors number their own from 0. */
+function isSameGpu(a: Gpu, b: Gpu): boolean {
+  return a.Vendor === b.Vendor && a.Index === b.Index;
+}
+
+function without(a: Resources, b: Resources): readonly Gpu[] {
+  const { GPUs: others = [] } = b;
+  return (a.GPUs ?? []).filter((gpu) => !others.some((other) => isSameGpu(gpu, other)));
+}
+
+/** Devices of both; one that both name is there once. */
+function together(a: Resources, b: Resources): readonly Gpu[] {
+  return b.GPUs ? [...a.GPUs ?? [], ...without(b, a)] : a.GPUs ?? [];
+}
+
 export function addResources(a: Resources, b: Resources): Resources {
-  return combine(a, b, (x, y) => x + y);
+  return combine(a, b, (x, y) => x + y, together(a, b));
 }
 
-/** Never below zero. */
+/** Never below zero. Devices that `b` names are taken from those of `a`. */
 export function subtractResources(a: Resources, b: Resources): Resources {
-  return combine(a, b, (x, y) => Math.max(0, x - y));
+  return combine(a, b, (x, y) => Math.max(0, x - y), without(a, b));
 }
 
+/** Amounts only: a share of a device is none. */
 export function scaleResources(a: Resources, factor: number): Resources {
   return combine(a, {}, (x) => x * factor);
 }
 
 export function maxResources(a: Resources, b: Resources): Resources {
-  return combine(a, b, Math.max);
+  return combine(a, b, Math.max, together(a, b));
 }
 
 /** Whether each amount of `a` is at most that of `limit`. */

@@ -1,5 +1,5 @@
 /** Rows of a compute node's store as plain data. Times are nanoseconds since the epoch, 0 = none. */
-import type { DesiredState, Event, Execution, Resources } from '../model/mod.ts';
+import type { DesiredState, Event, Execution, PortMapping, Resources, StringMap } from '../model/mod.ts';
 
 /** Phases of an execution at its node (invariants.md section 2); the transitions are the compute room's. */
 export const COMPUTE_PHASES = [
@@ -43,7 +43,13 @@ export interface HeldExecution {
   readonly runNo: number;
   readonly allocated: Resources;
   readonly identity: StoredIdentity | null;
+  /** Facts found at bid time that each run keeps to. */
+  readonly pinned: StringMap;
+  /** What the present run publishes, host ports included; empty = none given yet. */
+  readonly ports: readonly PortMapping[];
   readonly exitCode: number | null;
+  /** Why this run is ended by its node or has failed: the event that its report will begin with. Null = not so. */
+  readonly verdict: Event | null;
   /** Not yet carried by any report. */
   readonly events: readonly Event[];
   readonly queuedAt: bigint;
@@ -65,6 +71,12 @@ export interface PostedReport {
   readonly message: StoredMessage | ((revision: bigint) => StoredMessage);
 }
 
+/** Devices and ports that were chosen for a run. */
+export interface Assignment {
+  readonly allocated: Resources;
+  readonly ports: readonly PortMapping[];
+}
+
 /** What a transition changes besides the phase. */
 export interface PhaseChange {
   readonly phase: ComputePhase;
@@ -72,7 +84,9 @@ export interface PhaseChange {
   readonly runNo?: number;
   readonly allocated?: Resources;
   readonly identity?: StoredIdentity | null;
+  readonly pinned?: StringMap;
   readonly exitCode?: number | null;
+  readonly verdict?: Event;
   readonly events?: readonly Event[];
   readonly queuedAt?: bigint;
   readonly deadline?: bigint;

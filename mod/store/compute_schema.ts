@@ -1,9 +1,9 @@
 /**
  * Tables of a compute node's own store (invariants.md section 1, "Compute"), as far as the present engines need them.
  *
- * The run folder and the engine's object have names derived from execution id and run number, so the row of an
- * execution is their intent: from `queued` on they may exist, `identity` says which object does. An `intents` table
- * comes with the first engine that makes more than one object per run. Capacity in use is never stored.
+ * The run folder and the engine's objects have names derived from execution id and run number, so the row of an
+ * execution is their intent: from `queued` on they may exist, `identity` says which object does. Ports and devices of a
+ * run are in its row before its object is made. Capacity in use is never stored.
  */
 import type { Migration } from './database.ts';
 
@@ -24,8 +24,14 @@ export interface ComputeSchema {
     allocated: string;
     /** Of the engine's object of this run, JSON; '' = none made. */
     identity: string;
+    /** Facts found at bid time, JSON; '' = none. */
+    pinned: string;
+    /** Ports of this run, JSON; '' = none given. */
+    ports: string;
     /** Exit code of this run as text; '' = not ended. */
     exit_code: string;
+    /** The failure that ends this run, JSON of its event; '' = none. Durable before the program is stopped for it. */
+    verdict: string;
     /** The last report (bid, result or end), JSON of the message; '' = none. Sent again until confirmed. */
     report: string;
     /** Events that no report has carried yet, JSON. */
@@ -69,5 +75,16 @@ export const COMPUTE_MIGRATIONS: readonly Migration[] = [
         ended BIGINT NOT NULL)`,
       `CREATE INDEX tombstones_ended ON tombstones (ended)`,
     ],
+  },
+  {
+    name: '0002-pinned-ports',
+    statements: [
+      `ALTER TABLE executions ADD COLUMN pinned TEXT NOT NULL DEFAULT ''`,
+      `ALTER TABLE executions ADD COLUMN ports TEXT NOT NULL DEFAULT ''`,
+    ],
+  },
+  {
+    name: '0003-verdict',
+    statements: [`ALTER TABLE executions ADD COLUMN verdict TEXT NOT NULL DEFAULT ''`],
   },
 ];

@@ -23,6 +23,9 @@ const COLUMNS = [
   'ended',
   'confirmed_at',
   'rev',
+  'pinned',
+  'ports',
+  'verdict',
 ] as const;
 const ENDED = ['refused', 'rejected', 'completed', 'failed', 'cancelled'];
 
@@ -83,6 +86,10 @@ export const sql = {
   ),
   setPhase: prepare((db, id: string, phase: string, rev: bigint) =>
     db.updateTable('executions').set({ phase, rev }).where('id', '=', id).compile()
+  ),
+  assign: prepare((db, id: string, allocated: string, ports: string) =>
+    db.updateTable('executions').set({ allocated, ports }).where('id', '=', id)
+      .where('phase', 'in', ['queued', 'preparing']).compile()
   ),
   desire: prepare((db, id: string, desired: bigint) =>
     db.updateTable('executions').set({ desired }).where('id', '=', id).where('phase', '=', 'received')

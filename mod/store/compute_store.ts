@@ -7,8 +7,9 @@
  * orchestrator goes into the outbox in the same transaction.
  */
 import { decodeExecution, parseJson, stringifyJson } from '../model/mod.ts';
-import type { DesiredState, Event, Execution, Resources } from '../model/mod.ts';
+import type { DesiredState, Event, Execution, PortMapping, Resources, StringMap } from '../model/mod.ts';
 import type {
+  Assignment,
   ComputePhase,
   HeldExecution,
   Peer,
@@ -40,6 +41,8 @@ export interface StatusChange {
   readonly phase: ComputePhase;
   /** Makes the report for the revision that the change gives; null = none is owed. */
   readonly message: ((revision: bigint) => StoredMessage) | null;
+  /** A notice carries events, so that a newer status does not replace it. */
+  readonly kind: 'status' | 'notice';
 }
 
 export class ComputeStore {
@@ -108,6 +111,9 @@ export class ComputeStore {
       ended: 0n,
       confirmed_at: 0n,
       rev: 1n,
+      pinned: '',
+      ports: '',
+      verdict: '',
     };
     return this.db.write(async ({ db }) => {
       if (await sql.tombstone.first(db, row.id)) return 'pruned';
@@ -139,6 +145,15 @@ export class ComputeStore {
     });
   }
 
+  /**
+   * Stores which ports and devices a run is to have, before its object is made (invariants.md C4).
+   * @returns whether the execution still is to be run
+   */
+  assign(id: string, { allocated, ports }: Assignment): Promise<boolean> {
+    const text = ports.length > 0 ? stringifyJson(ports) : '';
+    return this.db.write(async ({ db }) => await sql.assign.run(db, id, stringifyJson(allocated), text) > 0);
+  }
+
   /** An approval that comes before the bid is decided: the bid will queue at once. */
   desire(id: string, desired: DesiredState): Promise<void> {
     return this.db.write(async ({ db }) => {
@@ -151,16 +166,22 @@ export class ComputeStore {
     return this.db.write(async ({ db }) => await sql.confirm.run(db, id, now) > 0);
   }
 
-  /** Makes phases durable that were reached in memory, with one status report each; see {@link StatusChange}. */
-  status(changes: readonly StatusChange[]): Promise<void> {
+  /**
+   * Makes phases durable that were reached in memory, with one status report each; see {@link StatusChange}.
+   * @returns the executions that were in a phase to leave
+   */
+  status(changes: readonly StatusChange[]): Promise<ReadonlySet<string>> {
     return this.db.write(async (tx) => {
-      for (const { id, from, phase, message } of changes) {
+      const done = new Set<string>();
+      for (const { id, from, phase, message, kind } of changes) {
         const row = await sql.phase.first(tx.db, id);
         if (!row || !from.includes(row.phase as ComputePhase)) continue;
         const rev = BigInt(row.rev) + 1n;
         await sql.setPhase.run(tx.db, id, phase, rev);
-        if (message) await post(tx, id, 'status', stringifyJson(message(rev)));
+        if (message) await post(tx, id, kind, stringifyJson(message(rev)));
+        done.add(id);
       }
+      return done;
     });
   }
 
@@ -295,15 +316,29 @@ function render(message: PostedReport['message'], revision: bigint): string {
 
 /** The columns that a change touches. */
 function changed(change: PhaseChange): Partial<Row> {
-  const { desired, runNo, allocated, identity, exitCode, events, queuedAt, deadline, ended, confirmedAt } =
-    change;
+  const {
+    desired,
+    runNo,
+    allocated,
+    identity,
+    pinned,
+    exitCode,
+    verdict,
+    events,
+    queuedAt,
+    deadline,
+    ended,
+    confirmedAt,
+  } = change;
   return {
     phase: change.phase,
     ...(desired === undefined ? {} : { desired: BigInt(desired) }),
     ...(runNo === undefined ? {} : { run_no: BigInt(runNo) }),
     ...(allocated === undefined ? {} : { allocated: stringifyJson(allocated) }),
     ...(identity === undefined ? {} : { identity: identity ? stringifyJson(identity) : '' }),
+    ...(pinned === undefined ? {} : { pinned: stringifyJson(pinned) }),
     ...(exitCode === undefined ? {} : { exit_code: exitCode === null ? '' : String(exitCode) }),
+    ...(verdict === undefined ? {} : { verdict: stringifyJson(verdict) }),
     ...(events === undefined ? {} : { events: stringifyJson(events) }),
     ...(queuedAt === undefined ? {} : { queued_at: queuedAt }),
     ...(deadline === undefined ? {} : { deadline }),
@@ -322,7 +357,10 @@ function held(row: Row): HeldExecution {
     runNo: Number(row.run_no),
     allocated: parseJson(row.allocated) as Resources,
     identity: row.identity ? parseJson(row.identity) as StoredIdentity : null,
+    pinned: row.pinned ? parseJson(row.pinned) as StringMap : {},
+    ports: row.ports ? parseJson(row.ports) as readonly PortMapping[] : [],
     exitCode: row.exit_code === '' ? null : Number(row.exit_code),
+    verdict: row.verdict ? parseJson(row.verdict) as Event : null,
     events: parseJson(row.events) as readonly Event[],
     queuedAt: BigInt(row.queued_at),
     deadline: BigInt(row.deadline),
