@@ -1,0 +1,151 @@
+/**
+ * The decision itself: is this host listed, and may the addresses that it resolves to be reached? The name is looked up
+ * once, and the caller connects to the very addresses that were checked, so an answer that changes between two look-ups
+ * (DNS rebinding) gains nothing.
+ */
+import { lookup } from 'node:dns/promises';
+import { networkInterfaces } from 'node:os';
+import { addressKind, canonicalAddress } from './addresses.ts';
+import { canonicalHost, type DomainRules, type Scheme } from './rules.ts';
+
+/** All addresses of a name, in order of preference. Throws as `node:dns` does. */
+export type Resolve = (host: string) => Promise<readonly string[]>;
+
+export interface Target {
+  /** As the client wrote it, without port. */
+  readonly host: string;
+  readonly port: number;
+  /** `http`: the proxy speaks HTTP to it; `tunnel`: bytes pass unseen (CONNECT, TLS). */
+  readonly scheme: Scheme;
+}
+
+export type RefusalCode =
+  | 'host-invalid'
+  | 'host-not-listed'
+  | 'port-not-listed'
+  | 'address-not-public'
+  | 'name-not-found';
+
+export type Decision =
+  | {
+    readonly allowed: true;
+    /** Canonical: what goes into the Host header. */
+    readonly host: string;
+    readonly port: number;
+    /** Checked; at least one. */
+    readonly addresses: readonly string[];
+    /** The entry that allowed it, as written. */
+    readonly rule: string;
+  }
+  | {
+    readonly allowed: false;
+    readonly host: string;
+    readonly port: number;
+    readonly code: RefusalCode;
+    readonly reason: string;
+    /** What to change, for the person who wrote the job. */
+    readonly hint: string;
+    readonly address?: string;
+    readonly rule?: string;
+  };
+
+export interface PolicyOptions {
+  /** Default: the resolver of this machine. */
+  readonly resolve?: Resolve;
+  /** Addresses of this machine, refused like private ones. Default: of its interfaces, at each decision. */
+  readonly ownAddresses?: () => readonly string[];
+}
+
+export class EgressPolicy {
+  #resolve: Resolve;
+  #ownAddresses: () => readonly string[];
+
+  constructor(private readonly rules: DomainRules, options: PolicyOptions = {}) {
+    this.#resolve = options.resolve ?? resolveHere;
+    this.#ownAddresses = options.ownAddresses ?? interfaceAddresses;
+  }
+
+  /** Never throws: whatever is not surely allowed is refused, with the reason. */
+  async decide({ host: written, port, scheme }: Target): Promise<Decision> {
+    const host = canonicalHost(written);
+    if (host === null) {
+      return {
+        allowed: false,
+        host: written.slice(0, 253),
+        port,
+        code: 'host-invalid',
+        reason: `"${written.slice(0, 253)}" is not a host`,
+        hint: 'Ask for a domain name or an IP address.',
+      };
+    }
+    const refuse = (code: RefusalCode, reason: string, hint: string, more: { address?: string } = {}) =>
+      ({ allowed: false, host, port, code, reason, hint, ...more }) as const;
+    const match = this.rules.match(host, port, scheme);
+    if (match.kind === 'none') {
+      return refuse('host-not-listed', `${host} is not in the list of domains`, adding(host));
+    }
+    const rule = match.rule.entry;
+    if (match.kind === 'port') {
+      return {
+        ...refuse('port-not-listed', portReason(rule, port, scheme), adding(atPort(host, port))),
+        rule,
+      };
+    }
+    let found: readonly string[];
+    try {
+      found = canonicalAddress(host) === null ? await this.#resolve(host) : [host];
+    } catch (error) {
+      const { code = 'unknown' } = error as NodeJS.ErrnoException;
+      return {
+        ...refuse(
+          'name-not-found',
+          `${host} cannot be resolved (${code})`,
+          "Check the name and the node's DNS.",
+        ),
+        rule,
+      };
+    }
+    const addresses = found.map((address) => canonicalAddress(address)).filter((address) => address !== null);
+    const own = this.#ownAddresses();
+    const reachable = addresses.filter((address) => this.#reachable(address, port, own));
+    if (reachable.length > 0) return { allowed: true, host, port, addresses: reachable, rule };
+    const [address] = addresses;
+    if (address === undefined) {
+      return { ...refuse('name-not-found', `${host} has no address`, 'Check the name.'), rule };
+    }
+    const what = own.includes(address)
+      ? 'an address of the node itself'
+      : `a ${addressKind(address)} address`;
+    const reason = address === host ? `${host} is ${what}` : `${host} resolves to ${address}, ${what}`;
+    return { ...refuse('address-not-public', reason, adding(address), { address }), rule };
+  }
+
+  #reachable(address: string, port: number, own: readonly string[]): boolean {
+    if (this.rules.namesAddress(address, port)) return true;
+    return addressKind(address) === 'public' && !own.includes(address);
+  }
+}
+
+function adding(entry: string): string {
+  return `To allow it, add "${entry}" to Network.Domains of the task.`;
+}
+
+function atPort(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+function portReason(entry: string, port: number, scheme: Scheme): string {
+  const opened = /:\d+(\/|$)/.test(entry) ? 'its own port' : scheme === 'tunnel' ? 'port 443' : 'HTTP ports';
+  return `port ${port} is not open: the entry "${entry}" covers ${opened} only`;
+}
+
+async function resolveHere(host: string): Promise<string[]> {
+  const found = await lookup(host, { all: true, verbatim: true });
+  return found.map(({ address }) => address);
+}
+
+function interfaceAddresses(): string[] {
+  return Object.values(networkInterfaces()).flatMap((list) => list ?? [])
+    .map(({ address }) => canonicalAddress(address.replace(/%.*$/, '')))
+    .filter((address) => address !== null);
+}

@@ -1,0 +1,78 @@
+/** One request or tunnel on its way to a line of the decision log. */
+import type { DecisionSink } from './decision_log.ts';
+import type { Decision } from './policy.ts';
+
+export class Visit {
+  address: string | undefined;
+  status: number | undefined;
+  bytesSent = 0;
+  bytesReceived = 0;
+  #time = new Date().toISOString();
+  #began = performance.now();
+  #verdict: 'allowed' | 'refused' | 'failed' = 'allowed';
+  #host = '';
+  #port = 0;
+  #rule: string | undefined;
+  #code: string | undefined;
+  #reason: string | undefined;
+  #written = false;
+
+  constructor(private readonly log: DecisionSink, private readonly method: string) {}
+
+  to(host: string, port: number): void {
+    this.#host = host.slice(0, 253);
+    this.#port = port;
+  }
+
+  decided(decision: Decision): void {
+    this.#host = decision.host;
+    this.#rule = decision.rule;
+    if (decision.allowed) return;
+    this.address = decision.address;
+    this.#verdict = decision.code === 'name-not-found' ? 'failed' : 'refused';
+    this.#code = decision.code;
+    this.#reason = decision.reason;
+  }
+
+  /** Refused before or beside the policy; the line is written. */
+  refuse(code: string, reason: string): void {
+    this.#verdict = 'refused';
+    this.#code = code;
+    this.#reason = reason;
+    this.end();
+  }
+
+  /** Allowed, and then it went wrong. */
+  fail(error: unknown): void {
+    const { code, message } = error as NodeJS.ErrnoException;
+    this.#verdict = 'failed';
+    this.#code = code ?? 'unknown';
+    this.#reason = message;
+  }
+
+  /** Code of the failure. */
+  get why(): string {
+    return this.#code ?? '';
+  }
+
+  /** Writes the line; once. */
+  end(): void {
+    if (this.#written) return;
+    this.#written = true;
+    this.log.write({
+      time: this.#time,
+      verdict: this.#verdict,
+      method: this.method,
+      host: this.#host,
+      port: this.#port,
+      ...(this.address === undefined ? {} : { address: this.address }),
+      ...(this.#rule === undefined ? {} : { rule: this.#rule }),
+      ...(this.#code === undefined ? {} : { code: this.#code }),
+      ...(this.#reason === undefined ? {} : { reason: this.#reason }),
+      ...(this.status === undefined ? {} : { status: this.status }),
+      bytesSent: this.bytesSent,
+      bytesReceived: this.bytesReceived,
+      durationMs: Math.round(performance.now() - this.#began),
+    });
+  }
+}
