@@ -39,7 +39,8 @@ export class Ports {
   #next: number;
 
   constructor(readonly options: PortOptions, readonly world: World) {
-    this.#next = options.first;
+    // Not always the first: several nodes may share a host.
+    this.#next = options.first + Math.floor(world.random() * (options.last - options.first + 1));
   }
 
   /** The execution that has this port. */

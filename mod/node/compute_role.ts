@@ -2,13 +2,14 @@
 import { mkdir } from 'node:fs/promises';
 import process from 'node:process';
 import { realFiles } from '../../runtime/files.ts';
+import { bindFailure } from '../../runtime/ports.ts';
 import type { World } from '../../runtime/world.ts';
-import { COMPUTE_MIGRATIONS, type ComputeNode, startComputeNode } from '../compute/mod.ts';
+import { COMPUTE_MIGRATIONS, type ComputeNode, type PortOptions, startComputeNode } from '../compute/mod.ts';
 import type { ComputeSchema } from '../compute/mod.ts';
 import type { Engine } from '../engine/mod.ts';
 import { noopEngine, wasmEngine } from '../engine/mod.ts';
 import type { Config } from '../config/mod.ts';
-import type { BacalhauError } from '../model/mod.ts';
+import { BacalhauError } from '../model/mod.ts';
 import { noopPublisher, type Publisher, startLocalPublisher } from '../publisher/mod.ts';
 import { inlineSource, localSource, type Source, urlSource } from '../storage/mod.ts';
 import { openSqlite } from '../store/mod.ts';
@@ -60,9 +61,14 @@ export async function startComputeRole(
       engines,
       sources: sourcesOf(parts),
       publishers,
-      capacity: await allocatedCapacity(config.Compute.AllocatedCapacity, layout.executionsFolder),
+      capacity: await allocatedCapacity(
+        config.Compute.AllocatedCapacity,
+        layout.executionsFolder,
+        parts.gpus,
+      ),
       executionsFolder: layout.executionsFolder,
       environment: { get: (name) => process.env[name], allowList: Env.AllowList },
+      ports: portsOf(config),
       admission: {
         rejectNetworkedJobs: config.JobAdmissionControl.RejectNetworkedJobs,
         rejectStatelessJobs: config.JobAdmissionControl.RejectStatelessJobs,
@@ -90,6 +96,18 @@ export async function startComputeRole(
   );
   const kept = stack.move();
   return { node, failed: store.failed, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+}
+
+/** @throws BacalhauError when the range has no port */
+function portsOf(
+  { Compute: { Network: { PortRangeStart: first, PortRangeEnd: last } } }: Config,
+): PortOptions {
+  if (first <= last) return { first, last, bindFailure };
+  throw new BacalhauError(
+    'ConfigurationError',
+    `Cannot use Compute.Network.PortRangeStart "${first}": it is above PortRangeEnd "${last}"`,
+    { hint: 'Set Compute.Network.PortRangeStart to the first and PortRangeEnd to the last port for jobs.' },
+  );
 }
 
 function notIn(disabled: readonly string[]): (type: string) => boolean {

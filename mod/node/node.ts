@@ -4,12 +4,14 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { BUILD_INFO } from '../../runtime/build_info.ts';
 import { lockFile } from '../../runtime/folder_lock.ts';
+import { discoverGpus } from '../../runtime/gpus.ts';
 import { createLogger } from '../../runtime/logger.ts';
 import { realWorld } from '../../runtime/world.ts';
 import { startApiServer } from '../api/server/mod.ts';
 import { type Config, configToRest, dataDirLayout } from '../config/mod.ts';
 import type { Engine } from '../engine/mod.ts';
 import { BacalhauError, compatibility, type NodeInfo } from '../model/mod.ts';
+import { gpuLabels } from './capacity.ts';
 import { type ComputeRole, startComputeRole } from './compute_role.ts';
 import { loadIdentity } from './identity.ts';
 import { type OrchestratorRole, startOrchestratorRole } from './orchestrator_role.ts';
@@ -45,16 +47,18 @@ export async function startNode(config: Config, options: NodeOptions): Promise<R
   stack.use(lock);
 
   const identity = await loadIdentity(layout, config.NameProvider, realWorld, options.name);
+  const logger = createLogger({
+    level: config.Logging.Level,
+    mode: config.Logging.Mode,
+    write: options.log,
+  });
+  const gpus = config.Compute.Enabled ? await discoverGpus({ warn: (text) => logger.log('warn', text) }) : [];
   const parts: NodeParts = {
     config,
     layout,
     identity,
     world: realWorld,
-    logger: createLogger({
-      level: config.Logging.Level,
-      mode: config.Logging.Mode,
-      write: options.log,
-    }),
+    logger,
     version: BUILD_INFO,
     compatibility: compatibility(config.Compatibility),
     labels: {
@@ -62,7 +66,9 @@ export async function startNode(config: Config, options: NodeOptions): Promise<R
       name: identity.nodeId,
       os_type: BUILD_INFO.GOOS,
       os_arch: BUILD_INFO.GOARCH,
+      ...gpuLabels(gpus),
     },
+    gpus,
     timings: timingsOf(config),
     ...(options.engines ? { engines: options.engines } : {}),
   };

@@ -1,4 +1,5 @@
 /** What both roles of a node are built from. */
+import type { FoundGpu } from '../../runtime/gpus.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { World } from '../../runtime/world.ts';
 import type { Config, DataDirLayout } from '../config/mod.ts';
@@ -16,6 +17,8 @@ export interface NodeParts {
   readonly version: BuildVersion;
   readonly compatibility: Compatibility;
   readonly labels: StringMap;
+  /** Devices of this machine; none where the process has no compute role. */
+  readonly gpus: readonly FoundGpu[];
   readonly timings: Timings;
   /** Engines of the process, where several nodes share them; absent: the node makes its own. */
   readonly engines?: readonly Engine[];

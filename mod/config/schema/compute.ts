@@ -11,8 +11,8 @@ export const Compute = {
   ),
   Network: {
     AdvertisedAddress: text('', 'Address of this node as others are told.'),
-    PortRangeStart: int(20000, 'First port that jobs may be given.', { ...later, min: 1, max: 65535 }),
-    PortRangeEnd: int(32000, 'Last port that jobs may be given.', { ...later, min: 1, max: 65535 }),
+    PortRangeStart: int(20000, 'First port that jobs may be given.', { min: 1, max: 65535 }),
+    PortRangeEnd: int(32000, 'Last port that jobs may be given.', { min: 1, max: 65535 }),
   },
   Auth: {
     Token: text('', 'Secret to present to the orchestrator.', { secret: true }),
