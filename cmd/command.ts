@@ -63,22 +63,43 @@ export class Command extends Library {
     return this.addOption(new Option(flags, description).argParser(collect).default([], 'none'));
   }
 
-  /** @throws when the value given is none of `choices` */
-  choice(flags: string, description: string, choices: readonly string[], fallback?: string): this {
+  /**
+   * A flag whose value is one of `choices`.
+   * @param anyCase whether the letter case of the value does not matter
+   */
+  choice(
+    flags: string,
+    description: string,
+    choices: readonly string[],
+    fallback?: string,
+    anyCase = false,
+  ): this {
     const option = new Option(flags, `${description} (${choices.join(', ')})`).argParser((value: string) => {
-      if (!choices.includes(value)) throw new InvalidArgumentError(`It is none of ${choices.join(', ')}.`);
-      return value;
+      const same = anyCase
+        ? (each: string) => each.toLowerCase() === value.toLowerCase()
+        : (each: string) => each === value;
+      const chosen = choices.find(same);
+      if (chosen === undefined) throw new InvalidArgumentError(`It is none of ${choices.join(', ')}.`);
+      return chosen;
     });
     return this.addOption(fallback === undefined ? option : option.default(fallback));
   }
 
-  /** A flag whose value is an integer from 0. */
-  count(flags: string, description: string, fallback?: number): this {
+  /** A flag whose value is an integer, from 0 unless `least` says otherwise. */
+  count(flags: string, description: string, fallback?: number, least = 0): this {
     const option = new Option(flags, description).argParser((value: string) => {
-      if (!/^\d{1,15}$/.test(value)) throw new InvalidArgumentError('It is not a positive integer.');
+      if (!/^-?\d{1,15}$/.test(value) || Number(value) < least) {
+        throw new InvalidArgumentError(`It is not an integer from ${least}.`);
+      }
       return Number(value);
     });
     return this.addOption(fallback === undefined ? option : option.default(fallback));
+  }
+
+  /** Leaves flags out of the help; they work as before. */
+  hide(...names: readonly string[]): this {
+    for (const name of names) this.#find(name)?.hideHelp();
+    return this;
   }
 
   #find(flag: string): Option | undefined {

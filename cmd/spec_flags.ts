@@ -1,8 +1,11 @@
-/** Flags that make up a one-task job (cli.md 9.1 and 9.2), for `wasm run` and later `docker run`. */
+/** Flags that make up a one-task job (cli.md 9.1 and 9.2), for `docker run` and `wasm run`. */
 import {
   BacalhauError,
+  type InputSource,
   type Job,
   NETWORK_TYPES,
+  type NetworkType,
+  type PortMapping,
   type SpecConfig,
   type StringMap,
   type Task,
@@ -11,6 +14,7 @@ import {
 import {
   labelKeyComplaint,
   labelValueComplaint,
+  normaliseResources,
   parseConstraints,
   parseInput,
   parseOutput,
@@ -19,6 +23,7 @@ import {
   validateSubmission,
 } from '../mod/spec/mod.ts';
 import type { Command } from './command.ts';
+import type { Context } from './context.ts';
 
 export interface SpecFlags {
   readonly name?: string;
@@ -39,7 +44,7 @@ export interface SpecFlags {
   readonly memory?: string;
   readonly disk?: string;
   readonly gpu?: string;
-  readonly network: string;
+  readonly network: NetworkType;
   readonly domain: readonly string[];
   readonly timeout?: number;
   readonly queueTimeout?: number;
@@ -48,7 +53,7 @@ export interface SpecFlags {
 export function addSpecFlags(command: Command): void {
   command.option('--name <name>', 'name of the job; an existing one is updated')
     .option('--namespace <name>', 'namespace of the job', 'default')
-    .count('--priority <number>', 'higher runs first', 0)
+    .count('--priority <number>', 'higher runs first', 0, -(2 ** 31))
     .count('--count <number>', 'how many executions', 1)
     .count('--concurrency <number>', 'old name of --count')
     .choice('--target <nodes>', 'nodes to run on', ['any', 'all'], 'any')
@@ -64,18 +69,31 @@ export function addSpecFlags(command: Command): void {
     .option('--memory <amount>', 'such as 512Mb')
     .option('--disk <amount>', 'such as 2Gb')
     .option('--gpu <number>', 'GPUs')
-    .choice('--network <type>', 'network of the program', NETWORK_TYPES, 'Default')
+    .choice('--network <type>', 'network of the program', NETWORK_TYPES, 'Default', true)
     .repeatable('--domain <name>', 'domain that the program may reach with network HTTP')
     .count('--timeout <seconds>', 'for the job as a whole')
-    .count('--queue-timeout <seconds>', 'to wait for nodes; 0 = fail at once');
+    .count('--queue-timeout <seconds>', 'to wait for nodes; 0 = fail at once')
+    .hide('--concurrency', '--selector');
+}
+
+/** Old names work as before; they are mentioned where they do not mix with the answer. */
+export function warnOldFlags(context: Context, flags: SpecFlags): void {
+  const used = [['concurrency', 'count'], ['selector', 'constraints']] as const;
+  for (const [old, name] of used) {
+    if (flags[old] === undefined) continue;
+    context.complain(`Flag --${old} has been deprecated, use --${name}\n`);
+  }
 }
 
 /** The job with its engine. @throws BacalhauError that names the flag or field */
 export function buildJob(
   flags: SpecFlags,
-  task: { readonly engine: SpecConfig; readonly inputs: Task['InputSources'] },
+  task: {
+    readonly engine: SpecConfig;
+    readonly inputs?: readonly InputSource[];
+    readonly ports?: readonly PortMapping[];
+  },
 ): Job {
-  const network = NETWORK_TYPES.find((type) => type.toLowerCase() === flags.network.toLowerCase())!;
   const inputs = [...flags.input.map(parseInput), ...(task.inputs ?? [])];
   const outputs = flags.output.map(parseOutput);
   const env = pairs(flags.env, 'environment variable', false);
@@ -103,15 +121,13 @@ export function buildJob(
       ...(Object.keys(env).length > 0 ? { Env: env } : {}),
       ...(inputs.length > 0 ? { InputSources: inputs } : {}),
       ...(outputs.length > 0 ? { ResultPaths: outputs } : {}),
-      Resources: {
+      Resources: normaliseResources({
         ...(flags.cpu ? { CPU: flags.cpu } : {}),
         ...(flags.memory ? { Memory: flags.memory } : {}),
         ...(flags.disk ? { Disk: flags.disk } : {}),
         ...(flags.gpu ? { GPU: flags.gpu } : {}),
-      },
-      ...(network === 'Default'
-        ? {}
-        : { Network: { Type: network, ...(flags.domain.length > 0 ? { Domains: flags.domain } : {}) } }),
+      }),
+      ...networkOf(flags, task.ports ?? []),
       Timeouts: timeouts,
     }],
     State: { StateType: 'Undefined' },
@@ -123,6 +139,19 @@ export function buildJob(
   const problems = validateSubmission(job);
   if (problems.length > 0) throw specError('this job', problems);
   return job;
+}
+
+/** Nothing for the default network; published ports need one that has them, which is then Bridge. */
+function networkOf(flags: SpecFlags, ports: readonly PortMapping[]): Pick<Task, 'Network'> {
+  const Type = flags.network === 'Default' && ports.length > 0 ? 'Bridge' : flags.network;
+  if (Type === 'Default') return {};
+  return {
+    Network: {
+      Type,
+      ...(flags.domain.length > 0 ? { Domains: flags.domain } : {}),
+      ...(ports.length > 0 ? { Ports: ports } : {}),
+    },
+  };
 }
 
 /** Two names of one flag. */

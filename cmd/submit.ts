@@ -1,4 +1,4 @@
-/** Submits a job and stays with it as the flags say (cli.md section 10); shared by `job run` and `wasm run`. */
+/** Submits a job and stays with it as the flags say (cli.md section 10); shared by `job run`, `docker run` and `wasm run`. */
 import process from 'node:process';
 import { type ApiClient, type JobAnswer } from '../mod/api/client/mod.ts';
 import { compatibility, encodeJob, type Job } from '../mod/model/mod.ts';
@@ -6,6 +6,7 @@ import type { Context } from './context.ts';
 import { interruptible, pause } from './interrupt.ts';
 import { nodeDetails } from './node_details.ts';
 import { renderError } from './output/error.ts';
+import { sortedKeys } from './output/format.ts';
 import { paint } from './output/style.ts';
 import type { RunFlags } from './run_flags.ts';
 import { type End, failureOf, watch } from './watch.ts';
@@ -18,12 +19,21 @@ export interface SubmitOptions {
   readonly hideWarnings?: boolean;
 }
 
-/** The job as a person would write it: what the system sets is left out, so that the text can be submitted again. */
+/**
+ * The job as the original's dry run prints it (cli.md 9.8), without what the system sets: so the text can be submitted.
+ */
 export async function printJob(context: Context, job: Job): Promise<void> {
   const { writeYaml } = await import('../runtime/yaml.ts');
   const system = ['ID', 'State', 'Version', 'Revision', 'CreateTime', 'ModifyTime'];
   const members = Object.entries(encodeJob(job)).filter(([key]) => !system.includes(key));
-  context.print(await writeYaml(Object.fromEntries(members.sort(([a], [b]) => (a < b ? -1 : 1)))));
+  const { Meta, Constraints } = job;
+  context.print(
+    await writeYaml(sortedKeys({
+      ...Object.fromEntries(members),
+      ...(Object.keys(Meta).length === 0 ? { Meta: null } : {}),
+      ...(Constraints.length === 0 ? { Constraints: null } : {}),
+    })),
+  );
 }
 
 /** @returns the exit code */

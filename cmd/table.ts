@@ -46,6 +46,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: 'Start a local network for trying things out',
     load: () => import('./devstack.ts'),
   },
+  {
+    name: 'docker',
+    summary: 'Run containers',
+    commands: [{ name: 'run', summary: 'Run a container', load: () => import('./docker/run.ts') }],
+  },
   { name: 'job', summary: 'Submit, watch and manage jobs', commands: job },
   {
     name: 'node',
@@ -60,6 +65,13 @@ export const COMMANDS: readonly CommandEntry[] = [
   {
     name: 'wasm',
     summary: 'Run WebAssembly modules',
-    commands: [{ name: 'run', summary: 'Run a WebAssembly module', load: () => import('./wasm/run.ts') }],
+    commands: [
+      { name: 'run', summary: 'Run a WebAssembly module', load: () => import('./wasm/run.ts') },
+      {
+        name: 'validate',
+        summary: 'Check a module and list what it needs',
+        load: () => import('./wasm/validate.ts'),
+      },
+    ],
   },
 ];

@@ -82,17 +82,21 @@ export async function readYaml(text: string, options: YamlOptions = {}): Promise
 }
 
 /**
- * YAML of plain data, with quotes where readers of YAML 1.1 need them. Keys stay in their order; the dashes of a list stand
- * under its key, as the original writes them.
+ * YAML of plain data, with quotes where readers of YAML 1.1 need them: double ones around a text that would be read as
+ * something else, single ones around one that is no plain text. Keys stay in their order; the dashes of a list stand under
+ * its key. All as the original writes it.
  */
 export async function writeYaml(value: unknown): Promise<string> {
   const yaml = await library();
-  return yaml.stringify(value, {
-    lineWidth: 0,
-    indentSeq: false,
-    compat: 'yaml-1.1',
-    aliasDuplicateObjects: false,
+  const document = new yaml.Document(value, { compat: 'yaml-1.1', aliasDuplicateObjects: false });
+  yaml.visit(document, {
+    Scalar(_key, node) {
+      if (typeof node.value === 'string' && typeof plainScalar(node.value) !== 'string') {
+        node.type = 'QUOTE_DOUBLE';
+      }
+    },
   });
+  return document.toString({ lineWidth: 0, indentSeq: false, singleQuote: true });
 }
 
 function position(lines: LineCounter, offset: number): Position {

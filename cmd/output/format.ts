@@ -71,7 +71,7 @@ export async function printList<T>(
 }
 
 /** YAML is produced from the JSON view, keys in alphabetical order. */
-function sortedKeys(value: unknown): unknown {
+export function sortedKeys(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sortedKeys);
   if (typeof value !== 'object' || value === null) return value;
   const entries = Object.entries(value).filter(([, member]) => member !== undefined);

@@ -4,7 +4,7 @@ import { BacalhauError, type InputSource } from '../../mod/model/mod.ts';
 import { parseInput } from '../../mod/spec/mod.ts';
 import { defineCommand } from '../command.ts';
 import { addRunFlags, type RunFlags } from '../run_flags.ts';
-import { addSpecFlags, buildJob, type SpecFlags } from '../spec_flags.ts';
+import { addSpecFlags, buildJob, type SpecFlags, warnOldFlags } from '../spec_flags.ts';
 import { printJob, submitAndWatch } from '../submit.ts';
 import { embedModule } from './embed.ts';
 
@@ -79,6 +79,7 @@ export const command = defineCommand<Options>({
       },
       inputs: [entry, ...imports].flatMap(({ input }) => input ? [input] : []),
     });
+    warnOldFlags(context, options);
     if (options.dryRun) return void await printJob(context, job);
     return await submitAndWatch(context, job, options);
   },

@@ -14,3 +14,8 @@ export function parseCsvRecord(text: string): string[] {
     if (part.lastIndex === text.length) return [...fields, ''];
   }
 }
+
+/** The values of one flag that takes a list: `a,b`; an empty text is an empty list. @throws RangeError */
+export function splitList(text: string): string[] {
+  return text === '' ? [] : parseCsvRecord(text);
+}

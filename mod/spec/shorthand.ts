@@ -100,6 +100,8 @@ const S3_OPTIONS: Readonly<Record<string, string>> = {
   checksum_256: 'ChecksumSHA256',
   filter: 'Filter',
 };
+/** The original writes every field of the source, also in a dry run. */
+const S3_EMPTY = { Filter: '', Region: '', Endpoint: '', VersionID: '', ChecksumSHA256: '' };
 const WRITE_OPTIONS = ['rw', 'read-write', 'read_write', 'readwrite'];
 /** Ours, for every source: what is fetched is read-only unless this asks for a copy of its own (differences.md A5). */
 const WRITABLE = 'writable';
@@ -121,10 +123,10 @@ function sourceOf(uri: string, options: ReadonlyMap<string, string>): SpecConfig
       return { Type: 'urlDownload', Params: { URL: uri } };
     case 's3':
       if (host === '') throw new RangeError('the bucket is missing');
-      return { Type: 's3', Params: { Bucket: host, Key: path.slice(1), ...s3Params(options) } };
+      return { Type: 's3', Params: { ...S3_EMPTY, Bucket: host, Key: path.slice(1), ...s3Params(options) } };
     case 'file':
       if (rest === '') throw new RangeError('the path is missing');
-      return { Type: 'local', Params: { SourcePath: rest, ReadWrite: readWrite(options) } };
+      return { Type: 'local', Params: { SourcePath: rest, ReadWrite: readWrite(options), CreateAs: '' } };
     case 'git':
     case 'gitlfs':
       throw new RangeError(`sources of type ${scheme} are not supported`);

@@ -3,6 +3,7 @@ import { parseBytes, parseCpu, parseGpu } from '../model/mod.ts';
 import type { Problem, ResourcesConfig, SpecConfig, Task } from '../model/mod.ts';
 import { problemAt } from './problem.ts';
 import type { Keys } from './problem.ts';
+import { dockerComplaints } from './validate_docker.ts';
 import { envComplaint } from './validate_env.ts';
 import { networkProblems } from './validate_network.ts';
 
@@ -24,6 +25,11 @@ export function taskProblems(task: Task, at: Keys): Problem[] {
 
   const engine = specConfigComplaint(task.Engine);
   if (engine) add(['Engine'], `invalid engine: ${engine}`);
+  else if (task.Engine!.Type.trim().toLowerCase() === 'docker') {
+    for (const [key, message] of dockerComplaints(task.Engine!.Params ?? {})) {
+      add(['Engine', 'Params', key], `invalid docker engine: ${key}: ${message}`);
+    }
+  }
   const { Publisher } = task;
   if (Publisher && blank(Publisher.Type) && Object.keys(Publisher.Params ?? {}).length > 0) {
     add(['Publisher', 'Type'], 'invalid publisher: it has parameters but no type');

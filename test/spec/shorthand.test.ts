@@ -33,10 +33,22 @@ describe('-i', () => {
       Params: { URL: 'http://h/x', Writable: true },
     }],
     ['http://h/x:/in,opt=writable=false', { Type: 'urlDownload', Params: { URL: 'http://h/x' } }],
-    ['file:///d:/in,opt=writable=true', { Type: 'local', Params: { SourcePath: '/d', ReadWrite: true } }],
+    ['file:///d:/in,opt=writable=true', {
+      Type: 'local',
+      Params: { SourcePath: '/d', ReadWrite: true, CreateAs: '' },
+    }],
     ['s3://b/k:/in,opt=writable=true,opt=region=r', {
       Type: 's3',
-      Params: { Bucket: 'b', Key: 'k', Region: 'r', Writable: true },
+      Params: {
+        Bucket: 'b',
+        Key: 'k',
+        Region: 'r',
+        Endpoint: '',
+        VersionID: '',
+        ChecksumSHA256: '',
+        Filter: '',
+        Writable: true,
+      },
     }],
   ])('gives the program a copy of its own where %s asks for it (A5)', (text, Source) => {
     expect(parseInput(text).Source).toEqual(Source);

@@ -1,0 +1,140 @@
+/** `docker run`: its dry run against what the original printed, its refusals, its help. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { addGlobalFlags, newCommand, parseCommand } from '../../cmd/command.ts';
+import { Context } from '../../cmd/context.ts';
+import { command } from '../../cmd/docker/run.ts';
+import { parseJobFile } from '../../mod/spec/mod.ts';
+
+const FIXTURES = resolve(import.meta.dirname!, '..', 'fixtures', 'dry-run');
+const CASES: Record<string, string[]> = JSON.parse(readFileSync(join(FIXTURES, 'cases.json'), 'utf8'));
+
+class Captured extends Context {
+  stdout = '';
+  stderr = '';
+  override print(text: string): void {
+    this.stdout += text;
+  }
+  override complain(text: string): void {
+    this.stderr += text;
+  }
+}
+
+/** Runs `bacalhau docker run` with these words, in this process. */
+async function dockerRun(...words: readonly string[]): Promise<{ stdout: string; stderr: string }> {
+  let help = '';
+  const library = newCommand('bacalhau docker run', 'Run a container', (text) => help += text);
+  library.optionsGroup('Flags:');
+  command.configure(library);
+  addGlobalFlags(library);
+  const parsed = parseCommand(library, words);
+  if (!parsed) return { stdout: help, stderr: '' };
+  const context = new Captured(parsed.globals);
+  await command.run(parsed.args, parsed.options, context);
+  return context;
+}
+
+const dryRun = (...words: readonly string[]) => dockerRun('--dry-run', ...words);
+const task = async (...words: readonly string[]) =>
+  (await parseJobFile((await dryRun(...words)).stdout, {})).job.Tasks[0]!;
+
+describe('a dry run', () => {
+  it('has a case for every fixture', () => {
+    const files = readdirSync(FIXTURES).filter((name) => name.endsWith('.yaml'));
+    expect(files.sort()).toEqual(Object.keys(CASES).map((name) => `${name}.yaml`).sort());
+  });
+
+  it.each(Object.entries(CASES))('prints what the original prints: %s', async (name, words) => {
+    const { stdout } = await dryRun(...words);
+    expect(stdout).toBe(readFileSync(join(FIXTURES, `${name}.yaml`), 'utf8'));
+    // And is a job file.
+    await parseJobFile(stdout, {});
+  });
+
+  it('says that a flag is an old name, beside the answer', async () => {
+    expect((await dryRun(...CASES.old!)).stderr).toBe(
+      'Flag --concurrency has been deprecated, use --count\n',
+    );
+    await expect(dryRun('--count', '2', ...CASES.old!)).rejects.toThrow(
+      '--count together with --concurrency',
+    );
+  });
+
+  it('keeps an explicit queue time-out of 0, which fails at once', async () => {
+    expect((await task('--queue-timeout', '0', 'alpine')).Timeouts).toEqual({ QueueTimeout: 0 });
+  });
+
+  it('publishes ports in a network that has them', async () => {
+    const ports = [
+      '--port',
+      'name=http,target=80',
+      '--port',
+      'NAME=admin,target=81,static=8081,host=127.0.0.1',
+    ];
+    expect((await task(...ports, 'alpine')).Network).toEqual({
+      Type: 'Bridge',
+      Ports: [
+        { Name: 'http', Target: 80 },
+        { Name: 'admin', Target: 81, Static: 8081, HostNetwork: '127.0.0.1' },
+      ],
+    });
+    expect((await task('--network', 'host', '--port', 'name=http', 'alpine')).Network).toEqual({
+      Type: 'Host',
+      Ports: [{ Name: 'http' }],
+    });
+  });
+});
+
+describe('refused before anything is sent:', () => {
+  it.each<[string, readonly string[]]>([
+    ['WorkingDirectory: "rel" is not an absolute path', ['-w', 'rel', 'alpine']],
+    ['Image: it is missing', ['']],
+    ['the repository name must be lower case', ['Ubuntu::x']],
+    ['it needs the argument <image>', []],
+    ['flag needs an argument: --labels', ['alpine', 'ls', '-l']],
+    ['ops jobs cannot specify count > 1', ['--target', 'all', '--count', '2', 'alpine']],
+    ['environment variable "a" must be upper case', ['-e', 'a=b', 'alpine']],
+    ['"localhost" is neither a domain nor an IP address', [
+      '--network',
+      'http',
+      '--domain',
+      'localhost',
+      'alpine',
+    ]],
+    ['domains can only be set', ['--network', 'bridge', '--domain', 'a.com', 'alpine']],
+    ["argument 'foo' is invalid", ['--network', 'foo', 'alpine']],
+    ['it is NAME:PATH', ['-o', 'x', 'alpine']],
+    ['ports can only be set', ['--network', 'none', '--port', 'name=a,target=1', 'alpine']],
+    ['a port name is missing', ['--port', 'target=80', 'alpine']],
+    ['Cannot read port "80": "80" is none of', ['--port', '80', 'alpine']],
+    ['"many" is not a port', ['--port', 'name=a,target=many', 'alpine']],
+    ['static port 80 is not between', ['--port', 'name=a,static=80', 'alpine']],
+  ])('%s', async (message, words) => {
+    await expect(dryRun(...words)).rejects.toThrow(message);
+  });
+
+  it.each<[string, string]>([
+    ['Image: it is missing', '{}'],
+    ['Parameters: it is not a list of texts', '{Image: a, Parameters: ls -l}'],
+    ['Entrypoint: it is not a list of texts', '{Image: a, entrypoint: [1]}'],
+    [
+      'EnvironmentVariables: names that begin with BACALHAU_',
+      '{Image: a, EnvironmentVariables: [bacalhau_x=1]}',
+    ],
+    ['WorkingDirectory: "x" is not an absolute path', '{image: a, workingdirectory: x}'],
+  ])('in a job file, too: %s', async (message, params) => {
+    const text = `Type: batch\nTasks:\n- Name: main\n  Engine: {Type: Docker, Params: ${params}}\n`;
+    await expect(parseJobFile(text, {})).rejects.toThrow(message);
+  });
+});
+
+it('explains itself', async () => {
+  const { stdout } = await dockerRun('--help');
+  expect(stdout).toContain('docker run [flags] IMAGE[:TAG|@DIGEST] [COMMAND] [ARG...]');
+  for (const flag of ['--entrypoint', '-w, --workdir', '--dry-run', '--port', '--network', '-f, --follow']) {
+    expect(stdout).toContain(flag);
+  }
+  expect(stdout).toContain('Examples:\n');
+  expect(stdout).not.toMatch(/--concurrency|--selector/);
+});
