@@ -3,6 +3,7 @@
  * that fail, or that never settle after a crash. The real ones are `node:fs`.
  */
 import { randomBytes } from 'node:crypto';
+import type { Stats } from 'node:fs';
 import { lstat, mkdir, open, readdir, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
@@ -13,6 +14,8 @@ export interface Files {
   remove(path: string): Promise<void>;
   /** Names in a folder, sorted; none when it is absent. */
   names(path: string): Promise<readonly string[]>;
+  /** Bytes that a file, or all files below a folder, take on the disk; 0 when it is absent. Links are not followed. */
+  usage(path: string): Promise<number>;
   /** Bytes of a file, or null when there is none. */
   size(path: string): Promise<number | null>;
   /** Writes under a temporary name, syncs and renames: after a crash there is the whole file or the one before. */
@@ -52,6 +55,29 @@ async function orNull<T>(attempt: Promise<T>): Promise<T | null> {
   }
 }
 
+/** Sparse files count what they hold; a file that has several names counts once. */
+async function usage(path: string, seen: Set<string>): Promise<number> {
+  const entry = await orNull(lstat(path));
+  if (entry === null) return 0;
+  if (entry.isDirectory()) {
+    let sum = allocated(entry);
+    // Names may come and go meanwhile: what is gone counts nothing.
+    for (const name of await orNull(readdir(path)) ?? []) sum += await usage(join(path, name), seen);
+    return sum;
+  }
+  if (entry.nlink > 1) {
+    const id = `${entry.dev}:${entry.ino}`;
+    if (seen.has(id)) return 0;
+    seen.add(id);
+  }
+  return allocated(entry);
+}
+
+/** Windows knows no blocks. */
+function allocated({ blocks, size }: Stats): number {
+  return Number.isFinite(blocks) ? blocks * 512 : size;
+}
+
 export const realFiles: Files = {
   async makeFolder(path) {
     await mkdir(path, { recursive: true, mode: 0o700 });
@@ -60,6 +86,7 @@ export const realFiles: Files = {
   async names(path) {
     return (await orNull(readdir(path)) ?? []).sort();
   },
+  usage: (path) => usage(path, new Set()),
   async size(path) {
     return (await orNull(stat(path)))?.size ?? null;
   },

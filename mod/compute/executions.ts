@@ -18,7 +18,7 @@ import { portsOf } from './ports.ts';
 import { LocalQueue } from './queue.ts';
 import { bidResult, computeError } from './reports.ts';
 import { Runner } from './runner.ts';
-import type { Beginning } from './runner.ts';
+import type { Beginning } from './beginning.ts';
 import type { Workshop } from './workshop.ts';
 
 export class Executions {
@@ -29,10 +29,16 @@ export class Executions {
   readonly #discard = new Set<string>();
   #accepting = true;
   #closed = false;
+  readonly #closing = new AbortController();
 
   constructor(readonly shop: Workshop, readonly rules: BidRules, overtakes: number) {
     this.capacity = new Capacity(rules.total);
     this.queue = new LocalQueue(overtakes);
+  }
+
+  /** Aborted when nothing is to be begun any more. */
+  get closing(): AbortSignal {
+    return this.#closing.signal;
   }
 
   get(id: string): Held | undefined {
@@ -82,6 +88,14 @@ export class Executions {
     this.#enqueue(held);
   }
 
+  /** Holds room and ports of what a restart found while its engine does not answer. */
+  awaitEngine(held: Held): void {
+    held.awaitsEngine = true;
+    this.#held.set(held.id, held);
+    this.capacity.hold(held.id, held.resources);
+    this.shop.ports.hold(held.id, held.ports);
+  }
+
   /** Starts what fits. */
   pump(): void {
     while (this.#accepting && !this.#closed) {
@@ -117,6 +131,7 @@ export class Executions {
   /** Nothing is begun or stored any more. */
   abandon(): void {
     this.#closed = true;
+    this.#closing.abort();
     for (const held of this.#held.values()) held.runner?.abandon();
   }
 
@@ -271,15 +286,14 @@ export class Executions {
     // A cancel of what has ended says that its end is known; a repeated one waits for the first to be durable.
     if (!held || held.cancelled) return await this.#confirm(id, now);
     held.cancelled = true;
-    const { runner } = held;
-    if (runner) {
+    if (held.runner || held.awaitsEngine) {
       const change = { phase: 'cancelling', desired: 2 } as const;
       const [begun] = await Promise.all([
         store.advance(id, ENTERED_FROM.cancelling, change),
         this.#confirm(id, now),
       ]);
       // What has begun is undone first.
-      if (begun) runner.stop('cancelled');
+      if (begun) held.runner?.stop('cancelled');
       return;
     }
     this.queue.remove(id);

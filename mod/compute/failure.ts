@@ -7,11 +7,12 @@ import { BacalhauError, errorEvent, EventTopic, toBacalhauError, toRfc3339 } fro
 import type { Event, FailureClass } from '../model/mod.ts';
 
 /** Why a run is to end now; the reason of its abort signal. */
-export type StopReason = 'cancelled' | 'timeout' | 'shutdown';
+export type StopReason = 'cancelled' | 'timeout' | 'shutdown' | 'limit';
 
 /** Thrown inside a run that has been told to end; the reason is read from the run, not from here. */
 export class Stopped extends Error {
-  constructor(readonly reason: StopReason) {
+  /** @param failure of a limit that was exceeded */
+  constructor(readonly reason: StopReason, readonly failure?: RunFailure) {
     super(`the run was told to end: ${reason}`);
   }
 }
@@ -50,6 +51,11 @@ export class RunFailure extends Error {
     const event = errorEvent(this.topic, this.error, toRfc3339(now));
     return Object.freeze({ ...event, Details: Object.freeze({ ...event.Details, FailsExecution: 'true' }) });
   }
+
+  /** Of something that went wrong beside the end of the execution. */
+  remark(now: bigint): Event {
+    return errorEvent(this.topic, this.error, toRfc3339(now));
+  }
 }
 
 const CLASSES: readonly string[] = ['user', 'timeout', 'infrastructure'];
@@ -86,5 +92,36 @@ export function timedOut(seconds: number): RunFailure {
     code: 'ExecutionTimeout',
     message: `Execution timed out after ${formatSeconds(seconds)}`,
     hint: 'Raise Timeouts.ExecutionTimeout of the task, or give it less to do',
+  });
+}
+
+/** @param what an engine, input source or publisher */
+export function notInstalled(what: string, type: string, topic: EventTopic): RunFailure {
+  return new RunFailure({
+    topic,
+    class: 'infrastructure',
+    code: 'NotInstalled',
+    message: `Cannot run the task: this node no longer has the ${what} "${type}"`,
+  });
+}
+
+/** @throws RunFailure of this step for whatever the step throws */
+export async function atStep<T>(topic: EventTopic, step: () => Promise<T>): Promise<T> {
+  try {
+    return await step();
+  } catch (thrown) {
+    throw asFailure(thrown, topic);
+  }
+}
+
+/** Of an execution that the node ends because it goes itself. */
+export function nodeGoes(id: string, cause: unknown): RunFailure {
+  return new RunFailure({
+    topic: EventTopic.RunningExecution,
+    class: 'infrastructure',
+    code: 'NodeShutdown',
+    message: `Cannot go on with execution "${id}": its node was told to stop its work`,
+    hint: 'The work is placed on another node where the policy of the job allows it',
+    cause,
   });
 }

@@ -32,6 +32,8 @@ export class Held {
   approved: boolean;
   /** A cancel has come; set before it is durable, so that nothing begins beside it. */
   cancelled = false;
+  /** A restart found it, and its engine has not said yet what there is of it. */
+  awaitsEngine = false;
   runner: Runner | null = null;
   /** Readers of the log wait for a run, or for the end. */
   readonly begun = Promise.withResolvers<void>();

@@ -11,12 +11,15 @@ import { Executions } from './executions.ts';
 import { executionLogs } from './logs.ts';
 import { DEFAULT_LIMITS, DEFAULT_TIMINGS } from './options.ts';
 import type { ComputeNodeOptions } from './options.ts';
+import { Ports, UNSHARED_PORTS } from './ports.ts';
 import { Providers } from './providers.ts';
 import { recover } from './recovery.ts';
 import { executionStatus } from './reports.ts';
 import { outputsOf, runPaths } from './results.ts';
 import { Session } from './session.ts';
 import { StatusReports } from './status.ts';
+import { Sweep } from './sweep.ts';
+import type { Drift } from './sweep.ts';
 import { Upkeep } from './upkeep.ts';
 import type { Workshop } from './workshop.ts';
 
@@ -45,6 +48,8 @@ export interface ComputeDebugInfo {
     readonly resources: Resources;
   }[];
   readonly available: Resources;
+  /** Where an engine and this node were not of one mind since the start. */
+  readonly drift: Drift;
 }
 
 export interface ComputeNode extends AsyncDisposable {
@@ -79,6 +84,8 @@ export async function startComputeNode(options: ComputeNodeOptions): Promise<Com
   const session = new Session(store, world, await store.peer());
   const status = new StatusReports(store, world, timings.statusMs, () => session.extended);
   const upkeep = new Upkeep(() => shop, () => session.connected);
+  const ports = new Ports(options.ports ?? UNSHARED_PORTS, world);
+  const sweep = new Sweep(() => shop, options.engines, () => executions);
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const shop: Workshop = {
     nodeId: options.nodeId,
@@ -87,6 +94,7 @@ export async function startComputeNode(options: ComputeNodeOptions): Promise<Com
     store,
     providers,
     environment: options.environment,
+    ports,
     executionsFolder: options.executionsFolder,
     compatibility: options.compatibility,
     limits,
@@ -103,23 +111,29 @@ export async function startComputeNode(options: ComputeNodeOptions): Promise<Com
         resources: held.resources,
         inputs: [],
         outputs: outputsOf(held.task, paths),
+        ports: held.ports,
+        pinned: held.pinned,
         directory: paths.folder,
         logPath: paths.log,
         logLimit: limits.logBytes,
       };
     },
-    stopReport(held, now) {
+    stopReport(held, now, events = [], remains = {}) {
       if (!session.extended) return { confirmedAt: now };
-      const message = (revision: bigint) => executionStatus(held.execution, 'stopped', revision);
+      const told = events.length > 0 ? events : null;
+      const message = (revision: bigint) =>
+        executionStatus(held.execution, 'stopped', revision, told, remains);
       return { report: { kind: 'status', message } };
     },
     ended: (id, phase) => upkeep.ended(id, phase),
+    leftOver: () => sweep.soon(),
     confirmed: (id) => upkeep.confirmed(id),
     log: options.log ?? (() => {}),
   };
   const executions = new Executions(shop, {
     providers,
     environment: options.environment,
+    ports,
     admission: options.admission ?? {},
     total: options.capacity,
     defaults: options.defaultResources ?? DEFAULT_RESOURCES,
@@ -160,6 +174,8 @@ export async function startComputeNode(options: ComputeNodeOptions): Promise<Com
   };
 
   await recover(shop, executions, session.extended);
+  await sweep.round();
+  sweep.start();
   for (const { id, phase } of await store.unconfirmed()) upkeep.ended(id, phase);
   upkeep.start();
   const logs = (request: LogRequest, signal: AbortSignal) => executionLogs(shop, executions, request, signal);
@@ -200,6 +216,7 @@ export async function startComputeNode(options: ComputeNodeOptions): Promise<Com
     await status.flush();
     status.close();
     upkeep.close();
+    sweep.close();
     await link.flush(FLUSH_MS);
     const idle = executions.held().length === 0;
     if (farewell !== 'keep' || (idle && link.status === 'connected')) {
@@ -223,6 +240,7 @@ export async function startComputeNode(options: ComputeNodeOptions): Promise<Com
       running: executions.capacity.ids().map(describe),
       queued: executions.queue.waiting().map(({ id }) => describe(id)),
       available: executions.capacity.available,
+      drift: sweep.drift,
     }),
     async refresh() {
       names = await available();

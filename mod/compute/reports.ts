@@ -1,7 +1,7 @@
 /** The messages that a node sends of an execution, as data; keys and first events as the original's (nats-protocol.md 7.4). */
 import { EventTopic, toRfc3339 } from '../model/mod.ts';
 import type { Event, Execution, RunOutput, SpecConfig } from '../model/mod.ts';
-import type { ExecutionStatus, OutMessage } from '../transport/messages.ts';
+import type { ExecutionStatus, OutMessage, Remains } from '../transport/messages.ts';
 
 function about(execution: Execution, events: readonly Event[] | null) {
   return {
@@ -43,8 +43,14 @@ export function runResult(
   };
 }
 
-export function computeError(execution: Execution, failure: Event, earlier: readonly Event[]): OutMessage {
-  return { type: 'ComputeError', payload: about(execution, [failure, ...earlier]) };
+/** @param remains output and results of a program that was started */
+export function computeError(
+  execution: Execution,
+  failure: Event,
+  earlier: readonly Event[],
+  remains: Remains = {},
+): OutMessage {
+  return { type: 'ComputeError', payload: { ...about(execution, [failure, ...earlier]), ...remains } };
 }
 
 export function executionStatus(
@@ -52,10 +58,11 @@ export function executionStatus(
   phase: ExecutionStatus['Phase'],
   revision: bigint,
   events: readonly Event[] | null = null,
+  remains: Remains = {},
 ): OutMessage {
   return {
     type: 'ExecutionStatus',
-    payload: { ...about(execution, events), Phase: phase, Revision: revision },
+    payload: { ...about(execution, events), Phase: phase, Revision: revision, ...remains },
   };
 }
 

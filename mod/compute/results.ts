@@ -31,7 +31,12 @@ export function outputsOf(task: Task, paths: RunPaths): readonly MountedOutput[]
 }
 
 /** The output alone, without files: nobody will fetch them. */
-export async function readOutput(paths: RunPaths, exitCode: number, cap: number): Promise<RunOutput> {
+export async function readOutput(
+  paths: RunPaths,
+  exitCode: number,
+  cap: number,
+  ErrorMsg = '',
+): Promise<RunOutput> {
   const heads = await readHeads(paths.log, cap);
   return Object.freeze({
     Stdout: heads.stdout,
@@ -39,7 +44,7 @@ export async function readOutput(paths: RunPaths, exitCode: number, cap: number)
     stderr: heads.stderr,
     StderrTruncated: heads.stderrTruncated,
     ExitCode: exitCode,
-    ErrorMsg: '',
+    ErrorMsg,
   });
 }
 
@@ -49,6 +54,7 @@ export async function captureResults(
   paths: RunPaths,
   exitCode: number,
   cap: number,
+  ErrorMsg = '',
 ): Promise<RunOutput> {
   const { results } = paths;
   await files.makeFolder(results);
@@ -61,6 +67,6 @@ export async function captureResults(
     stderr: streams.stderr,
     StderrTruncated: streams.stderrTruncated,
     ExitCode: exitCode,
-    ErrorMsg: '',
+    ErrorMsg,
   });
 }

@@ -3,36 +3,34 @@
  * asks whether it is to go on, and what a step leads to is stored before the next (invariants.md section 4, C4-C11):
  *
  * ```
- * folders, inputs → engine.create → identity durable (`starting`) → start → wait
+ * folders, inputs → ports and devices durable → engine.create → identity durable (`starting`) → start → wait
  *   → no publisher: output ──────────────────────────────────────────────► `completed` + report
  *   → publisher: `harvesting` → results folder, fsync → `publishing` → publish ┘
- * any failure → `failed` + report          cancel → stop, remove → `cancelled` + report
+ * failure → started: `harvesting` with the verdict → stop → output, results ─► `failed` + report
+ * cancel → `cancelling` → stop → output, results ───────────────────────────► `cancelled` + report
  * ```
  * The engine's object is removed after the row that no longer needs it. Whether a cancel or an end came first is decided
- * by the store: the later one finds the phase changed.
+ * by the store: the later one finds the phase changed. A verdict is durable before the program is stopped for it, so
+ * after a crash the stop is not taken for the program's own end.
  */
-import type { Engine, Run, RunRequest } from '../engine/engine.ts';
+import type { Run, RunEnd } from '../engine/engine.ts';
 import { EventTopic } from '../model/mod.ts';
-import type { RunOutput, SpecConfig, Task } from '../model/mod.ts';
+import type { Event, RunOutput, SpecConfig } from '../model/mod.ts';
 import type { PhaseChange } from '../store/compute_rows.ts';
+import { hasStarted } from './beginning.ts';
+import type { Beginning } from './beginning.ts';
 import { wanted } from './bid.ts';
-import { checkEnvironment, resolveEnvironment } from './environment.ts';
-import { asFailure, RunFailure, Stopped, timedOut } from './failure.ts';
+import { DiskWatch } from './disk_watch.ts';
+import { publishResults, salvage } from './ending.ts';
+import { asFailure, atStep, nodeGoes, RunFailure, Stopped, timedOut } from './failure.ts';
 import type { StopReason } from './failure.ts';
 import type { Held } from './held.ts';
-import { prepareInputs } from './inputs.ts';
 import { ENTERED_FROM } from './phase.ts';
+import { engineOf, prepareRun } from './preparation.ts';
 import { computeError, runResult } from './reports.ts';
-import { captureResults, outputsOf, readOutput, runPaths } from './results.ts';
+import { captureResults, readOutput, runPaths } from './results.ts';
 import type { RunPaths } from './results.ts';
 import type { Workshop } from './workshop.ts';
-
-/** Where to begin: at the beginning, or with what a restart of the node found (C13). */
-export type Beginning =
-  | { readonly kind: 'fresh'; /** Whether an earlier try may have left files. */ readonly discard: boolean }
-  | { readonly kind: 'adopt'; readonly run: Run }
-  | { readonly kind: 'harvest' | 'publish'; readonly exitCode: number; readonly run: Run | null }
-  | { readonly kind: 'remove'; readonly run: Run | null };
 
 interface Outcome {
   readonly output: RunOutput;
@@ -44,29 +42,54 @@ export class Runner {
   readonly ended: Promise<void>;
   readonly #abort = new AbortController();
   readonly #paths: RunPaths;
-  readonly #task: Task;
   readonly #publisher: SpecConfig | null;
   #run: Run | null;
+  #owns: boolean;
   #timer: Disposable | null = null;
   #abandoned = false;
+  /** Whether the program was told to start, whether it did, and whether it is known to have ended. */
+  #letGo: boolean;
+  #started: boolean;
+  #over = false;
+  #exitCode: number | null = null;
+  #waiting: Promise<RunEnd> | null = null;
+  #output: RunOutput | null = null;
+  #published: SpecConfig | null = null;
+  #publishFailed = false;
 
-  /** @param free called when the run holds no more of the host than its files; `ended` comes later */
+  /** @param free called when the program has ended and holds no more of the host than files; `ended` comes later */
   constructor(
     readonly shop: Workshop,
     readonly held: Held,
     readonly beginning: Beginning,
     readonly free: () => void,
   ) {
-    this.#task = held.task;
-    this.#publisher = wanted(this.#task.Publisher);
+    this.#publisher = wanted(held.task.Publisher);
     this.#paths = runPaths(shop.executionsFolder, held.id, held.runNo);
     this.#run = beginning.kind === 'fresh' ? null : beginning.run;
+    this.#owns = beginning.kind === 'fresh' || beginning.run !== null;
+    this.#started = hasStarted(beginning);
+    this.#letGo = this.#started;
+    if (beginning.kind !== 'fresh' && beginning.kind !== 'adopt') {
+      this.#exitCode = beginning.exitCode;
+      this.#over = beginning.run === null || beginning.kind === 'harvest' || beginning.kind === 'publish';
+    }
     this.ended = this.#main();
   }
 
+  /** Whether the engine may hold an object of this run that is its own to remove. */
+  get owns(): boolean {
+    return this.#owns;
+  }
+
+  /** The object that the engine holds for it, until it is told to remove it. */
+  get object(): Run | null {
+    return this.#owns ? this.#run : null;
+  }
+
   /** Ends the run; the first reason counts. */
-  stop(reason: StopReason): void {
-    if (!this.#abort.signal.aborted) this.#abort.abort(new Stopped(reason));
+  stop(reason: StopReason, failure?: RunFailure): void {
+    if (!this.#abort.signal.aborted) this.#abort.abort(new Stopped(reason, failure));
   }
 
   /** The node goes away: nothing is stored or removed any more, the next start takes over. */
@@ -84,7 +107,7 @@ export class Runner {
       this.#timer?.[Symbol.dispose]();
       this.#leave();
       shop.status.drop(held.id);
-      await this.#run?.remove();
+      await this.#remove();
       this.free();
       await this.#tidy();
     } catch (thrown) {
@@ -95,35 +118,35 @@ export class Runner {
   }
 
   async #toItsEnd(): Promise<void> {
+    const { beginning } = this;
     try {
-      if (this.beginning.kind === 'remove') throw new Stopped('cancelled');
-      await this.#complete(await this.#attempt(this.beginning));
+      if (beginning.kind === 'remove') throw new Stopped('cancelled');
+      if (beginning.kind === 'salvage') throw new Stopped('limit');
+      await this.#complete(await this.#attempt(beginning));
     } catch (thrown) {
       this.#leave();
       await this.#conclude(thrown);
     }
   }
 
-  async #attempt(beginning: Exclude<Beginning, { kind: 'remove' }>): Promise<Outcome> {
-    this.#armTimeout();
+  async #attempt(beginning: Exclude<Beginning, { kind: 'remove' | 'salvage' }>): Promise<Outcome> {
     switch (beginning.kind) {
       case 'fresh':
-        this.#run = await this.#create(beginning.discard);
-        this.#goOn();
-        await this.#run.start();
-        this.shop.status.mark(this.held.execution, 'running');
-        return await this.#harvest(await this.#wait(this.#run));
-      case 'adopt':
-        if (beginning.run.state === 'created') {
-          this.#goOn();
-          await beginning.run.start();
-        }
-        this.shop.status.mark(this.held.execution, 'running');
-        return await this.#harvest(await this.#wait(beginning.run));
+        this.#armTimeout(0);
+        return await this.#start(await this.#create(beginning.discard));
+      case 'adopt': {
+        const { run } = beginning;
+        // What ended by itself while the node was away has ended in its own way, however late it is noticed.
+        if (run.state !== 'ended') this.#armTimeout(0);
+        return run.state === 'created' ? await this.#start(run) : await this.#wait(run);
+      }
       case 'harvest':
+        this.#armTimeout(this.shop.limits.salvageMs);
         return await this.#capture(beginning.exitCode);
       case 'publish':
-        return await this.#publish(await this.#output(beginning.exitCode));
+        this.#armTimeout(this.shop.limits.salvageMs);
+        this.#output = await this.#readOutput(beginning.exitCode);
+        return await this.#publish(this.#output);
     }
   }
 
@@ -131,48 +154,46 @@ export class Runner {
   async #create(discard: boolean): Promise<Run> {
     const { shop, held } = this;
     const { signal } = this.#abort;
-    const engine = this.#engine();
-    const env = this.#environment();
-    if (discard) await shop.files.remove(this.#paths.folder);
-    await shop.files.makeFolder(this.#paths.folder);
-    const outputs = outputsOf(this.#task, this.#paths);
-    await Promise.all(outputs.map((output) => shop.files.makeFolder(output.hostPath)));
-    this.#goOn();
-    const inputs = await this.#atStep(EventTopic.DownloadingInputs, () => {
-      if (this.#task.InputSources?.length) shop.status.mark(held.execution, 'preparing');
-      return prepareInputs(shop, held, this.#paths.inputs, signal);
-    });
-    this.#goOn();
-    const request: RunRequest = { ...this.shop.runRequest(held), env, inputs, outputs };
-    const run = await this.#atStep(EventTopic.PreparingEnvironment, () => engine.create(request, signal));
+    const engine = engineOf(shop, held);
+    const goOn = () => this.#goOn();
+    const request = await prepareRun({ shop, held, paths: this.#paths, signal, goOn }, discard);
+    const run = await atStep(EventTopic.PreparingEnvironment, () => engine.create(request, signal));
     this.#run = run;
     this.#goOn();
-    const stored = await this.#advance({
-      phase: 'starting',
-      identity: run.identity,
-      deadline: held.deadline,
-    });
-    if (!stored) throw new Stopped('cancelled');
+    const change = { phase: 'starting', identity: run.identity, deadline: held.deadline } as const;
+    if (!await this.#advance(change)) throw new Stopped('cancelled');
     return run;
   }
 
-  async #wait(run: Run): Promise<number> {
+  async #start(run: Run): Promise<Outcome> {
+    this.#goOn();
+    this.#letGo = true;
+    await run.start();
+    this.#started = true;
+    return await this.#wait(run);
+  }
+
+  async #wait(run: Run): Promise<Outcome> {
+    const { shop, held } = this;
+    shop.status.mark(held, 'running');
     const { signal } = this.#abort;
-    const ended = run.wait();
+    const ended = this.#waiting = run.wait();
     const { promise: told, resolve } = Promise.withResolvers<null>();
     const onAbort = () => resolve(null);
     if (signal.aborted) onAbort();
     else signal.addEventListener('abort', onAbort, { once: true });
+    using disk = new DiskWatch(shop, held, this.#paths, run);
+    disk.start((failure) => this.stop('limit', failure));
     const end = await Promise.race([ended, told]);
     signal.removeEventListener('abort', onAbort);
     this.#leave();
-    if (end === null) {
-      await run.stop(this.shop.timings.stopGraceMs);
-      await ended;
-      throw signal.reason;
+    if (end === null) throw signal.reason;
+    this.#note(end);
+    if (end.kind === 'exited') {
+      const exceeded = await disk.check();
+      if (exceeded) throw exceeded;
+      return await this.#harvest(end.exitCode);
     }
-    if (this.shop.providers.engines.get(run.identity.engine)?.endsWithNode) this.free();
-    if (end.kind === 'exited') return end.exitCode;
     throw new RunFailure({
       topic: EventTopic.RunningExecution,
       class: end.class,
@@ -183,17 +204,26 @@ export class Runner {
     });
   }
 
+  /** The program has ended. Its object uses neither CPU nor memory nor devices nor ports: the next may start. */
+  #note(end: RunEnd): void {
+    this.#over = true;
+    this.#exitCode = end.exitCode ?? null;
+    this.free();
+  }
+
   async #harvest(exitCode: number): Promise<Outcome> {
-    if (!this.#publisher) return { output: await this.#output(exitCode), published: null };
+    if (!this.#publisher) return { output: await this.#readOutput(exitCode), published: null };
     if (!await this.#advance({ phase: 'harvesting', exitCode })) throw new Stopped('cancelled');
     return await this.#capture(exitCode);
   }
 
   async #capture(exitCode: number): Promise<Outcome> {
     const { files, limits } = this.shop;
-    const output = await this.#atStep(EventTopic.RunningExecution, () => {
-      return captureResults(files, this.#paths, exitCode, limits.outputBytes);
-    });
+    const output = await atStep(
+      EventTopic.RunningExecution,
+      () => captureResults(files, this.#paths, exitCode, limits.outputBytes),
+    );
+    this.#output = output;
     if (!await this.#advance({ phase: 'publishing' })) throw new Stopped('cancelled');
     return await this.#publish(output);
   }
@@ -203,77 +233,113 @@ export class Runner {
     const spec = this.#publisher;
     if (!spec) return { output, published: null };
     this.#goOn();
-    shop.status.mark(held.execution, 'publishing');
-    const published = await this.#atStep(EventTopic.PublishingResults, () => {
-      const publisher = shop.providers.publishers.get(spec.Type);
-      if (!publisher) throw notInstalled('publisher', spec.Type, EventTopic.PublishingResults);
-      return publisher.publish({
-        spec,
-        nodeId: shop.nodeId,
-        jobId: held.execution.JobID,
-        executionId: held.id,
-        directory: this.#paths.results,
-        signal: this.#abort.signal,
-      });
-    });
-    return { output, published };
+    shop.status.mark(held, 'publishing');
+    try {
+      const { signal } = this.#abort;
+      this.#published = await atStep(
+        EventTopic.PublishingResults,
+        () => publishResults(shop, held, this.#paths, spec, signal),
+      );
+    } catch (thrown) {
+      // One that a cancel has interrupted is tried again for what is left.
+      this.#publishFailed = !held.cancelled;
+      throw thrown;
+    }
+    this.#leave();
+    return { output, published: this.#published };
   }
 
   async #complete({ output, published }: Outcome): Promise<void> {
     const { held, shop } = this;
     const now = shop.world.now();
-    const message = runResult(held.execution, output, published, now, held.events);
+    const message = runResult(held.execution, output, published, now, held.unreported);
     const report = { kind: 'result', message } as const;
     const done = await this.#advance({ phase: 'completed', ended: now, exitCode: output.ExitCode, report });
     if (!done) throw new Stopped('cancelled');
     shop.ended(held.id, 'completed');
   }
 
+  /** Any end that is no completion: says why, ends the program, keeps what it left, reports. */
   async #conclude(thrown: unknown): Promise<void> {
     const { held, shop } = this;
-    if (!held.cancelled) {
-      const failure = this.#failure(thrown);
-      const now = shop.world.now();
-      const message = computeError(held.execution, failure.event(now), held.events);
-      const report = { kind: 'result', message } as const;
-      if (await this.#advance({ phase: 'failed', ended: now, report })) return shop.ended(held.id, 'failed');
-    }
-    await this.#removeForGood();
+    const verdict = held.cancelled ? null : await this.#decide(thrown);
+    await this.#halt();
+    const { remains, events } = this.#started
+      ? await salvage(shop, held, this.#paths, {
+        exitCode: this.#exitCode,
+        reason: verdict?.Message ?? 'The execution was stopped',
+        output: this.#output,
+        published: this.#published,
+        publisher: this.#publishFailed ? null : this.#publisher,
+      })
+      : NOTHING_LEFT;
     const now = shop.world.now();
-    const done = await this.#advance({ phase: 'cancelled', ended: now, ...shop.stopReport(held, now) });
+    if (verdict && !held.cancelled) {
+      const message = computeError(held.execution, verdict, [...held.unreported, ...events], remains);
+      const report = { kind: 'result', message } as const;
+      const change = { phase: 'failed', ended: now, exitCode: this.#exitCode, report } as const;
+      if (await this.#advance(change)) return shop.ended(held.id, 'failed');
+    }
+    const report = shop.stopReport(held, now, [...held.unreported, ...events], remains);
+    const done = await this.#advance({ phase: 'cancelled', ended: now, ...report });
     if (done) shop.ended(held.id, 'cancelled');
   }
 
-  /** Tries until the engine's object is gone: a cancelled execution must leave nothing running. */
-  async #removeForGood(): Promise<void> {
-    const { shop } = this;
-    for (let waitMs = 100; this.#run && !this.#abandoned; waitMs = Math.min(waitMs * 2, 30_000)) {
+  /** The failure as its event; durable where the program has yet to be stopped, or its results to be published. */
+  async #decide(thrown: unknown): Promise<Event> {
+    const { beginning } = this;
+    if (beginning.kind === 'salvage') return beginning.verdict;
+    const verdict = this.#failure(thrown).event(this.shop.world.now());
+    if (this.#started && !this.#output && (!this.#over || this.#publisher)) {
+      // Null when a cancel was first, or when results were being captured already: then it is found again.
+      await this.#advance({ phase: 'harvesting', exitCode: this.#exitCode, verdict });
+    }
+    return verdict;
+  }
+
+  /**
+   * Tries until the program has ended: nothing that is over may run on. Only an engine that does not answer for long is
+   * not waited for, unless the execution was cancelled; the sweep removes what it still has when it is back.
+   */
+  async #halt(): Promise<void> {
+    const { shop, held } = this;
+    const run = this.#run;
+    if (!run || !this.#letGo || this.#over) return;
+    const since = shop.world.elapsed();
+    for (let waitMs = 100; !this.#abandoned; waitMs = Math.min(waitMs * 2, 30_000)) {
       try {
-        await this.#run.stop(shop.timings.stopGraceMs);
-        await this.#run.remove();
-        this.#run = null;
+        await run.stop(shop.timings.stopGraceMs);
+        if (this.#started) this.#note(await (this.#waiting ?? run.wait()));
+        break;
       } catch (thrown) {
-        shop.log('warn', 'cannot remove a cancelled run yet', {
-          execution: this.held.id,
-          error: String(thrown),
-        });
+        this.#waiting = null;
+        shop.log('warn', 'cannot stop a program yet', { execution: held.id, error: String(thrown) });
+        if (!held.cancelled && shop.world.elapsed() - since > shop.limits.engineAwayMs) break;
         await shop.world.sleep(waitMs);
       }
     }
+    this.#leave();
+  }
+
+  /** What cannot be removed now is found by the sweep; the program has ended, so its room is free all the same. */
+  async #remove(): Promise<void> {
+    const { shop, held } = this;
+    try {
+      await this.#run?.remove();
+    } catch (thrown) {
+      shop.log('warn', 'cannot remove a run yet', { execution: held.id, error: String(thrown) });
+      shop.leftOver();
+    }
+    this.#leave();
+    this.#owns = false;
   }
 
   #failure(thrown: unknown): RunFailure {
     const { signal } = this.#abort;
     if (!signal.aborted) return asFailure(thrown, EventTopic.RunningExecution);
-    if ((signal.reason as Stopped).reason === 'timeout') return timedOut(this.held.timeoutSeconds);
-    return new RunFailure({
-      topic: EventTopic.RunningExecution,
-      class: 'infrastructure',
-      code: 'NodeShutdown',
-      message: `Cannot go on with execution "${this.held.id}": its node was told to stop its work`,
-      hint: 'The work is placed on another node where the policy of the job allows it',
-      cause: thrown,
-    });
+    const { reason, failure } = signal.reason as Stopped;
+    if (reason === 'timeout') return timedOut(this.held.timeoutSeconds);
+    return failure ?? nodeGoes(this.held.id, thrown);
   }
 
   async #advance(change: PhaseChange): Promise<boolean> {
@@ -281,16 +347,6 @@ export class Runner {
     const done = await this.shop.store.advance(this.held.id, ENTERED_FROM[change.phase], change);
     this.#leave();
     return done !== null;
-  }
-
-  async #atStep<T>(topic: EventTopic, step: () => Promise<T>): Promise<T> {
-    try {
-      return await step();
-    } catch (thrown) {
-      throw asFailure(thrown, topic);
-    } finally {
-      this.#leave();
-    }
   }
 
   /** Before each effect: whether it is still wanted. */
@@ -304,36 +360,18 @@ export class Runner {
     if (this.#abandoned) throw new Stopped('shutdown');
   }
 
-  #armTimeout(): void {
+  /** @param atLeast milliseconds that are left in any case */
+  #armTimeout(atLeast: number): void {
     const { held, shop } = this;
     if (held.timeoutSeconds === 0) return;
     const now = shop.world.now();
     if (held.deadline === 0n) held.deadline = now + BigInt(held.timeoutSeconds) * 1_000_000_000n;
     const leftMs = Number((held.deadline - now) / 1_000_000n);
-    this.#timer = shop.world.after(Math.max(0, leftMs), () => this.stop('timeout'));
+    this.#timer = shop.world.after(Math.max(atLeast, leftMs), () => this.stop('timeout'));
   }
 
-  #engine(): Engine {
-    const type = this.#task.Engine?.Type ?? '';
-    const engine = this.shop.providers.engines.get(type);
-    if (!engine) throw notInstalled('engine', type, EventTopic.PreparingEnvironment);
-    return engine;
-  }
-
-  #environment(): Readonly<Record<string, string>> {
-    const [refusal] = checkEnvironment(this.#task, this.shop.environment);
-    if (!refusal) return resolveEnvironment(this.held.execution, this.#task, this.shop.environment);
-    throw new RunFailure({
-      topic: EventTopic.PreparingEnvironment,
-      class: 'infrastructure',
-      code: refusal.code,
-      message: `Cannot make the environment of task "${this.#task.Name}": ${refusal.reason}`,
-      hint: refusal.hint,
-    });
-  }
-
-  #output(exitCode: number): Promise<RunOutput> {
-    return this.#atStep(
+  async #readOutput(exitCode: number): Promise<RunOutput> {
+    return this.#output = await atStep(
       EventTopic.RunningExecution,
       () => readOutput(this.#paths, exitCode, this.shop.limits.outputBytes),
     );
@@ -341,17 +379,10 @@ export class Runner {
 
   /** Inputs and results have served; the log stays for its retention. */
   async #tidy(): Promise<void> {
-    const { files } = this.shop;
-    if (this.#task.InputSources?.length) await files.remove(this.#paths.inputs);
-    if (this.#publisher || this.#task.ResultPaths?.length) await files.remove(this.#paths.results);
+    const { shop: { files }, held: { task } } = this;
+    if (task.InputSources?.length) await files.remove(this.#paths.inputs);
+    if (this.#publisher || task.ResultPaths?.length) await files.remove(this.#paths.results);
   }
 }
 
-function notInstalled(what: string, type: string, topic: EventTopic): RunFailure {
-  return new RunFailure({
-    topic,
-    class: 'infrastructure',
-    code: 'NotInstalled',
-    message: `Cannot run the task: this node no longer has the ${what} "${type}"`,
-  });
-}
+const NOTHING_LEFT = Object.freeze({ remains: Object.freeze({}), events: Object.freeze([]) });

@@ -1,18 +1,20 @@
 /**
- * Phases that the node reaches in memory (`preparing`, `running`) and reports that no other message carries (`queued`).
- * They are made durable together and only when they last a moment: an execution that is over sooner costs nothing here,
- * since its result says it all. One timer for the whole node; nothing runs while nothing changes.
+ * Phases that the node reaches in memory (`preparing`, `running`), reports that no other message carries (`queued`), and
+ * what there is to tell while a run is being prepared. They are made durable together and only when they last a moment:
+ * an execution that is over sooner costs nothing here, since its result says it all. One timer for the whole node;
+ * nothing runs while nothing changes.
  */
-import type { Execution } from '../model/mod.ts';
+import type { Event } from '../model/mod.ts';
 import type { ComputeStore, StatusChange } from '../store/compute_store.ts';
 import type { World } from '../../runtime/world.ts';
+import type { Held } from './held.ts';
 import { ENTERED_FROM } from './phase.ts';
 import { executionStatus } from './reports.ts';
 
 export type Reported = 'queued' | 'preparing' | 'running' | 'publishing';
 
 interface Marked {
-  readonly execution: Execution;
+  readonly held: Held;
   readonly phase: Reported;
 }
 
@@ -29,10 +31,16 @@ export class StatusReports {
     readonly told: () => boolean,
   ) {}
 
-  mark(execution: Execution, phase: Reported): void {
+  mark(held: Held, phase: Reported): void {
     if (this.#closed) return;
-    this.#marked.set(execution.ID, { execution, phase });
+    this.#marked.set(held.id, { held, phase });
     this.#timer ??= this.world.after(this.delayMs, () => void this.flush());
+  }
+
+  /** For the history of the job: with the next status, or with the final report where none is told. */
+  say(held: Held, event: Event): void {
+    held.say(event);
+    this.mark(held, 'preparing');
   }
 
   /** Its end is reported otherwise. */
@@ -43,9 +51,15 @@ export class StatusReports {
   async flush(): Promise<void> {
     this.#timer?.[Symbol.dispose]();
     this.#timer = null;
-    const changes = [...this.#marked.values()].map((marked) => this.#change(marked));
+    const marked = [...this.#marked.values()];
     this.#marked.clear();
-    if (changes.length > 0) await this.store.status(changes);
+    if (marked.length === 0) return;
+    const told = this.told();
+    const events = new Map(told ? marked.map(({ held }) => [held, held.take()]) : []);
+    const changes = marked.map(({ held, phase }) => this.#change(held, phase, told, events.get(held) ?? []));
+    const changed = await this.store.status(changes);
+    // A phase that was over already; its events go with a later report.
+    for (const [held, taken] of events) if (!changed.has(held.id)) held.giveBack(taken);
   }
 
   close(): void {
@@ -55,14 +69,21 @@ export class StatusReports {
     this.#marked.clear();
   }
 
-  #change({ execution, phase }: Marked): StatusChange {
+  #change(held: Held, phase: Reported, told: boolean, events: readonly Event[]): StatusChange {
     const durable = phase === 'queued' || phase === 'publishing';
     return {
-      id: execution.ID,
-      // The phases that the runner stores itself are only reported.
-      from: durable ? [phase] : ENTERED_FROM[phase],
+      id: held.id,
+      // The phases that the runner stores itself are only reported. What is being prepared may be told of repeatedly.
+      from: durable
+        ? [phase]
+        : phase === 'preparing'
+        ? [...ENTERED_FROM.preparing, phase]
+        : ENTERED_FROM[phase],
       phase,
-      message: this.told() ? (revision) => executionStatus(execution, phase, revision) : null,
+      kind: events.length > 0 ? 'notice' : 'status',
+      message: told
+        ? (revision) => executionStatus(held.execution, phase, revision, events.length > 0 ? events : null)
+        : null,
     };
   }
 }

@@ -94,6 +94,11 @@ const report = {
   Events: events,
 };
 
+const remains = {
+  PublishResult: omitAbsent(nullable(specConfigCodec.shape)),
+  RunCommandResult: omitAbsent(nullable(runOutputCodec.shape)),
+};
+
 const CODECS: { readonly [T in MessageType]: Codec<Payloads[T]> } = {
   AskForBid: define<AskForBid>('AskForBid', { Events: events, Execution: required(executionCodec.shape) }),
   BidAccepted: define<BidAccepted>('BidAccepted', {
@@ -112,11 +117,12 @@ const CODECS: { readonly [T in MessageType]: Codec<Payloads[T]> } = {
     PublishResult: required(nullable(specConfigCodec.shape)),
     RunCommandResult: required(nullable(runOutputCodec.shape)),
   }),
-  ComputeError: define<ComputeError>('ComputeError', report),
+  ComputeError: define<ComputeError>('ComputeError', { ...report, ...remains }),
   ExecutionStatus: define<ExecutionStatus>('ExecutionStatus', {
     ...report,
     Phase: required(open<ExecutionStatus['Phase']>()),
     Revision: required(uint64),
+    ...remains,
   }),
   ExecutionInventory: define<ExecutionInventory>('ExecutionInventory', {
     More: omitEmpty(flag),

@@ -34,10 +34,15 @@ export interface RunResult extends Report {
   readonly PublishResult: SpecConfig | null;
   readonly RunCommandResult: RunOutput | null;
 }
-export type ComputeError = Report;
+/** Ours, on reports of an end that is no completion: what the run left all the same. Peers of the original pass over it. */
+export interface Remains {
+  readonly PublishResult?: SpecConfig | null;
+  readonly RunCommandResult?: RunOutput | null;
+}
+export interface ComputeError extends Report, Remains {}
 
 /** Extension `bacalhau.ts/1`: a phase that the original's wire has no message for. */
-export interface ExecutionStatus extends Report {
+export interface ExecutionStatus extends Report, Remains {
   /** `queued`, `preparing`, `running`, `publishing`, `stopped` */
   readonly Phase: 'queued' | 'preparing' | 'running' | 'publishing' | 'stopped';
   /** The node's revision of the row; an older report is ignored. */

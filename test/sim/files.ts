@@ -15,6 +15,7 @@ export function simFiles(world: SimWorld): Files {
         const entry = statSync(path, { throwIfNoEntry: false });
         return entry ? readdirSync(path).sort() : [];
       }),
+    usage: () => call(() => 0),
     size: (path) => call(() => statSync(path, { throwIfNoEntry: false })?.size ?? null),
     write: (path, data) =>
       call(() => {
