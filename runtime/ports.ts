@@ -9,7 +9,10 @@ import { createServer } from 'node:net';
 export function bindFailure(port: number, address: string): Promise<string | null> {
   const { promise, resolve } = Promise.withResolvers<string | null>();
   const server = createServer();
-  server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+  server.once('error', ({ code, message }: NodeJS.ErrnoException) => {
+    // What the system calls EADDRNOTAVAIL, Deno's node:net calls EINVAL.
+    resolve(code === 'EINVAL' ? 'EADDRNOTAVAIL' : code ?? message);
+  });
   server.listen(
     { port, host: address || '0.0.0.0', exclusive: true },
     () => server.close(() => resolve(null)),

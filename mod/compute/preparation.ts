@@ -1,11 +1,12 @@
 /** All that a program needs before its engine makes it: folders, environment, inputs, ports and devices. */
 import type { Engine, RunRequest } from '../engine/engine.ts';
 import { EventTopic, toRfc3339 } from '../model/mod.ts';
+import type { StringMap } from '../model/mod.ts';
 import { checkEnvironment, resolveEnvironment } from './environment.ts';
 import { atStep, notInstalled, RunFailure, Stopped } from './failure.ts';
 import type { Held } from './held.ts';
 import { prepareInputs } from './inputs.ts';
-import { portEnvironment, portsOf } from './ports.ts';
+import { describePorts, portEnvironment, portsOf } from './ports.ts';
 import { outputsOf } from './results.ts';
 import type { RunPaths } from './results.ts';
 import type { Workshop } from './workshop.ts';
@@ -41,19 +42,21 @@ export async function prepareRun(run: Preparing, discard: boolean): Promise<RunR
     inputs,
     outputs,
     progress: (message, details) => {
-      if (signal.aborted) return;
-      const Timestamp = toRfc3339(shop.world.now());
-      shop.status.say(
-        held,
-        Object.freeze({
-          Message: message,
-          Topic: EventTopic.PreparingEnvironment,
-          Timestamp,
-          ...(details ? { Details: details } : {}),
-        }),
-      );
+      if (!signal.aborted) say(shop, held, message, details);
     },
   };
+}
+
+function say(shop: Workshop, held: Held, message: string, details?: StringMap): void {
+  shop.status.say(
+    held,
+    Object.freeze({
+      Message: message,
+      Topic: EventTopic.PreparingEnvironment,
+      Timestamp: toRfc3339(shop.world.now()),
+      ...(details ? { Details: details } : {}),
+    }),
+  );
 }
 
 /** @throws RunFailure when this node has lost it */
@@ -77,6 +80,9 @@ async function assign({ shop, held, goOn }: Preparing): Promise<void> {
   goOn();
   const assignment = { allocated: held.resources, ports: held.ports };
   if (!await shop.store.assign(held.id, assignment)) throw new Stopped('cancelled');
+  if (publishes) {
+    say(shop, held, `Publishing ports: ${describePorts(held.ports)}`, portEnvironment(held.ports));
+  }
   goOn();
 }
 

@@ -7,6 +7,7 @@ import { ENTERED_FROM, isEnded } from '../../mod/compute/phase.ts';
 import { matchesGlob } from '../../mod/compute/environment.ts';
 import { fitsInto } from '../../mod/model/mod.ts';
 import { COMPUTE_PHASES } from '../../mod/store/compute_rows.ts';
+import { realWorld } from '../../runtime/world.ts';
 import { ask, execution, harness, waitFor } from './harness.ts';
 
 describe('LocalQueue', () => {
@@ -67,18 +68,24 @@ it('a node never runs more than its capacity, and runs all in the end', async ()
       available: async () => null,
       check: async () => null,
       async create({ executionId, resources }) {
-        engineRuns.now += Math.round((resources.CPU ?? 0) * 10);
-        engineRuns.most = Math.max(engineRuns.most, engineRuns.now);
-        let removed = false;
+        const cpu = Math.round((resources.CPU ?? 0) * 10);
+        const ended = Promise.withResolvers<void>();
         return {
           identity: { engine: 'noop', id: executionId },
-          start: async () => {},
-          wait: async () => ({ kind: 'exited', exitCode: 0 }),
-          stop: async () => {},
-          async remove() {
-            if (!removed) engineRuns.now -= Math.round((resources.CPU ?? 0) * 10);
-            removed = true;
+          async start() {
+            engineRuns.now += cpu;
+            engineRuns.most = Math.max(engineRuns.most, engineRuns.now);
+            realWorld.after(1, () => {
+              engineRuns.now -= cpu;
+              ended.resolve();
+            });
           },
+          async wait() {
+            await ended.promise;
+            return { kind: 'exited', exitCode: 0 };
+          },
+          stop: async () => {},
+          remove: async () => {},
         };
       },
       find: async () => null,
@@ -93,7 +100,38 @@ it('a node never runs more than its capacity, and runs all in the end', async ()
     await waitFor(() => h.sent.filter(({ type }) => type === 'RunResult').length === 60);
     await waitFor(() => engineRuns.now === 0);
     expect(engineRuns.most).toBeLessThanOrEqual(10);
+    expect(engineRuns.most).toBeGreaterThan(5);
   } finally {
+    await h.close();
+  }
+});
+
+it('the next starts when a program has ended, however long its object takes to be removed', async () => {
+  const started: string[] = [];
+  const removed = Promise.withResolvers<void>();
+  const h = await harness({
+    engines: [{
+      type: 'noop',
+      available: async () => null,
+      check: async () => null,
+      create: async ({ executionId }) => ({
+        identity: { engine: 'noop', id: executionId },
+        start: async () => void started.push(executionId),
+        wait: async () => ({ kind: 'exited', exitCode: 0 }),
+        stop: async () => {},
+        remove: () => removed.promise,
+      }),
+      find: async () => null,
+      close: async () => {},
+    }],
+  });
+  try {
+    const task = { Resources: { CPU: '1' } };
+    for (const id of ['e-1', 'e-2', 'e-3']) await h.send(ask(execution(id, {}, { desired: 1, task })));
+    await waitFor(() => started.length === 3);
+    expect(h.node.debugInfo().available.CPU).toBe(1);
+  } finally {
+    removed.resolve();
     await h.close();
   }
 });
