@@ -1,0 +1,328 @@
+/**
+ * HTTP networks of containers: a holder container whose namespace the job's container joins, a forwarder on its loopback,
+ * and the filtering proxy in this node (runtime/egress). All three are up before the job's container exists.
+ */
+import { chmodSync, rmSync } from 'node:fs';
+import process from 'node:process';
+import type { Docker } from '../../../../runtime/docker/mod.ts';
+import {
+  EgressPolicy,
+  EgressProxy,
+  openDecisionLog,
+  parseDomains,
+  type ProxyLimits,
+  type Resolve,
+} from '../../../../runtime/egress/mod.ts';
+import type { Logger } from '../../../../runtime/logger.ts';
+import type { World } from '../../../../runtime/world.ts';
+import { BacalhauError, type Refusal, type StringMap } from '../../../model/mod.ts';
+import { LABEL_INSTALL, LABEL_OUR_EXECUTION, LABEL_RUN } from '../names.ts';
+import { findNsenter, ForwarderProcess } from './forwarder_process.ts';
+import { findHolders, type Holder, inspectHolder, removeHolder, startHolder } from './holder.ts';
+import { HOLDER_ARCHITECTURES } from './holder_image.ts';
+import { openSocketFolder, socketPath } from './socket_folder.ts';
+
+export interface HttpNetworkOptions {
+  readonly world: World;
+  /** For the proxies' sockets; made when it does not exist. */
+  readonly directory: string;
+  readonly installId: string;
+  readonly limits?: Partial<ProxyLimits>;
+  /** Bytes of one execution's decision log. */
+  readonly decisionLogLimit?: number;
+  /** Default: the resolver of this machine. */
+  readonly resolve?: Resolve;
+  readonly logger?: Logger;
+}
+
+export interface HttpNetworkRun {
+  readonly executionId: string;
+  readonly jobId: string;
+  readonly runNo: number;
+  /** The holder is called `<name>-network`. */
+  readonly name: string;
+  /** Of the run's objects; the part is set here. */
+  readonly labels: StringMap;
+  readonly domains: readonly string[];
+  /** Path of the file for the decisions. */
+  readonly decisionLog: string;
+}
+
+export interface HttpNetwork {
+  /** For the job's container, which must then set no network, host name, extra hosts or ports of its own. */
+  readonly networkMode: string;
+  /** The proxy variables. */
+  readonly env: StringMap;
+}
+
+/** Squid's port, inside the run's own namespace. */
+const PORT = 3128;
+const LOCAL = 'localhost,127.0.0.1,::1';
+const PROXY = `http://127.0.0.1:${PORT}`;
+const ENV: StringMap = Object.freeze({
+  http_proxy: PROXY,
+  https_proxy: PROXY,
+  HTTP_PROXY: PROXY,
+  HTTPS_PROXY: PROXY,
+  no_proxy: LOCAL,
+  NO_PROXY: LOCAL,
+});
+
+const START_MS = 20_000;
+/** How long a "no" holds before it is tried again. */
+const REFUSAL_MS = 60_000;
+const FIRST_RESTART_MS = 50;
+const LAST_RESTART_MS = 5_000;
+
+interface Live {
+  readonly holder: Holder;
+  readonly socket: string;
+  readonly proxy: EgressProxy;
+  forwarder: ForwarderProcess;
+  closing: boolean;
+  restart?: Disposable;
+}
+
+export class HttpNetworks {
+  #live = new Map<string, Live>();
+  #folder: string | undefined;
+  #proof: { readonly at: number; readonly result: Promise<Refusal | null> } | undefined;
+
+  constructor(private readonly docker: Docker, private readonly options: HttpNetworkOptions) {}
+
+  /** Null when a namespace can be entered here, proved by doing it once; otherwise why not. */
+  async available(): Promise<Refusal | null> {
+    const { world } = this.options;
+    const before = this.#proof;
+    if (before) {
+      const result = await before.result;
+      if (result === null || world.elapsed() - before.at < REFUSAL_MS) return result;
+    }
+    if (this.#proof === before) this.#proof = { at: world.elapsed(), result: this.#prove() };
+    return await this.#proof!.result;
+  }
+
+  /** Whether this list of domains can be obeyed. */
+  check(domains: readonly string[]): Refusal | null {
+    const { rules, problems } = parseDomains(domains);
+    const why = problems.map(({ entry, why }) => `"${entry}": ${why}`).join('; ') ||
+      (rules.rules.length === 0 ? 'an HTTP network needs at least one domain' : '');
+    if (why === '') return null;
+    return {
+      code: 'DomainsInvalid',
+      reason: `this node cannot read the task's Network.Domains: ${why}`,
+      hint:
+        'Write names (example.com), names with all below them (.example.com), patterns (*.example.com) or addresses',
+      retryable: false,
+    };
+  }
+
+  /**
+   * Resolves when holder, proxy and forwarder are up and listening. Nothing is left when it fails.
+   * @throws BacalhauError `NetworkFailure` of class infrastructure
+   */
+  async open(run: HttpNetworkRun, signal: AbortSignal): Promise<HttpNetwork> {
+    const id = await this.#attempt(run, async () => {
+      const version = await this.docker.version();
+      return await startHolder(
+        this.docker,
+        version.Arch,
+        `${run.name}-network`,
+        { ...run.labels, ...runLabels(this.options.installId, run) },
+        signal,
+      );
+    });
+    await this.#attempt(run, async () => {
+      try {
+        await this.#serve(run, id, signal);
+      } catch (error) {
+        await removeHolder(this.docker, id);
+        throw error;
+      }
+    });
+    return { networkMode: `container:${id}`, env: ENV };
+  }
+
+  /**
+   * After a restart of the node: proxy and forwarder again for a namespace that lives on.
+   * @throws BacalhauError `NetworkFailure` when it does not
+   */
+  async adopt(run: HttpNetworkRun): Promise<void> {
+    if (this.#live.has(keyOf(run.executionId, run.runNo))) return;
+    await this.#attempt(run, async () => {
+      const holder = (await this.#holders(run.executionId, run.runNo)).find(({ running }) => running);
+      if (!holder) throw new Error('its holder container is gone');
+      await this.#serve(run, holder.id, AbortSignal.timeout(START_MS));
+    });
+  }
+
+  /** Removes forwarder, proxy, socket and holder, also those of an earlier node. Idempotent. */
+  async close(executionId: string, runNo: number): Promise<void> {
+    const key = keyOf(executionId, runNo);
+    const live = this.#live.get(key);
+    this.#live.delete(key);
+    if (live) await end(live);
+    const found = live ? [live.holder] : await this.#holders(executionId, runNo);
+    await Promise.all(found.map(({ id }) => removeHolder(this.docker, id)));
+  }
+
+  /** Ends proxies and forwarders; holders stay for the node that adopts them. Idempotent. */
+  async shutdown(): Promise<void> {
+    const all = [...this.#live.values()];
+    this.#live.clear();
+    await Promise.all(all.map(end));
+  }
+
+  #holders(executionId: string, runNo: number) {
+    return findHolders(this.docker, `${LABEL_INSTALL}=${this.options.installId}`, executionId, runNo);
+  }
+
+  async #serve(run: HttpNetworkRun, id: string, signal: AbortSignal): Promise<void> {
+    const holder = await inspectHolder(this.docker, id);
+    this.#folder ??= openSocketFolder(this.options.directory);
+    const socket = socketPath(this.#folder, run.executionId, run.runNo);
+    rmSync(socket, { force: true });
+    const { limits, decisionLogLimit, resolve } = this.options;
+    const proxy = await EgressProxy.listen({ path: socket }, {
+      policy: new EgressPolicy(parseDomains(run.domains).rules, resolve ? { resolve } : {}),
+      log: openDecisionLog(run.decisionLog, decisionLogLimit),
+      headers: { 'X-Bacalhau-Job-ID': run.jobId },
+      ...(limits ? { limits } : {}),
+    });
+    try {
+      chmodSync(socket, 0o600);
+      const forwarder = await this.#startForwarder(holder, socket, signal);
+      const live: Live = { holder, socket, proxy, forwarder, closing: false };
+      this.#live.set(keyOf(run.executionId, run.runNo), live);
+      this.#watch(run.executionId, live, FIRST_RESTART_MS);
+    } catch (error) {
+      await proxy.close();
+      rmSync(socket, { force: true });
+      throw error;
+    }
+  }
+
+  async #startForwarder(holder: Holder, socket: string, signal: AbortSignal): Promise<ForwarderProcess> {
+    const nsenter = findNsenter();
+    if (nsenter === null) throw new Error('there is no program "nsenter" (util-linux)');
+    const { pid, namespace } = holder;
+    const soon = AbortSignal.any([signal, AbortSignal.timeout(START_MS)]);
+    return await ForwarderProcess.start({ nsenter, pid, namespace, socket, port: PORT }, soon);
+  }
+
+  /** A forwarder that ends by itself is started again, at first soon, then less often, while the holder lives. */
+  #watch(executionId: string, live: Live, waitMs: number): void {
+    const { world, logger } = this.options;
+    const began = world.elapsed();
+    const again = (words: string, waitMs: number) => {
+      if (live.closing) return;
+      logger?.log('warn', 'The forwarder of an HTTP network ended and is started again', {
+        execution: executionId,
+        reason: words,
+      });
+      live.restart = world.after(waitMs, async () => {
+        const next = Math.min(waitMs * 2, LAST_RESTART_MS);
+        try {
+          const forwarder = await this.#startForwarder(
+            live.holder,
+            live.socket,
+            new AbortController().signal,
+          );
+          if (live.closing) return await forwarder.close();
+          live.forwarder = forwarder;
+          this.#watch(executionId, live, next);
+        } catch (error) {
+          again((error as Error).message, next);
+        }
+      });
+    };
+    live.forwarder.gone.then((words) => {
+      again(words, world.elapsed() - began > LAST_RESTART_MS ? FIRST_RESTART_MS : waitMs);
+    });
+  }
+
+  async #attempt<T>(run: HttpNetworkRun, step: () => Promise<T>): Promise<T> {
+    try {
+      return await step();
+    } catch (cause) {
+      throw new BacalhauError(
+        'NetworkFailure',
+        `Cannot set up the HTTP network of execution "${run.executionId}": ${(cause as Error).message}`,
+        {
+          component: 'DockerEngine',
+          hint:
+            'The node enters the network of a container of its engine; see whether it still offers HTTP networks',
+          retryable: true,
+          details: { class: 'infrastructure' },
+          cause,
+        },
+      );
+    }
+  }
+
+  async #prove(): Promise<Refusal | null> {
+    const { docker, options } = this;
+    const why = obstacle(docker);
+    if (why) return refusal(why);
+    try {
+      const { Arch } = await docker.version();
+      if (!HOLDER_ARCHITECTURES.includes(Arch)) return refusal(`there is no holder program for ${Arch}`);
+    } catch (error) {
+      return { ...refusal(`the engine does not answer (${(error as Error).message})`), retryable: true };
+    }
+    const executionId = `probe-${options.world.uuid()}`;
+    const run: HttpNetworkRun = {
+      executionId,
+      jobId: 'probe',
+      runNo: 0,
+      name: `bacalhau-${executionId}`,
+      labels: {},
+      domains: ['example.com'],
+      decisionLog: '/dev/null',
+    };
+    try {
+      await this.open(run, AbortSignal.timeout(START_MS));
+      return null;
+    } catch (error) {
+      const { cause } = error as Error;
+      return refusal(`its network namespaces cannot be entered: ${((cause ?? error) as Error).message}`);
+    } finally {
+      await this.close(executionId, run.runNo).catch((error: Error) =>
+        options.logger?.log('warn', 'A probe of HTTP networks was not removed', { reason: error.message })
+      );
+    }
+  }
+}
+
+/** What can be told without trying. */
+function obstacle(docker: Docker): string | null {
+  if (process.platform !== 'linux') return `network namespaces are Linux's, and this is ${process.platform}`;
+  if (!docker.endpoint.isLocal) return 'the Docker engine is not on this machine';
+  if (findNsenter() === null) return 'there is no program "nsenter" (util-linux)';
+  return null;
+}
+
+function refusal(why: string): Refusal {
+  return {
+    code: 'HttpNetworkUnavailable',
+    reason: `this node does not offer HTTP networks to containers: ${why}`,
+    hint:
+      'HTTP networks need Linux, a rootful Docker engine on the same machine, util-linux and a node that runs as root',
+    retryable: false,
+  };
+}
+
+function keyOf(executionId: string, runNo: number): string {
+  return `${executionId} ${runNo}`;
+}
+
+function runLabels(installId: string, { executionId, runNo }: HttpNetworkRun): StringMap {
+  return { [LABEL_INSTALL]: installId, [LABEL_OUR_EXECUTION]: executionId, [LABEL_RUN]: String(runNo) };
+}
+
+async function end(live: Live): Promise<void> {
+  live.closing = true;
+  live.restart?.[Symbol.dispose]();
+  await Promise.all([live.forwarder.close(), live.proxy.close()]);
+  rmSync(live.socket, { force: true });
+}

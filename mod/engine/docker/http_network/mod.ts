@@ -1,0 +1,7 @@
+/** HTTP networks of containers. */
+export {
+  type HttpNetwork,
+  type HttpNetworkOptions,
+  type HttpNetworkRun,
+  HttpNetworks,
+} from './http_networks.ts';
