@@ -70,7 +70,10 @@ export interface Containers {
   /** Fine when it runs already. */
   start(id: string, signal?: AbortSignal): Promise<void>;
   /** Stop signal, and SIGKILL after `seconds`. Fine when it does not run. */
-  stop(id: string, options: { readonly seconds: number; readonly signal?: AbortSignal | undefined }): Promise<void>;
+  stop(
+    id: string,
+    options: { readonly seconds: number; readonly signal?: AbortSignal | undefined },
+  ): Promise<void>;
   /** @throws DockerError `Conflict` when it does not run */
   kill(id: string, signal?: string): Promise<void>;
   /** `next-exit` before `start` misses nothing; `not-running` resolves at once for one that has ended. */
@@ -106,7 +109,11 @@ export interface Containers {
 export interface Images {
   inspect(ref: string, signal?: AbortSignal): Promise<api.ImageInspect>;
   /** Asks the registry, through the engine. */
-  distribution(ref: string, auth?: api.AuthConfig | null, signal?: AbortSignal): Promise<api.DistributionInspect>;
+  distribution(
+    ref: string,
+    auth?: api.AuthConfig | null,
+    signal?: AbortSignal,
+  ): Promise<api.DistributionInspect>;
   /** Without tag or digest: `latest`. */
   pull(
     ref: string,

@@ -45,7 +45,9 @@ export async function readJson(path: string): Promise<Record<string, unknown> | 
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR') return null;
-    throw new DockerError('ConfigInvalid', `Cannot read Docker's file "${path}": ${message}`, { cause: error });
+    throw new DockerError('ConfigInvalid', `Cannot read Docker's file "${path}": ${message}`, {
+      cause: error,
+    });
   }
 }
 

@@ -119,7 +119,9 @@ function hostAndPort(
 ): { host: string; port: number; tls?: TlsMaterial } {
   const match = /^(?:\[([0-9a-f:.%]+)\]|([^:/[\]]*))(?::(\d+))?\/?$/i.exec(rest);
   const port = match?.[3] === undefined ? (tls ? 2376 : 2375) : Number(match[3]);
-  if (!match || port < 1 || port > 65535) throw unusable(text, origin, 'it is not of the form tcp://host:port');
+  if (!match || port < 1 || port > 65535) {
+    throw unusable(text, origin, 'it is not of the form tcp://host:port');
+  }
   return { host: match[1] ?? (match[2] || '127.0.0.1'), port, ...(tls && { tls }) };
 }
 

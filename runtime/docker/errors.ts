@@ -113,7 +113,11 @@ export function errorOfConnection(error: unknown, where: string, subject?: strin
   const text = message || code || String(error);
   const options = { subject, cause: error };
   if (code !== undefined && FORBIDDEN.includes(code)) {
-    return new DockerError('Forbidden', `Cannot use the Docker engine "${where}": permission denied`, options);
+    return new DockerError(
+      'Forbidden',
+      `Cannot use the Docker engine "${where}": permission denied`,
+      options,
+    );
   }
   return new DockerError('Unavailable', `Cannot reach the Docker engine "${where}": ${text}`, options);
 }

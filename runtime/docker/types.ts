@@ -42,6 +42,10 @@ export interface DockerInfo {
   readonly MemoryLimit: boolean;
   readonly SwapLimit: boolean;
   readonly PidsLimit?: boolean;
+  /** Containers outlive the engine's restart. */
+  readonly LiveRestoreEnabled?: boolean;
+  /** `Log`: the log drivers that containers may name. */
+  readonly Plugins?: { readonly Log?: readonly string[] | null };
   readonly Warnings?: readonly string[] | null;
 }
 
@@ -297,7 +301,9 @@ export interface NetworkInspect {
   readonly IPAM: {
     readonly Config?: readonly { readonly Subnet?: string; readonly Gateway?: string }[] | null;
   };
-  readonly Containers?: Readonly<Record<string, { readonly Name: string; readonly IPv4Address: string }>> | null;
+  readonly Containers?:
+    | Readonly<Record<string, { readonly Name: string; readonly IPv4Address: string }>>
+    | null;
 }
 
 export interface Volume {
