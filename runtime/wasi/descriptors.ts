@@ -1,56 +1,46 @@
-/** The guest's table of open files. Each kind knows its own reading and writing; WASI's structs are made in fd.ts. */
-import { closeSync, readSync, writeSync } from 'node:fs';
+/** The guest's table of open files. */
+import { closeSync } from 'node:fs';
 import { Errno, WasiError } from './errno.ts';
+import { ALL_RIGHTS, demand, DIRECTORY_RIGHTS, FILE_RIGHTS, INPUT_RIGHTS, OUTPUT_RIGHTS } from './rights.ts';
+import { type Location, release, type Tree } from './tree.ts';
 
-/** Bits of `rights` that we tell apart (preview 1, `rights`). */
-export const Right = {
-  read: 1n << 1n,
-  write: 1n << 6n,
-  all: (1n << 30n) - 1n,
-  /** Asking for any of these opens a file for writing: datasync, write, allocate, set size. */
-  writing: (1n << 0n) | (1n << 6n) | (1n << 8n) | (1n << 22n),
-} as const;
-
-export const FdFlag = { append: 1, dsync: 2, nonblock: 4, rsync: 8, sync: 16 } as const;
+interface Rights {
+  /** What may be done with it. */
+  rights: bigint;
+  /** What those opened through it may get at most. */
+  inheriting: bigint;
+  /** `fdflags`. */
+  flags: number;
+}
 
 /** Standard input: always at its end. */
-export interface EmptyInput {
+export interface EmptyInput extends Rights {
   readonly kind: 'empty';
 }
 
 /** Standard output or error. */
-export interface Output {
+export interface Output extends Rights {
   readonly kind: 'output';
   write(bytes: Uint8Array): void;
 }
 
-export interface OpenFile {
+export interface OpenFile extends Rights {
   readonly kind: 'file';
-  readonly hostFd: number;
-  readonly readable: boolean;
-  readonly writable: boolean;
-  rights: bigint;
-  inheriting: bigint;
-  flags: number;
+  hostFd: number;
+  /** How the host has it open, without the flags that can change. */
+  readonly access: number;
+  /** Whether it lies in a mount that must not change. */
+  readonly readOnly: boolean;
   position: number;
 }
 
-export interface DirectoryEntry {
-  readonly name: string;
-  readonly type: number;
-  readonly inode: bigint;
-}
-
-export interface OpenDirectory {
+export interface OpenDirectory extends Rights {
   readonly kind: 'directory';
-  /** Components from the guest's root. */
-  readonly path: readonly string[];
+  readonly location: Location;
   /** The name a preopened directory has. */
   readonly preopen: string | null;
-  rights: bigint;
-  inheriting: bigint;
   /** The listing that cookies of `fd_readdir` count in, taken at cookie 0. */
-  entries: readonly DirectoryEntry[] | null;
+  names: readonly string[] | null;
 }
 
 export type Descriptor = EmptyInput | Output | OpenFile | OpenDirectory;
@@ -60,18 +50,23 @@ const MAX_DESCRIPTORS = 1000;
 
 export class Descriptors {
   readonly #open = new Map<number, Descriptor>();
+  /** No number below is free. */
+  #lowest = 0;
 
-  constructor(stdout: (bytes: Uint8Array) => void, stderr: (bytes: Uint8Array) => void) {
-    this.#open.set(0, { kind: 'empty' });
-    this.#open.set(1, { kind: 'output', write: stdout });
-    this.#open.set(2, { kind: 'output', write: stderr });
+  /** Standard streams, and the root of `tree` as the one preopened directory. */
+  constructor(tree: Tree, stdout: (bytes: Uint8Array) => void, stderr: (bytes: Uint8Array) => void) {
+    const rights = { rights: OUTPUT_RIGHTS, inheriting: 0n, flags: 0 };
+    this.add({ kind: 'empty', ...rights, rights: INPUT_RIGHTS });
+    this.add({ kind: 'output', ...rights, write: stdout });
+    this.add({ kind: 'output', ...rights, write: stderr });
     this.add({
       kind: 'directory',
-      path: [],
+      location: tree.root(),
       preopen: '/',
-      rights: Right.all,
-      inheriting: Right.all,
-      entries: null,
+      rights: DIRECTORY_RIGHTS,
+      inheriting: DIRECTORY_RIGHTS | FILE_RIGHTS,
+      flags: 0,
+      names: null,
     });
   }
 
@@ -81,15 +76,21 @@ export class Descriptors {
     return descriptor;
   }
 
-  file(fd: number): OpenFile {
+  /** An open file with these rights. @throws WasiError EBADF, EISDIR, ESPIPE, ENOTCAPABLE */
+  file(fd: number, rights: bigint): OpenFile {
     const descriptor = this.get(fd);
-    if (descriptor.kind === 'file') return descriptor;
-    throw new WasiError(descriptor.kind === 'directory' ? Errno.isdir : Errno.spipe);
+    if (descriptor.kind !== 'file') {
+      throw new WasiError(descriptor.kind === 'directory' ? Errno.isdir : Errno.spipe);
+    }
+    demand(descriptor, rights);
+    return descriptor;
   }
 
-  directory(fd: number): OpenDirectory {
+  /** A directory with these rights. @throws WasiError EBADF, ENOTDIR, ENOTCAPABLE */
+  directory(fd: number, rights: bigint): OpenDirectory {
     const descriptor = this.get(fd);
     if (descriptor.kind !== 'directory') throw new WasiError(Errno.notdir);
+    demand(descriptor, rights);
     return descriptor;
   }
 
@@ -100,16 +101,18 @@ export class Descriptors {
 
   /** Takes the lowest free number. */
   add(descriptor: Descriptor): number {
-    let fd = 0;
-    while (this.#open.has(fd)) fd++;
-    this.#open.set(fd, descriptor);
-    return fd;
+    while (this.#open.has(this.#lowest)) this.#lowest++;
+    this.#open.set(this.#lowest, descriptor);
+    return this.#lowest++;
   }
 
   close(fd: number): void {
     const descriptor = this.get(fd);
-    this.#open.delete(fd >>> 0);
+    const number = fd >>> 0;
+    this.#open.delete(number);
+    this.#lowest = Math.min(this.#lowest, number);
     if (descriptor.kind === 'file') closeSync(descriptor.hostFd);
+    else if (descriptor.kind === 'directory') release(descriptor.location);
   }
 
   /** Moves `from` to the number `to`, closing what was there. */
@@ -120,6 +123,18 @@ export class Descriptors {
     this.close(to);
     this.#open.delete(from >>> 0);
     this.#open.set(to >>> 0, descriptor);
+    this.#lowest = Math.min(this.#lowest, from >>> 0);
+  }
+
+  /** Rights are only ever given up. @throws WasiError ENOTCAPABLE */
+  restrict(fd: number, base: bigint, inheriting: bigint): void {
+    const descriptor = this.get(fd);
+    const [rights, inherited] = [BigInt.asUintN(64, base), BigInt.asUintN(64, inheriting)];
+    if ((rights & ~descriptor.rights) !== 0n || (inherited & ~descriptor.inheriting) !== 0n) {
+      throw new WasiError(Errno.notcapable);
+    }
+    descriptor.rights = rights;
+    descriptor.inheriting = inherited;
   }
 
   closeAll(): void {
@@ -127,35 +142,10 @@ export class Descriptors {
   }
 }
 
-/** Fills `buffers` from `position` (or the file's own); returns the number of bytes, 0 at the end. */
-export function readInto(file: OpenFile, buffers: readonly Uint8Array[], position?: number): number {
-  if (!file.readable) throw new WasiError(Errno.notcapable);
-  let at = position ?? file.position;
-  let total = 0;
-  for (const buffer of buffers) {
-    const count = readSync(file.hostFd, buffer, 0, buffer.length, at);
-    total += count;
-    at += count;
-    if (count < buffer.length) break;
-  }
-  if (position === undefined) file.position = at;
-  return total;
-}
-
-/** Writes all of `buffers` at `position` (or the file's own, or its end in append mode); returns the number of bytes. */
-export function writeFrom(file: OpenFile, buffers: readonly Uint8Array[], position?: number): number {
-  if (!file.writable) throw new WasiError(Errno.notcapable);
-  const append = (file.flags & FdFlag.append) !== 0 && position === undefined;
-  let at = position ?? file.position;
-  let total = 0;
-  for (const buffer of buffers) {
-    for (let done = 0; done < buffer.length;) {
-      const count = writeSync(file.hostFd, buffer, done, buffer.length - done, append ? null : at);
-      done += count;
-      at += count;
-      total += count;
-    }
-  }
-  if (position === undefined) file.position = at;
-  return total;
+/** The rights that something opened through `parent` asks for. @throws WasiError ENOTCAPABLE when it may not have them */
+export function inherited(parent: OpenDirectory, asked: bigint): bigint {
+  const rights = BigInt.asUintN(64, asked) & ALL_RIGHTS;
+  // All of them at once is how programs ask for whatever there is.
+  if (rights !== ALL_RIGHTS && (rights & ~parent.inheriting) !== 0n) throw new WasiError(Errno.notcapable);
+  return rights & parent.inheriting;
 }

@@ -1,17 +1,22 @@
-/** WASI preview 1: `fd_*`, all that works on an open file. Directory listings are in readdir.ts. */
-import { fdatasyncSync, fstatSync, fsyncSync, ftruncateSync, futimesSync } from 'node:fs';
-import { type Descriptor, FdFlag, type OpenFile, readInto, Right, writeFrom } from './descriptors.ts';
-import { Errno, WasiError } from './errno.ts';
-import { FileType, newTimes, putFilestat } from './filestat.ts';
+/** WASI preview 1: `fd_*` that read, write, seek and manage numbers. What is known of a file is in fd_stat.ts. */
+import { Buffer } from 'node:buffer';
+import { closeSync, constants, fdatasyncSync, fstatSync, fsyncSync, ftruncateSync, openSync } from 'node:fs';
+import { Errno, fromHost, WasiError } from './errno.ts';
+import { readInto, writeFrom } from './file_io.ts';
 import type { Family } from './host.ts';
+import { native } from './native.ts';
+import { demand, Right } from './rights.ts';
 
 const SET = 0;
 const CURRENT = 1;
 const END = 2;
 
-/** Positions are numbers: a file beyond 2^53 bytes does not exist. */
-function toPosition(value: bigint): number {
-  if (value < 0n || value > BigInt(Number.MAX_SAFE_INTEGER)) throw new WasiError(Errno.inval);
+/** The longest file of ext4; every larger offset is refused there, too, and both runtimes can count as far. */
+const MAX_OFFSET = 16n * 2n ** 40n;
+
+/** @throws WasiError EINVAL */
+export function toOffset(value: bigint): number {
+  if (value < 0n || value > MAX_OFFSET) throw new WasiError(Errno.inval);
   return Number(value);
 }
 
@@ -20,133 +25,91 @@ function joined(buffers: readonly Uint8Array[]): Uint8Array {
   return buffers.length === 1 ? buffers[0]! : Buffer.concat(buffers);
 }
 
-function writable(file: OpenFile): OpenFile {
-  if (!file.writable) throw new WasiError(Errno.notcapable);
-  return file;
-}
-
-export const fd: Family = ({ memory, descriptors, tree }) => {
-  const typeOf = (descriptor: Descriptor) =>
-    descriptor.kind === 'directory'
-      ? FileType.directory
-      : descriptor.kind === 'file'
-      ? FileType.regular
-      : FileType.character;
-
-  return {
-    fd_read(fd: number, list: number, count: number, result: number) {
-      const descriptor = descriptors.get(fd);
-      if (descriptor.kind === 'output') return Errno.notcapable;
-      memory.setU32(
-        result,
-        descriptor.kind === 'empty' ? 0 : readInto(descriptors.file(fd), memory.buffers(list, count)),
-      );
-    },
-    fd_pread(fd: number, list: number, count: number, offset: bigint, result: number) {
-      memory.setU32(result, readInto(descriptors.file(fd), memory.buffers(list, count), toPosition(offset)));
-    },
-    fd_write(fd: number, list: number, count: number, result: number) {
-      const descriptor = descriptors.get(fd);
-      const buffers = memory.buffers(list, count);
-      if (descriptor.kind === 'empty') return Errno.notcapable;
-      if (descriptor.kind !== 'output') {
-        memory.setU32(result, writeFrom(descriptors.file(fd), buffers));
-      } else {
-        const bytes = buffers.length === 0 ? new Uint8Array(0) : joined(buffers);
-        descriptor.write(bytes);
-        memory.setU32(result, bytes.length);
-      }
-    },
-    fd_pwrite(fd: number, list: number, count: number, offset: bigint, result: number) {
-      memory.setU32(result, writeFrom(descriptors.file(fd), memory.buffers(list, count), toPosition(offset)));
-    },
-    fd_seek(fd: number, offset: bigint, whence: number, result: number) {
-      const file = descriptors.file(fd);
-      let from: bigint;
-      if (whence === SET) from = 0n;
-      else if (whence === CURRENT) from = BigInt(file.position);
-      else if (whence === END) from = fstatSync(file.hostFd, { bigint: true }).size;
-      else return Errno.inval;
-      file.position = toPosition(from + offset);
-      memory.setU64(result, BigInt(file.position));
-    },
-    fd_tell(fd: number, result: number) {
-      memory.setU64(result, BigInt(descriptors.file(fd).position));
-    },
-    fd_close(fd: number) {
-      descriptors.close(fd);
-    },
-    fd_renumber(from: number, to: number) {
-      descriptors.renumber(from, to);
-    },
-    fd_sync(fd: number) {
-      fsyncSync(descriptors.file(fd).hostFd);
-    },
-    fd_datasync(fd: number) {
-      fdatasyncSync(descriptors.file(fd).hostFd);
-    },
-    fd_advise(fd: number, _offset: bigint, _length: bigint, advice: number) {
-      descriptors.file(fd);
-      if (advice >>> 0 > 5) return Errno.inval;
-    },
-    fd_fdstat_get(fd: number, result: number) {
-      const descriptor = descriptors.get(fd);
-      memory.bytes(result, 24).fill(0);
-      const at = result >>> 0;
-      memory.setU8(at, typeOf(descriptor));
-      if (descriptor.kind === 'file') memory.setU16(at + 2, descriptor.flags);
-      if (descriptor.kind === 'file' || descriptor.kind === 'directory') {
-        memory.setU64(at + 8, descriptor.rights);
-        memory.setU64(at + 16, descriptor.inheriting);
-      } else {
-        // No seek or tell: that is how C libraries tell a terminal or pipe from a file.
-        memory.setU64(at + 8, descriptor.kind === 'output' ? Right.write : Right.read);
-      }
-    },
-    fd_fdstat_set_flags(fd: number, flags: number) {
-      const descriptor = descriptors.get(fd);
-      if (descriptor.kind !== 'file') return;
-      // Synchronous writing is fixed when a file is opened.
-      descriptor.flags = (descriptor.flags & ~(FdFlag.append | FdFlag.nonblock)) |
-        (flags & (FdFlag.append | FdFlag.nonblock));
-    },
-    fd_fdstat_set_rights(fd: number, base: bigint, inheriting: bigint) {
-      const descriptor = descriptors.get(fd);
-      if (descriptor.kind !== 'file' && descriptor.kind !== 'directory') return Errno.notcapable;
-      // Rights are only ever given up.
-      const [rights, inherited] = [BigInt.asUintN(64, base), BigInt.asUintN(64, inheriting)];
-      if ((rights & ~descriptor.rights) !== 0n || (inherited & ~descriptor.inheriting) !== 0n) {
-        return Errno.notcapable;
-      }
-      descriptor.rights = rights;
-      descriptor.inheriting = inherited;
-    },
-    fd_filestat_get(fd: number, result: number) {
-      const descriptor = descriptors.get(fd);
-      const stat = descriptor.kind === 'file' ? fstatSync(descriptor.hostFd, { bigint: true }) : null;
-      if (descriptor.kind === 'directory') tree.locate(descriptor.path);
-      putFilestat(memory, result, typeOf(descriptor), stat);
-    },
-    fd_filestat_set_size(fd: number, size: bigint) {
-      ftruncateSync(writable(descriptors.file(fd)).hostFd, toPosition(size));
-    },
-    fd_filestat_set_times(fd: number, atime: bigint, mtime: bigint, flags: number) {
-      const { hostFd } = writable(descriptors.file(fd));
-      const times = newTimes(fstatSync(hostFd, { bigint: true }), atime, mtime, flags);
-      futimesSync(hostFd, times.atime, times.mtime);
-    },
-    fd_prestat_get(fd: number, result: number) {
-      const { preopen } = descriptors.directory(fd);
-      if (preopen === null) return Errno.badf;
+export const fd: Family = ({ memory, descriptors }) => ({
+  fd_read(fd: number, list: number, count: number, result: number) {
+    const descriptor = descriptors.get(fd);
+    if (descriptor.kind === 'output') return Errno.notcapable;
+    const buffers = memory.buffers(list, count);
+    memory.bytes(result, 4);
+    if (descriptor.kind === 'empty') {
+      demand(descriptor, Right.fdRead);
       memory.setU32(result, 0);
-      memory.setU32((result >>> 0) + 4, Buffer.byteLength(preopen));
-    },
-    fd_prestat_dir_name(fd: number, buffer: number, length: number) {
-      const { preopen } = descriptors.directory(fd);
-      if (preopen === null) return Errno.badf;
-      const name = Buffer.from(preopen);
-      if (name.length > length >>> 0) return Errno.nametoolong;
-      memory.bytes(buffer, name.length).set(name);
-    },
-  };
-};
+    } else memory.setU32(result, readInto(descriptors.file(fd, Right.fdRead), buffers));
+  },
+  fd_pread(fd: number, list: number, count: number, offset: bigint, result: number) {
+    const file = descriptors.file(fd, Right.fdRead | Right.fdSeek);
+    const buffers = memory.buffers(list, count);
+    memory.bytes(result, 4);
+    memory.setU32(result, readInto(file, buffers, toOffset(offset)));
+  },
+  fd_write(fd: number, list: number, count: number, result: number) {
+    const descriptor = descriptors.get(fd);
+    if (descriptor.kind === 'empty') return Errno.notcapable;
+    const buffers = memory.buffers(list, count);
+    memory.bytes(result, 4);
+    if (descriptor.kind === 'output') {
+      demand(descriptor, Right.fdWrite);
+      const bytes = joined(buffers);
+      descriptor.write(bytes);
+      memory.setU32(result, bytes.length);
+    } else memory.setU32(result, writeFrom(descriptors.file(fd, Right.fdWrite), buffers));
+  },
+  fd_pwrite(fd: number, list: number, count: number, offset: bigint, result: number) {
+    const file = descriptors.file(fd, Right.fdWrite | Right.fdSeek);
+    const buffers = memory.buffers(list, count);
+    memory.bytes(result, 4);
+    memory.setU32(result, writeFrom(file, buffers, toOffset(offset)));
+  },
+  fd_seek(fd: number, offset: bigint, whence: number, result: number) {
+    // Asking where one is needs less than going elsewhere.
+    const file = descriptors.file(fd, offset === 0n && whence === CURRENT ? 0n : Right.fdSeek);
+    let from: bigint;
+    if (whence === SET) from = 0n;
+    else if (whence === CURRENT) from = BigInt(file.position);
+    else if (whence === END) from = fstatSync(file.hostFd, { bigint: true }).size;
+    else return Errno.inval;
+    const position = toOffset(from + offset);
+    memory.setU64(result, BigInt(position));
+    file.position = position;
+  },
+  fd_tell(fd: number, result: number) {
+    memory.setU64(result, BigInt(descriptors.file(fd, 0n).position));
+  },
+  fd_close(fd: number) {
+    descriptors.close(fd);
+  },
+  fd_renumber(from: number, to: number) {
+    descriptors.renumber(from, to);
+  },
+  fd_sync(fd: number) {
+    const descriptor = descriptors.get(fd);
+    if (descriptor.kind !== 'directory') return fsyncSync(descriptors.file(fd, Right.fdSync).hostFd);
+    demand(descriptor, Right.fdSync);
+    const { directory } = descriptor.location;
+    if (!directory) return;
+    const hostFd = openSync(directory.self, constants.O_RDONLY);
+    try {
+      fsyncSync(hostFd);
+    } finally {
+      closeSync(hostFd);
+    }
+  },
+  fd_datasync(fd: number) {
+    fdatasyncSync(descriptors.file(fd, Right.fdDatasync).hostFd);
+  },
+  fd_advise(fd: number, offset: bigint, length: bigint, advice: number) {
+    descriptors.file(fd, Right.fdAdvise);
+    if (advice >>> 0 > 5 || offset < 0n || length < 0n) return Errno.inval;
+  },
+  fd_allocate(fd: number, offset: bigint, length: bigint) {
+    const { hostFd } = descriptors.file(fd, Right.fdAllocate);
+    if (offset < 0n || length <= 0n) return Errno.inval;
+    const end = offset + length;
+    if (end > MAX_OFFSET) return Errno.fbig;
+    const failure = native()?.allocate(hostFd, offset, length);
+    if (failure === 0) return;
+    if (failure !== undefined && fromHost(failure) !== Errno.notsup) return fromHost(failure);
+    // The next best: the size alone.
+    if (fstatSync(hostFd, { bigint: true }).size < end) ftruncateSync(hostFd, Number(end));
+  },
+});

@@ -1,46 +1,111 @@
-/** The struct `filestat` (64 bytes) and file types of WASI preview 1. */
-import type { BigIntStats } from 'node:fs';
+/** The struct `filestat` (64 bytes), file types and file times of WASI preview 1. */
+import { type BigIntStats, futimesSync, lutimesSync, utimesSync } from 'node:fs';
+import { Errno, WasiError } from './errno.ts';
+import { isHandle } from './host_directory.ts';
 import type { GuestMemory } from './memory.ts';
+import { coarseStat, native } from './native.ts';
 
-export const FileType = { unknown: 0, character: 2, directory: 3, regular: 4, link: 7 } as const;
+export const FileType = {
+  unknown: 0,
+  block: 1,
+  character: 2,
+  directory: 3,
+  regular: 4,
+  socket: 6,
+  link: 7,
+} as const;
 
 interface TypeTests {
   isDirectory(): boolean;
   isFile(): boolean;
   isSymbolicLink(): boolean;
+  isBlockDevice(): boolean;
+  isCharacterDevice(): boolean;
+  isSocket(): boolean;
 }
 
 export function fileType(entry: TypeTests): number {
-  if (entry.isDirectory()) return FileType.directory;
   if (entry.isFile()) return FileType.regular;
-  return entry.isSymbolicLink() ? FileType.link : FileType.unknown;
+  if (entry.isDirectory()) return FileType.directory;
+  if (entry.isSymbolicLink()) return FileType.link;
+  if (entry.isCharacterDevice()) return FileType.character;
+  if (entry.isBlockDevice()) return FileType.block;
+  return entry.isSocket() ? FileType.socket : FileType.unknown;
 }
 
-/** @param stat null for what only the guest's tree has: times and sizes are 0 */
-export function putFilestat(memory: GuestMemory, at: number, type: number, stat: BigIntStats | null): void {
-  memory.bytes(at, 64).fill(0);
-  const base = at >>> 0;
-  memory.setU8(base + 16, type);
-  memory.setU64(base + 24, stat?.nlink ?? 1n);
-  if (!stat) return;
+interface Exact {
+  readonly atimeNs: bigint;
+  readonly mtimeNs: bigint;
+  readonly ctimeNs: bigint;
+}
+
+/** The times in `stat`, to the nanosecond. `path` is where it came from. */
+function exactTimes(stat: BigIntStats, path: string | null): Exact {
+  if (!coarseStat || path === null) return stat;
+  const times = native()?.times(path);
+  return times ? { atimeNs: times[0], mtimeNs: times[1], ctimeNs: times[2] } : stat;
+}
+
+/** For what the host has; `path` is where `stat` came from. */
+export function putFilestat(
+  memory: GuestMemory,
+  at: number,
+  stat: BigIntStats,
+  path: string | null,
+): void {
+  const base = start(memory, at);
+  const times = exactTimes(stat, path);
   memory.setU64(base, stat.dev);
   memory.setU64(base + 8, stat.ino);
+  memory.setU8(base + 16, fileType(stat));
+  memory.setU64(base + 24, stat.nlink);
   memory.setU64(base + 32, stat.size);
-  memory.setU64(base + 40, stat.atimeNs);
-  memory.setU64(base + 48, stat.mtimeNs);
-  memory.setU64(base + 56, stat.ctimeNs);
+  memory.setU64(base + 40, times.atimeNs);
+  memory.setU64(base + 48, times.mtimeNs);
+  memory.setU64(base + 56, times.ctimeNs);
 }
 
-/** `fstflags`: which times are set, and whether to the present. Seconds, as the host's functions want them. */
-export function newTimes(
-  current: BigIntStats,
-  atime: bigint,
-  mtime: bigint,
-  flags: number,
-): { atime: number; mtime: number } {
-  const pick = (value: bigint, set: number, now: number, old: bigint) =>
-    (flags & now) !== 0
-      ? Date.now() / 1000
-      : Number((flags & set) !== 0 ? BigInt.asUintN(64, value) : old) / 1e9;
-  return { atime: pick(atime, 1, 2, current.atimeNs), mtime: pick(mtime, 4, 8, current.mtimeNs) };
+/** For what only the guest's tree has, or a stream: times and size are 0. */
+export function putVirtualFilestat(memory: GuestMemory, at: number, type: number, inode: bigint): void {
+  const base = start(memory, at);
+  memory.setU64(base + 8, inode);
+  memory.setU8(base + 16, type);
+  memory.setU64(base + 24, 1n);
+}
+
+function start(memory: GuestMemory, at: number): number {
+  memory.bytes(at, 64).fill(0);
+  return at >>> 0;
+}
+
+const Set = { atime: 1, atimeNow: 2, mtime: 4, mtimeNow: 8 } as const;
+
+/** The arguments of `*_filestat_set_times`. */
+export interface NewTimes {
+  readonly atime: bigint;
+  readonly mtime: bigint;
+  /** `fstflags`. */
+  readonly flags: number;
+}
+
+/**
+ * Sets the times of what is at `path` (be it a link), which is `fd` when that is given.
+ * @throws WasiError EINVAL for a time that is both given and the present
+ */
+export function setTimes(stat: BigIntStats, path: string | null, fd: number | null, times: NewTimes): void {
+  const { flags } = times;
+  if (flags >>> 0 > 15) throw new WasiError(Errno.inval);
+  const now = BigInt(Date.now()) * 1_000_000n;
+  const pick = (given: bigint, set: number, present: number, old: bigint) => {
+    if ((flags & set) === 0) return (flags & present) !== 0 ? now : old;
+    if ((flags & present) !== 0) throw new WasiError(Errno.inval);
+    return BigInt.asUintN(64, given);
+  };
+  const old = exactTimes(stat, path);
+  const atime = pick(times.atime, Set.atime, Set.atimeNow, old.atimeNs);
+  const mtime = pick(times.mtime, Set.mtime, Set.mtimeNow, old.mtimeNs);
+  if (path !== null && native()?.setTimes(path, atime, mtime)) return;
+  const [access, modified] = [Number(atime) / 1e9, Number(mtime) / 1e9];
+  if (fd !== null) futimesSync(fd, access, modified);
+  else if (path !== null) (isHandle(path) ? utimesSync : lutimesSync)(path, access, modified);
 }

@@ -1,7 +1,12 @@
 /** The guest's memory as host functions see it. Views are made anew when the memory has grown. */
 
+import { Errno, WasiError } from './errno.ts';
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** `IOV_MAX` of Linux. */
+const MAX_BUFFERS = 1024;
 
 /** Integers are little-endian; each access beyond the memory throws RangeError, which the guest sees as EFAULT. */
 export class GuestMemory {
@@ -50,15 +55,22 @@ export class GuestMemory {
     this.view.setBigUint64(pointer >>> 0, value, true);
   }
 
-  /** The buffers of a scatter/gather list. */
+  /**
+   * The buffers of a scatter/gather list, without empty ones. A pointer is looked at even where the length is 0.
+   * @throws WasiError EINVAL for more buffers than a host takes, or more bytes than the result can tell
+   */
   buffers(list: number, count: number): Uint8Array[] {
+    if (count >>> 0 > MAX_BUFFERS) throw new WasiError(Errno.inval);
     const result: Uint8Array[] = [];
+    let total = 0;
     const { view } = this;
     for (let index = 0; index < count >>> 0; index++) {
       const at = (list >>> 0) + index * 8;
-      const length = view.getUint32(at + 4, true);
-      if (length > 0) result.push(this.bytes(view.getUint32(at, true), length));
+      const buffer = this.bytes(view.getUint32(at, true), view.getUint32(at + 4, true));
+      if (buffer.length > 0) result.push(buffer);
+      total += buffer.length;
     }
+    if (total > 0xffff_ffff) throw new WasiError(Errno.inval);
     return result;
   }
 

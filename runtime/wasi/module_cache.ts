@@ -3,11 +3,11 @@
  * it once per child. The key is the content, since each execution may have its own copy of the file.
  */
 import { createHash } from 'node:crypto';
-import { closeSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, readdirSync, readSync } from 'node:fs';
 import { Errno, WasiError } from './errno.ts';
 import type { WasmEnd } from './frames.ts';
 import { type ImportedMemory, limitMemory, MemoryTooLarge } from './memory_limit.ts';
-import { lstat, type Tree } from './tree.ts';
+import { type Location, mountedNames, type Place, release, type Tree } from './tree.ts';
 
 /** Why a run cannot begin; becomes the run's end. */
 export class RunFailure extends Error {
@@ -127,37 +127,17 @@ function checkHeader(bytes: Uint8Array, path: string): void {
 function readModule(tree: Tree, path: string): Uint8Array<ArrayBuffer> {
   const hint =
     'EntryModule and ImportModules are paths inside the task: normally the Target of an input source';
+  const root = tree.root();
   try {
-    let place = tree.resolve([], `./${path}`, true);
-    let stat = place.hostPath === null ? null : lstat(place.hostPath);
-    if (place.hostPath === null || stat?.isDirectory()) {
-      const listed = place.hostPath === null ? [] : readdirSync(place.hostPath);
-      const names = [...new Set([...listed, ...place.mounted])].filter((name) => name.endsWith('.wasm'));
-      if (names.length !== 1) {
-        const which = names.length === 0 ? 'no' : `${names.length}`;
-        throw new RunFailure(
-          'ModuleNotFound',
-          `Cannot find module "${path}": the directory has ${which} *.wasm files, not exactly one`,
-          'Name the file itself',
-        );
+    return tree.walk(root, `./${path}`, true, (place) => {
+      if (!place.virtual && !place.stat()?.isDirectory()) return readPlace(place);
+      const directory = place.location();
+      try {
+        return tree.walk(directory, onlyModule(directory, path), true, readPlace);
+      } finally {
+        release(directory);
       }
-      place = tree.resolve(place.path, names[0]!, true);
-      stat = place.hostPath === null ? null : lstat(place.hostPath);
-    }
-    if (!stat?.isFile()) throw new WasiError(Errno.noent);
-    const fd = openSync(place.hostPath!, 'r');
-    try {
-      const bytes = new Uint8Array(fstatSync(fd).size);
-      let done = 0;
-      while (done < bytes.length) {
-        const count = readSync(fd, bytes, done, bytes.length - done, done);
-        if (count === 0) break;
-        done += count;
-      }
-      return bytes.subarray(0, done);
-    } finally {
-      closeSync(fd);
-    }
+    });
   } catch (error) {
     if (error instanceof RunFailure) throw error;
     const why = error instanceof WasiError
@@ -166,5 +146,37 @@ function readModule(tree: Tree, path: string): Uint8Array<ArrayBuffer> {
         : 'no such file in the task'
       : (error as Error).message;
     throw new RunFailure('ModuleNotFound', `Cannot find module "${path}": ${why}`, hint, { cause: error });
+  } finally {
+    release(root);
+  }
+}
+
+/** @throws RunFailure */
+function onlyModule(location: Location, path: string): string {
+  const listed = location.directory ? readdirSync(location.directory.self) : [];
+  const names = [...new Set([...listed, ...mountedNames(location)])].filter((name) => name.endsWith('.wasm'));
+  if (names.length === 1) return names[0]!;
+  const which = names.length === 0 ? 'no' : `${names.length}`;
+  throw new RunFailure(
+    'ModuleNotFound',
+    `Cannot find module "${path}": the directory has ${which} *.wasm files, not exactly one`,
+    'Name the file itself',
+  );
+}
+
+function readPlace(place: Place): Uint8Array<ArrayBuffer> {
+  if (!place.stat()?.isFile()) throw new WasiError(Errno.noent);
+  const fd = place.openFile(constants.O_RDONLY);
+  try {
+    const bytes = new Uint8Array(fstatSync(fd).size);
+    let done = 0;
+    while (done < bytes.length) {
+      const count = readSync(fd, bytes, done, bytes.length - done, done);
+      if (count === 0) break;
+      done += count;
+    }
+    return bytes.subarray(0, done);
+  } finally {
+    closeSync(fd);
   }
 }

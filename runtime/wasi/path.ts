@@ -1,111 +1,46 @@
-/** WASI preview 1: `path_*`, all that works on names. Every name goes through tree.ts first. */
-import {
-  type BigIntStats,
-  constants,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  readlinkSync,
-  renameSync,
-  rmdirSync,
-  unlinkSync,
-  utimesSync,
-} from 'node:fs';
+/** WASI preview 1: `path_*` other than `path_open`. Every name goes through tree.ts first. */
 import { Buffer } from 'node:buffer';
-import { FdFlag, Right } from './descriptors.ts';
+import { linkSync, mkdirSync, readlinkSync, renameSync, rmdirSync, symlinkSync, unlinkSync } from 'node:fs';
 import { Errno, WasiError } from './errno.ts';
-import { FileType, fileType, newTimes, putFilestat } from './filestat.ts';
+import { FileType, putFilestat, putVirtualFilestat, setTimes } from './filestat.ts';
 import type { Family } from './host.ts';
-import { lstat, type Place } from './tree.ts';
+import { FOLLOW } from './path_open.ts';
+import { Right } from './rights.ts';
+import { absoluteRefused, type Place } from './tree.ts';
 
-const FOLLOW = 1;
-const Open = { create: 1, directory: 2, exclusive: 4, truncate: 8 } as const;
-
-/** Null when there is nothing. */
-function bigStat(hostPath: string): BigIntStats | null {
-  return lstatSync(hostPath, { bigint: true, throwIfNoEntry: false }) ?? null;
+/** @throws WasiError EEXIST, or ENOENT for a name that only a directory could have */
+function demandFree(place: Place): void {
+  const stat = place.stat();
+  if (place.mustBeDirectory && (!stat || !stat.isDirectory()) && !place.virtual) {
+    throw new WasiError(stat ? Errno.notdir : Errno.noent);
+  }
+  if (stat || place.virtual) throw new WasiError(Errno.exist);
 }
 
-/** The host's name of something that is to change. */
-function changeable(place: Place): string {
-  if (place.hostPath === null || place.readOnly) throw new WasiError(Errno.rofs);
-  if (place.pinned) throw new WasiError(Errno.busy);
-  return place.hostPath;
+/** @throws WasiError EXDEV: mounts are file systems of their own, or one that is read-only could be written through another */
+function demandSameMount(from: Place, to: Place): void {
+  if (from.mount !== to.mount) throw new WasiError(Errno.xdev);
 }
 
 export const path: Family = ({ memory, descriptors, tree }) => {
-  const walk = (fd: number, pointer: number, length: number, follow: boolean, create = false) =>
-    tree.resolve(descriptors.directory(fd).path, memory.text(pointer, length), follow, create);
+  const walk = <T>(
+    [fd, right]: readonly [number, bigint],
+    [pointer, length]: readonly [number, number],
+    follow: boolean,
+    use: (place: Place) => T,
+  ): T => tree.walk(descriptors.directory(fd, right).location, memory.text(pointer, length), follow, use);
 
   return {
-    path_open(
-      fd: number,
-      lookup: number,
-      pointer: number,
-      length: number,
-      oflags: number,
-      rightsBase: bigint,
-      rightsInheriting: bigint,
-      fdflags: number,
-      result: number,
-    ) {
-      const parent = descriptors.directory(fd);
-      const rights = BigInt.asUintN(64, rightsBase) & parent.inheriting;
-      const inheriting = BigInt.asUintN(64, rightsInheriting) & parent.inheriting;
-      const create = (oflags & Open.create) !== 0;
-      const place = walk(fd, pointer, length, (lookup & FOLLOW) !== 0, create);
-      const stat = place.hostPath === null ? null : lstat(place.hostPath);
-      const isDirectory = place.hostPath === null || (stat?.isDirectory() ?? false);
-      const directory = (oflags & Open.directory) !== 0;
-      const truncate = (oflags & Open.truncate) !== 0;
-      const writing = (rights & Right.writing) !== 0n;
-      if (create && directory) return Errno.inval;
-      if (create && (oflags & Open.exclusive) !== 0 && (stat || isDirectory)) return Errno.exist;
-      descriptors.reserve();
-      if (isDirectory) {
-        // Rights that only a file can use are simply not there; asking for the content is the mistake.
-        if (truncate || (rights & Right.write) !== 0n) return Errno.isdir;
-        memory.setU32(
-          result,
-          descriptors.add({
-            kind: 'directory',
-            path: place.path,
-            preopen: null,
-            rights,
-            inheriting,
-            entries: null,
-          }),
-        );
-        return;
-      }
-      if (!stat && !create) return Errno.noent;
-      if (stat?.isSymbolicLink()) return Errno.loop;
-      if (directory || place.mustBeDirectory) return Errno.notdir;
-      // A pipe or device of the host could block us or worse.
-      if (stat && !stat.isFile()) return Errno.notsup;
-      if (place.readOnly && (writing || truncate || !stat)) return Errno.rofs;
-      const append = (fdflags & FdFlag.append) !== 0;
-      const readable = (rights & Right.read) !== 0n;
-      const hostFd = openSync(
-        place.hostPath!,
-        (writing || truncate ? (readable ? constants.O_RDWR : constants.O_WRONLY) : constants.O_RDONLY) |
-          (stat ? 0 : constants.O_CREAT | constants.O_EXCL) |
-          (truncate ? constants.O_TRUNC : 0) |
-          (append ? constants.O_APPEND : 0) |
-          ((fdflags & (FdFlag.sync | FdFlag.dsync)) !== 0 ? constants.O_SYNC ?? 0 : 0) |
-          // The walk has seen every link; one that appears now is an attack.
-          (constants.O_NOFOLLOW ?? 0),
-        0o644,
-      );
-      const file = { hostFd, readable, writable: writing, rights, inheriting, flags: fdflags, position: 0 };
-      memory.setU32(result, descriptors.add({ kind: 'file', ...file }));
-    },
     path_filestat_get(fd: number, lookup: number, pointer: number, length: number, result: number) {
-      const place = walk(fd, pointer, length, (lookup & FOLLOW) !== 0);
-      if (place.hostPath === null) return putFilestat(memory, result, FileType.directory, null);
-      const stat = bigStat(place.hostPath);
-      if (!stat) return Errno.noent;
-      putFilestat(memory, result, fileType(stat), stat);
+      return walk([fd, Right.pathFilestatGet], [pointer, length], (lookup & FOLLOW) !== 0, (place) => {
+        const stat = place.stat();
+        if (stat) {
+          if (place.mustBeDirectory && !stat.isDirectory()) return Errno.notdir;
+          return putFilestat(memory, result, stat, place.hostPath);
+        }
+        if (!place.virtual) return Errno.noent;
+        putVirtualFilestat(memory, result, FileType.directory, place.id);
+      });
     },
     path_filestat_set_times(
       fd: number,
@@ -116,35 +51,37 @@ export const path: Family = ({ memory, descriptors, tree }) => {
       mtime: bigint,
       flags: number,
     ) {
-      const place = walk(fd, pointer, length, (lookup & FOLLOW) !== 0);
-      if (place.hostPath === null || place.readOnly) return Errno.rofs;
-      const stat = bigStat(place.hostPath);
-      if (!stat) return Errno.noent;
-      if (stat.isSymbolicLink()) return Errno.notsup;
-      const times = newTimes(stat, atime, mtime, flags);
-      utimesSync(place.hostPath, times.atime, times.mtime);
+      return walk([fd, Right.pathFilestatSetTimes], [pointer, length], (lookup & FOLLOW) !== 0, (place) => {
+        const stat = place.stat();
+        if (!stat) return place.virtual ? Errno.rofs : Errno.noent;
+        if (place.mustBeDirectory && !stat.isDirectory()) return Errno.notdir;
+        if (place.readOnly) return Errno.rofs;
+        setTimes(stat, place.hostPath, null, { atime, mtime, flags });
+      });
     },
     path_create_directory(fd: number, pointer: number, length: number) {
-      const place = walk(fd, pointer, length, false, true);
-      if (place.hostPath === null || lstat(place.hostPath)) return Errno.exist;
-      mkdirSync(changeable(place), 0o755);
+      walk([fd, Right.pathCreateDirectory], [pointer, length], false, (place) => {
+        if (place.stat() || place.virtual) throw new WasiError(Errno.exist);
+        mkdirSync(place.changeable(), 0o755);
+      });
     },
     path_remove_directory(fd: number, pointer: number, length: number) {
-      const place = walk(fd, pointer, length, false);
-      const hostPath = changeable(place);
-      const stat = lstat(hostPath);
-      if (!stat) return Errno.noent;
-      if (!stat.isDirectory()) return Errno.notdir;
-      rmdirSync(hostPath);
+      return walk([fd, Right.pathRemoveDirectory], [pointer, length], false, (place) => {
+        if (place.name === '.') return Errno.inval;
+        const stat = place.stat();
+        if (!stat && !place.virtual) return Errno.noent;
+        if (stat && !stat.isDirectory()) return Errno.notdir;
+        rmdirSync(place.changeable());
+      });
     },
     path_unlink_file(fd: number, pointer: number, length: number) {
-      const place = walk(fd, pointer, length, false);
-      const hostPath = changeable(place);
-      const stat = lstat(hostPath);
-      if (!stat) return Errno.noent;
-      if (stat.isDirectory()) return Errno.isdir;
-      if (place.mustBeDirectory) return Errno.notdir;
-      unlinkSync(hostPath);
+      return walk([fd, Right.pathUnlinkFile], [pointer, length], false, (place) => {
+        const stat = place.stat();
+        if (stat?.isDirectory() || place.virtual) return Errno.isdir;
+        if (!stat) return Errno.noent;
+        if (place.mustBeDirectory) return Errno.notdir;
+        unlinkSync(place.changeable());
+      });
     },
     path_rename(
       fd: number,
@@ -154,19 +91,77 @@ export const path: Family = ({ memory, descriptors, tree }) => {
       newPointer: number,
       newLength: number,
     ) {
-      const from = changeable(walk(fd, pointer, length, false));
-      const to = changeable(walk(newFd, newPointer, newLength, false, true));
-      renameSync(from, to);
+      return walk(
+        [fd, Right.pathRenameSource],
+        [pointer, length],
+        false,
+        (from) =>
+          walk([newFd, Right.pathRenameTarget], [newPointer, newLength], false, (to) => {
+            if (from.name === '.' || to.name === '.') return Errno.busy;
+            const stat = from.stat();
+            if (!stat && !from.virtual) return Errno.noent;
+            if (stat && !stat.isDirectory() && (from.mustBeDirectory || to.mustBeDirectory)) {
+              return Errno.notdir;
+            }
+            const [source, target] = [from.changeable(), to.changeable()];
+            demandSameMount(from, to);
+            renameSync(source, target);
+          }),
+      );
+    },
+    path_link(
+      fd: number,
+      lookup: number,
+      pointer: number,
+      length: number,
+      newFd: number,
+      newPointer: number,
+      newLength: number,
+    ) {
+      return walk(
+        [fd, Right.pathLinkSource],
+        [pointer, length],
+        (lookup & FOLLOW) !== 0,
+        (from) =>
+          walk([newFd, Right.pathLinkTarget], [newPointer, newLength], false, (to) => {
+            const stat = from.stat();
+            if (!stat) return from.virtual ? Errno.perm : Errno.noent;
+            if (stat.isDirectory()) return Errno.perm;
+            if (from.mustBeDirectory) return Errno.notdir;
+            demandFree(to);
+            demandSameMount(from, to);
+            linkSync(from.changeable(), to.changeable());
+          }),
+      );
+    },
+    path_symlink(
+      targetPointer: number,
+      targetLength: number,
+      fd: number,
+      pointer: number,
+      length: number,
+    ) {
+      const target = memory.text(targetPointer, targetLength);
+      if (target === '') return Errno.noent;
+      if (target.includes('\0')) return Errno.inval;
+      absoluteRefused(target);
+      walk([fd, Right.pathSymlink], [pointer, length], false, (place) => {
+        demandFree(place);
+        symlinkSync(target, place.changeable());
+      });
     },
     path_readlink(fd: number, pointer: number, length: number, buffer: number, size: number, result: number) {
-      const place = walk(fd, pointer, length, false);
-      if (place.hostPath === null) return Errno.inval;
-      const target = Buffer.from(readlinkSync(place.hostPath));
-      // A host path is none of the guest's business, and it could not follow it.
-      if (target[0] === 0x2f) return Errno.notcapable;
-      const part = target.subarray(0, size >>> 0);
-      memory.bytes(buffer, part.length).set(part);
-      memory.setU32(result, part.length);
+      return walk([fd, Right.pathReadlink], [pointer, length], false, (place) => {
+        const stat = place.stat();
+        if (!stat && !place.virtual) return Errno.noent;
+        if (place.hostPath === null || !stat?.isSymbolicLink()) return Errno.inval;
+        // A host path is none of the guest's business, and it could not follow it.
+        const target = Buffer.from(absoluteRefused(readlinkSync(place.hostPath)));
+        const part = target.subarray(0, size >>> 0);
+        memory.bytes(result, 4);
+        memory.bytes(buffer, part.length).set(part);
+        memory.setU32(result, part.length);
+      });
     },
   };
 };

@@ -5,7 +5,7 @@ import { Descriptors } from './descriptors.ts';
 import type { EndFrame, RunFrame, WasmEnd } from './frames.ts';
 import { link } from './link.ts';
 import { type ModuleCache, RunFailure } from './module_cache.ts';
-import { ProcessExit } from './process_calls.ts';
+import { ProcessExit } from './proc.ts';
 import { Tree } from './tree.ts';
 
 const STACK_LINES = 20;
@@ -13,13 +13,15 @@ const STACK_LINES = 20;
 /** Runs a module; never throws. What it wrote is in the log when this returns. */
 export function runModule(frame: RunFrame, cache: ModuleCache): EndFrame {
   let log: LogWriter | undefined;
+  let tree: Tree | undefined;
   let descriptors: Descriptors | undefined;
   let entered = false;
   let end: WasmEnd;
   try {
     const writer = log = new LogWriter(frame.logPath, { bytes: frame.logLimit, now: realWorld.now });
-    const tree = new Tree(frame.mounts);
+    tree = new Tree(frame.mounts);
     descriptors = new Descriptors(
+      tree,
       (bytes) => writer.write(LogStream.stdout, bytes),
       (bytes) => writer.write(LogStream.stderr, bytes),
     );
@@ -33,6 +35,7 @@ export function runModule(frame: RunFrame, cache: ModuleCache): EndFrame {
   }
   try {
     descriptors?.closeAll();
+    tree?.close();
     log?.close();
   } catch (error) {
     end = internal(error);

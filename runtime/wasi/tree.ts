@@ -2,13 +2,15 @@
  * The file tree that a guest sees: one root, in which host files and directories are mounted at paths. Directories on
  * the way to a mount exist in the tree only and are read-only.
  *
- * Every path is walked one component at a time *in the guest's tree*: `..` and the targets of symbolic links are
- * resolved there and never by the host, so no path, link or combination of them reaches a host file outside the mounts.
- * Nothing above the directory that a call starts from is reachable either, as WASI wants. Absolute links are refused.
+ * Every path is walked one component at a time, each directory held by a handle (host_directory.ts): `..` and the
+ * targets of symbolic links are resolved here and never by the host, so no path, link or exchange of links reaches a
+ * host file outside the mounts. Nothing above the directory that a call starts from is reachable either, as WASI wants.
+ * Absolute links are refused.
  */
-import { lstatSync, readlinkSync, realpathSync, type Stats, statSync } from 'node:fs';
-import { join, sep } from 'node:path';
+import { type BigIntStats, lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs';
+import { sep } from 'node:path';
 import { Errno, WasiError } from './errno.ts';
+import { type HostDirectory, hostDirectory, type HostFile, hostFile, isDirectory } from './host_directory.ts';
 
 export interface Mount {
   /** Absolute path of a file or directory of the host. */
@@ -19,35 +21,38 @@ export interface Mount {
 }
 
 interface Mounted {
-  readonly hostPath: string;
-  readonly directory: boolean;
+  /** One of the two. */
+  readonly directory: HostDirectory | null;
+  readonly file: HostFile | null;
   readonly readOnly: boolean;
 }
 
 interface Node {
+  /** Inode of a directory that only the tree has. */
+  readonly id: bigint;
   mount: Mounted | null;
   readonly children: Map<string, Node>;
 }
 
-/** A path that was walked to its end; the last component may not exist. */
-export interface Place {
-  /** Components from the root. */
-  readonly path: readonly string[];
-  /** Null for a directory of the tree's own. */
-  readonly hostPath: string | null;
-  readonly readOnly: boolean;
-  /** Names mounted directly below. */
-  readonly mounted: readonly string[];
-  /** Whether this very path is a mount point (or leads to one) and so cannot be moved or removed. */
-  readonly pinned: boolean;
-  /** Whether the path was written with a slash at its end: it means a directory. */
-  readonly mustBeDirectory: boolean;
+/** A directory of the tree. */
+export interface Location {
+  /** Where mount points are at or below it. */
+  readonly node: Node | null;
+  /** Null for a directory that only the tree has. */
+  readonly directory: HostDirectory | null;
+  /** What it belongs to. */
+  readonly mount: Mounted | null;
 }
 
 const MAX_LINKS = 40;
 
+/** Names that are devices in every directory of Windows, and what its paths mean otherwise than they say. */
+const NOT_ON_WINDOWS = /[\\:]|^(con|prn|aux|nul|com\d|lpt\d)(\.|$)|[. ]$/i;
+
 export class Tree {
-  readonly #root: Node = { mount: null, children: new Map() };
+  readonly #root: Node = { id: 1n, mount: null, children: new Map() };
+  readonly #mounts: Mounted[] = [];
+  #nodes = 1n;
 
   /** @throws Error when two mounts claim one path, or the host's file does not exist */
   constructor(mounts: readonly Mount[]) {
@@ -57,85 +62,232 @@ export class Tree {
       let node = this.#root;
       for (const part of path) {
         let child = node.children.get(part);
-        if (!child) node.children.set(part, child = { mount: null, children: new Map() });
+        if (!child) node.children.set(part, child = { id: ++this.#nodes, mount: null, children: new Map() });
         node = child;
       }
       if (node.mount) throw new Error(`Cannot mount at "${guestPath}": the path is used twice`);
       const real = realpathSync(hostPath);
-      node.mount = { hostPath: real, directory: statSync(real).isDirectory(), readOnly };
+      const directory = isDirectory(real);
+      node.mount = {
+        directory: directory ? hostDirectory(real) : null,
+        file: directory ? null : hostFile(real),
+        readOnly,
+      };
+      this.#mounts.push(node.mount);
     }
+  }
+
+  /** Gives up all handles of mounts. */
+  close(): void {
+    for (const { directory, file } of this.#mounts.splice(0)) (directory ?? file)?.close();
+  }
+
+  /** The root; released by whoever got it. */
+  root(): Location {
+    const { mount } = this.#root;
+    return { node: this.#root, directory: mount?.directory?.share() ?? null, mount };
   }
 
   /**
-   * Walks `path` from the directory `base`.
+   * Walks `path` from the directory `base` and does something at its end, where there may be nothing.
    * @param follow whether a symbolic link at the end is followed
-   * @param create whether the last component may be made: where it cannot ever be, that is said instead of "missing"
    * @throws WasiError
    */
-  resolve(base: readonly string[], path: string, follow: boolean, create = false): Place {
+  walk<T>(base: Location, path: string, follow: boolean, use: (place: Place) => T): T {
     if (path === '') throw new WasiError(Errno.noent);
     if (path.includes('\0')) throw new WasiError(Errno.inval);
-    if (path.startsWith('/')) throw new WasiError(Errno.notcapable);
-    const waiting = components(path).reverse();
+    const waiting = components(absoluteRefused(path)).reverse();
+    let mustBeDirectory = /(^|\/)\.{0,2}$/.test(path);
     const walked: string[] = [];
-    let mustBeDirectory = path.endsWith('/') || /(^|\/)\.\.?$/.test(path);
     let links = 0;
-    while (waiting.length > 0) {
-      const part = waiting.pop()!;
-      if (part === '.') continue;
-      if (part === '..') {
-        if (walked.pop() === undefined) throw new WasiError(Errno.notcapable);
-        continue;
-      }
-      if (sep === '\\' && /[\\:]/.test(part)) throw new WasiError(Errno.inval);
-      walked.push(part);
-      const last = waiting.length === 0;
-      if (last && !follow && !mustBeDirectory) break;
-      const { hostPath } = this.locate([...base, ...walked], create && last);
-      if (hostPath === null) continue;
-      const stat = lstat(hostPath);
-      if (stat?.isSymbolicLink()) {
-        if (++links > MAX_LINKS) throw new WasiError(Errno.loop);
-        const target = readlinkSync(hostPath);
-        if (target.startsWith('/') || (sep === '\\' && /^[A-Za-z]:|^\\/.test(target))) {
-          throw new WasiError(Errno.notcapable);
+    let here = shared(base);
+    try {
+      for (let part = waiting.pop(); part !== undefined; part = waiting.pop()) {
+        if (part === '.') continue;
+        if (part === '..') {
+          if (walked.pop() === undefined) throw new WasiError(Errno.notcapable);
+          release(here);
+          here = shared(base);
+          for (const name of walked) here = entered(here, name);
+          continue;
         }
-        walked.pop();
-        waiting.push(...components(target).reverse());
-        if (last && target.endsWith('/')) mustBeDirectory = true;
-      } else if (!last && !stat) {
-        throw new WasiError(Errno.noent);
-      } else if (stat && !stat.isDirectory() && (!last || mustBeDirectory)) {
-        throw new WasiError(Errno.notdir);
+        if (sep === '\\' && NOT_ON_WINDOWS.test(part)) throw new WasiError(Errno.inval);
+        const last = waiting.length === 0;
+        let stat: BigIntStats | null | undefined;
+        let isLink: boolean;
+        if (last) {
+          isLink = false;
+          if (follow || mustBeDirectory) {
+            const place = new Place(here, part, mustBeDirectory);
+            stat = place.stat();
+            isLink = stat?.isSymbolicLink() ?? false;
+          }
+          if (!isLink) return use(new Place(here, part, mustBeDirectory, stat));
+        } else {
+          const next = enter(here, part);
+          if (next === 'missing') throw new WasiError(Errno.noent);
+          isLink = next === 'other';
+          if (next !== 'other') {
+            release(here);
+            here = next;
+            walked.push(part);
+          }
+        }
+        if (isLink) {
+          if (++links > MAX_LINKS) throw new WasiError(Errno.loop);
+          const target = linkTarget(here, part);
+          if (last && target.endsWith('/')) mustBeDirectory = true;
+          waiting.push(...components(absoluteRefused(target)).reverse());
+        }
       }
+      return use(new Place(here, '.', true));
+    } finally {
+      release(here);
     }
-    return { ...this.locate([...base, ...walked], create), mustBeDirectory };
+  }
+}
+
+/** Where a walk ended: a name in a directory, or (`.`) the directory itself. Valid within the walk only. */
+export class Place {
+  readonly name: string;
+  /** Whether the path was written with a slash at its end: it means a directory. */
+  readonly mustBeDirectory: boolean;
+  /** Whether a mount point is here or below, so that it cannot be moved or removed. */
+  readonly pinned: boolean;
+  readonly mount: Mounted | null;
+  readonly #parent: Location;
+  readonly #node: Node | null;
+  #stat: BigIntStats | null | undefined;
+
+  constructor(parent: Location, name: string, mustBeDirectory: boolean, stat?: BigIntStats | null) {
+    this.#parent = parent;
+    this.name = name;
+    this.mustBeDirectory = mustBeDirectory;
+    this.#stat = stat;
+    this.#node = name === '.' ? parent.node : parent.node?.children.get(name) ?? null;
+    this.pinned = this.#node !== null && (name !== '.' || this.#node.mount !== null);
+    this.mount = name === '.' ? parent.mount : this.#node?.mount ?? parent.mount;
   }
 
-  /** What lies at a path whose components are all plain names. @throws WasiError */
-  locate(path: readonly string[], create = false): Place {
-    let node: Node | undefined = this.#root;
-    let mount = this.#root.mount;
-    let below = 0;
-    for (let index = 0; index < path.length; index++) {
-      node = node?.children.get(path[index]!);
-      if (node?.mount) {
-        mount = node.mount;
-        below = index + 1;
-      }
-    }
-    const rest = path.slice(below);
-    if (!mount && !node) throw new WasiError(create ? Errno.rofs : Errno.noent);
-    if (mount && !mount.directory && rest.length > 0) throw new WasiError(Errno.notdir);
-    return {
-      path,
-      hostPath: mount ? join(mount.hostPath, ...rest) : null,
-      readOnly: mount?.readOnly ?? true,
-      mounted: node ? [...node.children.keys()] : [],
-      pinned: node !== undefined,
-      mustBeDirectory: false,
-    };
+  get readOnly(): boolean {
+    return this.mount?.readOnly ?? true;
   }
+
+  /** Inode of what only the tree has. */
+  get id(): bigint {
+    return this.#node?.id ?? 0n;
+  }
+
+  /** A path for calls that do not follow links; null where only the tree has a directory. */
+  get hostPath(): string | null {
+    const mount = this.#node?.mount;
+    if (this.name !== '.' && mount) return mount.directory?.self ?? mount.file!.path;
+    const { directory } = this.#parent;
+    if (this.name === '.') return directory?.self ?? null;
+    const path = directory?.at(this.name) ?? null;
+    // On the way to a mount: the host's directory if there is one.
+    if (this.#node && path !== null) return lstat(path)?.isDirectory() ? path : null;
+    return path;
+  }
+
+  /** Null when there is nothing, or only the tree's own; see {@link virtual}. Looked up once. */
+  stat(): BigIntStats | null {
+    if (this.#stat !== undefined) return this.#stat;
+    const path = this.hostPath;
+    if (path === null) this.#stat = null;
+    // The handle of a file is a link to it.
+    else if (this.#node?.mount?.file) this.#stat = statSync(path, { bigint: true });
+    else this.#stat = lstat(path);
+    return this.#stat;
+  }
+
+  /** A directory that only the tree has. */
+  get virtual(): boolean {
+    return this.hostPath === null && (this.name === '.' || this.#node !== null);
+  }
+
+  /** @throws WasiError EROFS, EBUSY: a path of something that may be made, changed or removed here */
+  changeable(): string {
+    if (this.readOnly) throw new WasiError(Errno.rofs);
+    if (this.pinned) throw new WasiError(Errno.busy);
+    const path = this.hostPath;
+    if (path === null) throw new WasiError(Errno.rofs);
+    return path;
+  }
+
+  /** The directory here, to be released. @throws WasiError ENOENT, ENOTDIR */
+  location(): Location {
+    if (this.name === '.') return shared(this.#parent);
+    const next = enter(this.#parent, this.name);
+    if (typeof next === 'string') throw new WasiError(next === 'missing' ? Errno.noent : Errno.notdir);
+    return next;
+  }
+
+  /** The regular file here. @throws WasiError, or what the host says */
+  openFile(flags: number): number {
+    const mounted = this.#node?.mount?.file;
+    if (mounted) return mounted.open(flags);
+    if (!this.#parent.directory) throw new WasiError(Errno.noent);
+    const file = this.#parent.directory.file(this.name);
+    try {
+      return file.open(flags);
+    } finally {
+      file.close();
+    }
+  }
+}
+
+/** Names that are mounted directly in a directory. */
+export function mountedNames({ node }: Location): string[] {
+  return node ? [...node.children.keys()] : [];
+}
+
+export function shared(location: Location): Location {
+  location.directory?.share();
+  return location;
+}
+
+export function release(location: Location): void {
+  location.directory?.close();
+}
+
+/** The directory `name` in a directory, to be released; `other` is a link or a file. */
+function enter(from: Location, name: string): Location | 'missing' | 'other' {
+  const node = from.node?.children.get(name) ?? null;
+  if (node?.mount) {
+    const { mount } = node;
+    return mount.directory ? { node, directory: mount.directory.share(), mount } : 'other';
+  }
+  const directory = from.directory?.open(name) ?? 'missing';
+  if (typeof directory !== 'string') return { node, directory, mount: from.mount };
+  return node ? { node, directory: null, mount: null } : directory;
+}
+
+/** As `enter`, for a name that was a directory before; releases where it came from. */
+function entered(from: Location, name: string): Location {
+  const next = enter(from, name);
+  if (typeof next === 'string') throw new WasiError(next === 'missing' ? Errno.noent : Errno.notdir);
+  release(from);
+  return next;
+}
+
+/** @throws WasiError ENOTDIR when it is no link */
+function linkTarget({ node, directory }: Location, name: string): string {
+  if (!directory || node?.children.has(name)) throw new WasiError(Errno.notdir);
+  try {
+    return readlinkSync(directory.at(name));
+  } catch (error) {
+    if ((error as { code?: string }).code === 'EINVAL') throw new WasiError(Errno.notdir);
+    throw error;
+  }
+}
+
+/** @throws WasiError ENOTCAPABLE for what starts at a root of the host */
+export function absoluteRefused(path: string): string {
+  if (path.startsWith('/') || (sep === '\\' && /^[A-Za-z]:|^\\/.test(path))) {
+    throw new WasiError(Errno.notcapable);
+  }
+  return path;
 }
 
 function components(path: string): string[] {
@@ -143,6 +295,6 @@ function components(path: string): string[] {
 }
 
 /** Null when there is nothing. */
-export function lstat(hostPath: string): Stats | null {
-  return lstatSync(hostPath, { throwIfNoEntry: false }) ?? null;
+function lstat(hostPath: string): BigIntStats | null {
+  return lstatSync(hostPath, { bigint: true, throwIfNoEntry: false }) ?? null;
 }
