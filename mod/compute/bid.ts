@@ -98,7 +98,12 @@ function questions(
     ...inputs.map((input) =>
       askProvider('input source', input.Source, providers.sources, (it, spec) => it.check(spec))
     ),
-    askProvider('engine', task.Engine, providers.engines, (it) => it.check(task, signal)),
+    askProvider(
+      'engine',
+      task.Engine,
+      providers.engines,
+      (it) => inTime(() => it.check(task, signal), `whether task "${task.Name}" can run here`, signal),
+    ),
     rules.ports.claim(execution.ID, task),
     checkEnvironment(task, rules.environment),
     checkOutputNames(task),
@@ -174,12 +179,19 @@ function parse(task: Task): Resources {
 
 async function pin(task: Task, rules: BidRules, signal: AbortSignal): Promise<StringMap> {
   const engine = rules.providers.engines.get(task.Engine?.Type ?? '');
+  if (!engine?.pin) return {};
+  return await inTime(() => engine.pin!(task, signal), `what task "${task.Name}" is to run`, signal);
+}
+
+/** An answer of the engine; one that does not come within the time for bids is told as that. */
+async function inTime<T>(answer: () => Promise<T>, what: string, signal: AbortSignal): Promise<T> {
   try {
-    return await engine?.pin?.(task, signal) ?? {};
+    return await answer();
   } catch (thrown) {
     if (!signal.aborted) throw asFailure(thrown, EventTopic.ExecScanning);
-    const text = `Cannot learn what task "${task.Name}" is to run: its engine did not answer in time`;
-    throw asFailure(new BacalhauError('EngineTimeout', text, { cause: thrown }), EventTopic.ExecScanning);
+    const text = `Cannot learn ${what}: its engine did not answer in time`;
+    const error = new BacalhauError('EngineTimeout', text, { retryable: true, cause: thrown });
+    throw asFailure(error, EventTopic.ExecScanning);
   }
 }
 
