@@ -45,7 +45,21 @@ export const Compute = {
   Limits: {
     MaxOutputSize: size(64 * 1024, 'Output per stream that travels with the result. (Not in 1.9)'),
     StopGrace: duration(SECOND, 'Time between the polite and the forced end of a program. (Not in 1.9)'),
+    DiskCheckInterval: duration(
+      SECOND,
+      'Time between two looks at how much of its disk space an execution has used. (Not in 1.9)',
+      { min: 1 },
+    ),
+    EngineAway: duration(
+      HOUR,
+      'How long an engine that does not answer is waited for before what it runs is given up. (Not in 1.9)',
+    ),
   },
+  SweepInterval: duration(
+    MINUTE,
+    'Time between two comparisons of what engines hold with what executions own; the rest is removed. (Not in 1.9)',
+    { min: 1 },
+  ),
   Retention: {
     Confirmed: duration(
       HOUR,

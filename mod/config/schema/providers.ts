@@ -1,4 +1,5 @@
 /** `InputSources`, `Publishers`, `Engines`, `ResultDownloaders` (config.md 10). */
+import { Docker } from './docker.ts';
 import { duration, flag, HOUR, int, list, MINUTE, size, text } from '../key.ts';
 
 const later = { supported: false };
@@ -37,13 +38,7 @@ export const Publishers = {
 export const Engines = {
   Disabled: list([], 'Engines that this node does not offer, in any letter case.'),
   Types: {
-    Docker: {
-      ManifestCache: {
-        Size: int(1000, 'Image manifests that are remembered.', later),
-        TTL: duration(HOUR, 'How long a manifest is remembered.', later),
-        Refresh: duration(HOUR, 'How often old manifests are removed.', later),
-      },
-    },
+    Docker,
     Noop: {
       Enabled: flag(false, 'Offer the engine that runs nothing, for tests of a network. (Not in 1.9)'),
     },
