@@ -9,6 +9,7 @@ import { COMPUTE_MIGRATIONS, type ComputeSchema } from '../../mod/store/compute_
 import { type Connect, startComputeLink, type Timings } from '../../mod/transport/mod.ts';
 import { openOrchestratorStore, openSqlite } from '../../mod/store/mod.ts';
 import { SimClock, SimWorld } from './clock.ts';
+import { Containers } from './containers.ts';
 import { simFiles } from './files.ts';
 import { Hosts, simPublisher } from './host.ts';
 import { ORCHESTRATOR, SimNetwork } from './network.ts';
@@ -47,6 +48,8 @@ export class SimCluster {
   readonly network: SimNetwork;
   readonly folder = mkdtempSync(join(tmpfs(), 'sim-'));
   readonly nodes: readonly string[];
+  /** The container engine of each node. */
+  readonly containers: ReadonlyMap<string, Containers>;
   orchestrator: Orchestrator | null = null;
   trace: (what: string) => void = () => undefined;
   /** A process that could not start, or an error that it did not expect. */
@@ -56,6 +59,9 @@ export class SimCluster {
   constructor(readonly random: Random, nodes: number) {
     this.network = new SimNetwork(this.clock, random.fork());
     this.nodes = Array.from({ length: nodes }, (_, index) => `n-${index + 1}`);
+    this.containers = new Map(
+      this.nodes.map((name) => [name, new Containers(name, this.hosts, this.clock)]),
+    );
     for (const name of [ORCHESTRATOR, ...this.nodes]) {
       this.#processes.set(name, {
         name,
@@ -195,7 +201,7 @@ export class SimCluster {
       world,
       files: simFiles(world),
       store,
-      engines: [this.hosts.engine(name, world)],
+      engines: [this.hosts.engine(name, world), this.containers.get(name)!.engine(world)],
       sources: [],
       publishers: [simPublisher(world)],
       capacity: { CPU: 2, Memory: 1024 ** 3, Disk: 1024 ** 3 },

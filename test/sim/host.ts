@@ -1,5 +1,6 @@
 /**
- * The hosts below the nodes: which programs really ran, seen from outside. Programs end with their node, as modules do.
+ * The hosts below the nodes: which programs really ran, seen from outside. Those of the engine `noop` end with their node,
+ * as modules do; those of `lasting` (`containers.ts`) outlive it.
  * The engine here runs what `Params` say; each of its calls takes a moment in which the node may die.
  */
 import type { Engine, Run, RunEnd, RunRequest } from '../../mod/engine/engine.ts';
@@ -7,7 +8,7 @@ import { BacalhauError } from '../../mod/model/mod.ts';
 import type { Publisher } from '../../mod/publisher/publisher.ts';
 import type { SimWorld } from './clock.ts';
 
-interface Params {
+export interface Params {
   /** Length of the run. */
   readonly Ms?: number;
   readonly ExitCode?: number;
@@ -21,6 +22,8 @@ export interface Program {
   readonly runNo: number;
   starts: number;
   alive: boolean;
+  /** Does not end with its node. */
+  readonly lasts: boolean;
   /** Exit code of a run that ended by itself. */
   exitCode: number | null;
 }
@@ -36,11 +39,19 @@ export class Hosts {
   onExit: (jobId: string) => void = () => undefined;
 
   crash(nodeId: string): void {
-    for (const program of this.programs) if (program.nodeId === nodeId) program.alive = false;
+    for (const program of this.programs) {
+      if (program.nodeId === nodeId && !program.lasts) program.alive = false;
+    }
   }
 
   alive(): readonly Program[] {
     return this.programs.filter((program) => program.alive);
+  }
+
+  program(nodeId: string, { executionId, runNo }: RunRequest, lasts: boolean): Program {
+    const program = { nodeId, executionId, runNo, starts: 0, alive: false, lasts, exitCode: null };
+    this.programs.push(program);
+    return program;
   }
 
   engine(nodeId: string, world: SimWorld): Engine {
@@ -55,9 +66,7 @@ export class Hosts {
         await moment(world);
         maybeFail(request, world);
         this.beforeCreate(nodeId, request);
-        const { executionId, runNo } = request;
-        const program: Program = { nodeId, executionId, runNo, starts: 0, alive: false, exitCode: null };
-        this.programs.push(program);
+        const program = this.program(nodeId, request, false);
         await moment(world);
         return simRun(program, request, world, this);
       },
@@ -79,9 +88,9 @@ export function simPublisher(world: SimWorld): Publisher {
   };
 }
 
-const moment = (world: SimWorld) => world.sleep(world.random() * 20);
+export const moment = (world: SimWorld) => world.sleep(world.random() * 20);
 
-function maybeFail({ task }: RunRequest, world: SimWorld): void {
+export function maybeFail({ task }: RunRequest, world: SimWorld): void {
   const { Fault } = (task.Engine?.Params ?? {}) as Params;
   if (Fault && world.random() < Fault) {
     throw new BacalhauError('EngineFault', 'the host failed', { retryable: true });

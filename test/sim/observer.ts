@@ -95,6 +95,36 @@ export class Observer {
     }
   }
 
+  /** What a started program left is kept whatever ended it: its exit code, and results where it is to publish some. */
+  checkRemains(): void {
+    const rows = this.orchestrator.rows<
+      {
+        id: string;
+        phase: string;
+        run_output: string | null;
+        published: string | null;
+        publisher: string | null;
+      }
+    >(
+      `select executions.id, phase, run_output, published,
+          json_extract(body, '$.Tasks[0].Publisher.Type') as publisher
+        from executions join job_versions
+          on job_versions.job_id = executions.job_id and job_versions.version = executions.version
+        where phase in ('failed', 'stopped', 'completed')`,
+    );
+    for (const { id, phase, run_output, published, publisher } of rows) {
+      const held = this.#onNodes.get(id)?.row;
+      const last = this.hosts.programs.findLast((ran) => ran.executionId === id);
+      // A run that never began again after a restart has nothing to keep.
+      if (!held || !last || last.starts === 0 || last.runNo !== held.run_no) continue;
+      if (!run_output) throw new Violation('S14', `${id} is ${phase} and nothing of its output was kept`);
+      if (publisher && !published) {
+        throw new Violation('S14', `${id} is ${phase} and its results were not kept`);
+      }
+      if (phase !== 'completed') this.#see(`kept of ${phase}`);
+    }
+  }
+
   #see(what: string): void {
     this.seen.set(what, (this.seen.get(what) ?? 0) + 1);
   }

@@ -129,6 +129,7 @@ class Simulation {
     await this.#stayAtRest();
     await this.#sayAllAgain();
     this.#observer.checkAnswered();
+    this.#observer.checkRemains();
     return {
       seed: this.seed,
       digest: this.#hash.digest('hex').slice(0, 16),
@@ -141,6 +142,7 @@ class Simulation {
         ...this.#codes(),
         repeats: network.repeats,
         losses: network.losses,
+        discarded: [...this.#cluster.containers.values()].reduce((sum, { discarded }) => sum + discarded, 0),
         acknowledgements: this.#wire.taken.size,
       },
       settledAfter: Math.round(settledAfter),
@@ -185,12 +187,20 @@ class Simulation {
     const { clock, network, nodes } = this.#cluster;
     const name = random.chance(0.25) ? ORCHESTRATOR : random.pick(nodes);
     const away = Math.min(left, random.pick([500, 5_000, 20_000, name === ORCHESTRATOR ? 20_000 : 120_000]));
-    const kind = random.pick(['crash', 'crash at commit', 'cut off']);
+    const kind = random.pick([
+      'crash',
+      'crash',
+      'crash at commit',
+      'crash at commit',
+      'cut off',
+      'engine away',
+    ]);
     this.#event(`fault: ${kind} ${name}`);
     if (kind === 'crash at commit') {
       return this.#cluster.crashAtCommit(name, random.below(random.pick([20, 100, 500])));
     }
     const ms = random.between(50, away);
+    if (kind === 'engine away') return this.#cluster.containers.get(name)?.goAway(ms);
     if (kind === 'cut off') return network.cutOff(name, ms);
     this.#cluster.crash(name);
     clock.at(ms, () => this.#cluster.start(name));
@@ -248,6 +258,10 @@ class Simulation {
       const atNode = owed('L5', `outbox of ${name}`, file, 'select seq, execution_id, kind from outbox') ??
         owed('L5', `unconfirmed on ${name}`, file, 'select id, phase from executions where confirmed_at = 0');
       if (atNode) return atNode;
+    }
+    for (const [name, containers] of this.#cluster.containers) {
+      const [left] = containers.names();
+      if (left) return { invariant: 'L6', text: `${name} still has the container ${left}` };
     }
     const [program] = this.#cluster.hosts.alive();
     return program

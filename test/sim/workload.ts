@@ -122,8 +122,9 @@ function wantedJob(name: string, random: Random): Wanted {
     Priority: random.below(3) * 10,
     Tasks: [{
       Name: 'main',
-      Engine: { Type: 'noop', Params },
+      Engine: { Type: random.chance(0.5) ? 'noop' : 'lasting', Params },
       Resources: { CPU: String(random.pick([0.2, 0.5, 1])), Memory: '1Mb' },
+      ...(random.chance(0.2) ? { Timeouts: { ExecutionTimeout: 15 } } : {}),
       ...(random.chance(0.4) ? { Publisher: { Type: 'local' } } : {}),
     }],
   };

@@ -148,7 +148,10 @@ async function withJobs(reader: StoreReader, rows: readonly ExecutionRow[]): Pro
   return shown;
 }
 
-/** Published results of the executions that completed, by partition. */
+/**
+ * Published results by partition: of the execution that completed, else what the latest of those left that failed or were
+ * stopped.
+ */
 export function results(
   store: OrchestratorStore,
   ref: string,
@@ -167,8 +170,17 @@ export function results(
       );
     }
     const rows = await reader.executions.byJob(job.ID, job.Version);
-    return rows.filter(({ phase }) => phase === 'completed')
-      .sort((a, b) => a.partition - b.partition)
-      .flatMap(({ published }) => (published?.Type ? [published] : []));
+    const bySlot = new Map<string, ExecutionRow>();
+    for (const row of rows) {
+      if (!row.published?.Type || !isTerminalPhase(row.phase)) continue;
+      const other = bySlot.get(row.slot);
+      if (!other || isBetter(row, other)) bySlot.set(row.slot, row);
+    }
+    return [...bySlot.values()].sort((a, b) => a.partition - b.partition).map(({ published }) => published!);
   });
+}
+
+function isBetter(a: ExecutionRow, b: ExecutionRow): boolean {
+  const done = (row: ExecutionRow) => row.phase === 'completed';
+  return done(a) === done(b) ? a.attempt > b.attempt : done(a);
 }

@@ -4,7 +4,7 @@
  */
 import { type Compatibility, ComputeState, DesiredState, EventTopic, isLive } from '../../model/mod.ts';
 import type { ExecutionChange, ExecutionRow } from '../../store/mod.ts';
-import type { BidResult, ComputeError, ExecutionStatus, RunResult } from '../../transport/mod.ts';
+import type { BidResult, ComputeError, ExecutionStatus, Remains, RunResult } from '../../transport/mod.ts';
 import { computeState, type JobUnit } from '../work/job_unit.ts';
 import type { Work } from '../work/work.ts';
 import { failureOfError, failureOfResult, readOutput } from './classify.ts';
@@ -86,12 +86,13 @@ export async function onComputeError(work: Work, sender: Sender, message: Comput
   if (!row) return;
   const unit = (await work.unit(row.jobId))!;
   if (!isLive(row.phase)) {
-    await onLate(work, unit, row, null);
+    await onLate(work, unit, row, remainsOf(message));
     return await confirm(work, sender, row.id);
   }
   const events = keptEvents(message.Events);
   const failure = failureOfError(events[0]);
   await unit.change(row, {
+    ...remainsOf(message),
     phase: 'failed',
     compute: computeState(ComputeState.Failed, failure.message, events[0]?.Details),
     desired: { ...STOPPED, Message: 'execution failed' },
@@ -101,20 +102,35 @@ export async function onComputeError(work: Work, sender: Sender, message: Comput
   work.evaluate(row.jobId, 'exec-update');
 }
 
+type Results = Pick<ExecutionChange, 'published' | 'runOutput'>;
+
+/** What a run left that did not complete; nothing of one that was never started. */
+function remainsOf({ PublishResult, RunCommandResult }: Remains): Results {
+  return {
+    ...(PublishResult ? { published: PublishResult } : {}),
+    ...(RunCommandResult ? { runOutput: RunCommandResult } : {}),
+  };
+}
+
 /**
- * A report of an execution that is over here. A stopping one has ended, whichever way; the result of a lost one is
- * kept for people, but does not count (invariants.md section 0 row 18).
+ * A report of an execution that is over here. A stopping one has ended, whichever way. What the run of a stopped or a lost
+ * one left is kept for people; it does not count (invariants.md section 0 row 18).
  */
 async function onLate(
   work: Work,
   unit: JobUnit,
   row: ExecutionRow,
-  result: Pick<ExecutionChange, 'published' | 'runOutput'> | null,
+  result: Results,
 ): Promise<void> {
   if (row.phase === 'stopping') {
     await unit.change(row, { ...result, phase: 'stopped', stopConfirmed: true });
     work.evaluate(row.jobId, 'exec-update');
-  } else if (row.phase === 'lost' && row.runOutput === null && result?.runOutput) {
+    return;
+  }
+  if (row.runOutput !== null || !result.runOutput) return;
+  // An inventory may have said before that it has ended.
+  if (row.phase === 'stopped' || row.phase === 'failed') await unit.change(row, result);
+  if (row.phase === 'lost') {
     await unit.change(row, result, {
       events: [{
         Topic: EventTopic.Execution,
@@ -143,7 +159,7 @@ export async function onExecutionStatus(
   const unit = (await work.unit(row.jobId))!;
   const nodeRev = message.Revision;
   const events = keptEvents(message.Events);
-  if (message.Phase === 'stopped') return await onStopped(work, unit, row, nodeRev, events);
+  if (message.Phase === 'stopped') return await onStopped(work, unit, row, nodeRev, message);
   if (!isExecuting(row.phase)) {
     if (!isLive(row.phase) && row.phase !== 'stopping') await confirm(work, sender, row.id);
     return;
@@ -169,13 +185,16 @@ async function onStopped(
   unit: JobUnit,
   row: ExecutionRow,
   nodeRev: bigint,
-  events: ReturnType<typeof keptEvents>,
+  report: ExecutionStatus,
 ): Promise<void> {
+  const events = keptEvents(report.Events);
+  const result = remainsOf(report);
   if (row.phase === 'stopping') {
-    await unit.change(row, { phase: 'stopped', stopConfirmed: true, nodeRev }, { events });
+    await unit.change(row, { ...result, phase: 'stopped', stopConfirmed: true, nodeRev }, { events });
   } else if (isLive(row.phase)) {
     const message = 'Node stopped the execution';
     await unit.change(row, {
+      ...result,
       phase: 'failed',
       compute: computeState(ComputeState.Failed, message),
       desired: STOPPED,
@@ -186,7 +205,7 @@ async function onStopped(
       events: [...events, { Topic: EventTopic.Execution, Message: message, Details: { IsError: 'true' } }],
     });
   } else {
-    return;
+    return await onLate(work, unit, row, result);
   }
   work.evaluate(row.jobId, 'exec-update');
 }
