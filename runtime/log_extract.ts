@@ -1,13 +1,7 @@
 /** Splits a finished log into the result files `stdout` and `stderr`, and takes the first bytes of each as text. */
-import { closeSync, openSync, readSync, writeSync } from 'node:fs';
-import {
-  BLOCK_SIZE,
-  FILE_HEADER_SIZE,
-  isLogHeader,
-  LogStream,
-  nextBlock,
-  parseRecord,
-} from './log_format.ts';
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { LogStream } from './log_format.ts';
+import { scanLog } from './log_scan.ts';
 
 export interface ExtractCaps {
   /** Bytes of text per stream as it stands in JSON (escapes counted, quotes not). Default 64 KiB. */
@@ -28,8 +22,6 @@ export interface ExtractedStreams {
 }
 
 const DEFAULT_ENCODED = 64 * 1024;
-/** Blocks handled before others get a turn. */
-const BLOCKS_PER_TURN = 16;
 
 /**
  * Writes both files (empty ones for a silent or missing log) and returns the beginnings. The text is cut between
@@ -46,35 +38,13 @@ export async function extractStreams(
   const out = new StreamFile(stdoutPath, cap);
   const err = new StreamFile(stderrPath, cap);
   let mark = '';
-  const log = openIfThere(logPath);
   try {
-    if (log !== null) {
-      const block = new Uint8Array(BLOCK_SIZE);
-      let known = block.subarray(0, readSync(log, block, 0, BLOCK_SIZE, 0));
-      if (known.length > 0 && !isLogHeader(known)) {
-        throw new Error(`Cannot read the log "${logPath}": the file is not a log of this version`);
-      }
-      let base = 0;
-      for (let blocks = 1; known.length > 0; blocks++) {
-        let offset = Math.max(base, FILE_HEADER_SIZE);
-        for (;;) {
-          const parsed = parseRecord(known.subarray(offset - base), offset);
-          if (parsed.kind !== 'record') break;
-          const { stream, bytes } = parsed.record;
-          if (stream === LogStream.stdout) out.write(bytes);
-          else if (stream === LogStream.stderr) err.write(bytes);
-          else mark = new TextDecoder().decode(bytes);
-          offset = parsed.record.offset;
-          if (offset === nextBlock(base)) break;
-        }
-        base = nextBlock(base);
-        if (known.length < BLOCK_SIZE) break;
-        if (blocks % BLOCKS_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
-        known = block.subarray(0, readSync(log, block, 0, BLOCK_SIZE, base));
-      }
-    }
+    await scanLog(logPath, ({ stream, bytes }) => {
+      if (stream === LogStream.stdout) out.write(bytes);
+      else if (stream === LogStream.stderr) err.write(bytes);
+      else mark = new TextDecoder().decode(bytes);
+    });
   } finally {
-    if (log !== null) closeSync(log);
     out.close();
     err.close();
   }
@@ -143,14 +113,5 @@ class StreamFile {
 
   close(): void {
     closeSync(this.#fd);
-  }
-}
-
-function openIfThere(path: string): number | null {
-  try {
-    return openSync(path, 'r');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw error;
   }
 }

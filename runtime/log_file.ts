@@ -19,4 +19,5 @@
 export { type LogLimit, LogWriter } from './log_writer.ts';
 export { readLog, type ReadLogOptions, tailLog, type TailStart } from './log_reader.ts';
 export { type ExtractCaps, type ExtractedStreams, extractStreams } from './log_extract.ts';
+export { countLog, type LogCount } from './log_scan.ts';
 export { BLOCK_SIZE, FILE_HEADER_SIZE, type LogRecord, LogStream } from './log_format.ts';

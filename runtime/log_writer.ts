@@ -15,6 +15,8 @@ import {
 export interface LogLimit {
   /** Bytes of payload after which a mark is written and the rest is dropped. */
   readonly bytes: number;
+  /** Bytes of payload that the log holds already, where they were counted. Default: as its length tells. */
+  readonly written?: number;
   /** Nanoseconds since the epoch. */
   readonly now: () => bigint;
 }
@@ -43,7 +45,10 @@ export class LogWriter {
     // Less than a header: its writer was killed over it.
     this.#position = size < FILE_HEADER_SIZE ? 0 : this.#findEnd(size);
     if (this.#position < size) ftruncateSync(this.#fd, this.#position);
-    this.#left = Math.max(0, limit.bytes - Math.max(0, this.#position - FILE_HEADER_SIZE));
+    const written = limit.written ?? Math.max(0, this.#position - FILE_HEADER_SIZE);
+    this.#left = Math.max(0, limit.bytes - written);
+    // Before the limit a mark says something else.
+    this.#truncated &&= this.#left === 0;
     if (this.#position === 0) this.#flush(fileHeader(), FILE_HEADER_SIZE);
   }
 
@@ -63,9 +68,13 @@ export class LogWriter {
     this.#left -= kept.length;
     if (kept.length < bytes.length) {
       this.#truncated = true;
-      const text = `output cut: the limit of ${this.#limit.bytes} bytes is reached, the rest is not kept\n`;
-      this.#append(LogStream.mark, new TextEncoder().encode(text));
+      this.mark(`output cut: the limit of ${this.#limit.bytes} bytes is reached, the rest is not kept`);
     }
+  }
+
+  /** Appends a sentence of ours that readers see between the program's output; it does not count. */
+  mark(text: string): void {
+    this.#append(LogStream.mark, new TextEncoder().encode(`${text}\n`));
   }
 
   /** Idempotent. */
