@@ -27,6 +27,7 @@ export class Executions {
   readonly #held = new Map<string, Held>();
   /** Executions whose earlier try left files behind (restart). */
   readonly #discard = new Set<string>();
+  #open = false;
   #accepting = true;
   #closed = false;
   readonly #closing = new AbortController();
@@ -80,6 +81,7 @@ export class Executions {
     if (phase === 'received') return void this.#bid(held);
     if (beginning.kind !== 'fresh') return this.#begin(held, beginning);
     // Nothing of it runs: what was chosen for it is chosen anew; only the ports that the job names stay its own.
+    if (this.capacity.release(held.id)) this.shop.ports.release(held.id);
     held.resources = withoutDevices(held.resources);
     held.ports = [];
     this.shop.ports.hold(held.id, portsOf(held.task));
@@ -96,9 +98,15 @@ export class Executions {
     this.shop.ports.hold(held.id, held.ports);
   }
 
+  /** What runs already is known: from now on more may be started. */
+  open(): void {
+    this.#open = true;
+    this.pump();
+  }
+
   /** Starts what fits. */
   pump(): void {
-    while (this.#accepting && !this.#closed) {
+    while (this.#open && this.#accepting && !this.#closed) {
       const next = this.queue.take(this.capacity.available);
       const held = next && this.#held.get(next.id);
       if (!held) return;
@@ -249,11 +257,10 @@ export class Executions {
 
   #begin(held: Held, beginning: Beginning): void {
     if (beginning.kind === 'fresh') held.resources = chooseDevices(held.resources, this.capacity.available);
-    // Where only results are left to see to, no program needs any of it.
-    if (beginning.kind !== 'harvest' && beginning.kind !== 'publish') {
+    if (PROGRAM.includes(beginning.kind)) {
       this.capacity.hold(held.id, held.resources);
       this.shop.ports.hold(held.id, held.ports);
-    }
+    } else this.#free(held);
     const runner = new Runner(this.shop, held, beginning, () => this.#free(held));
     held.runner = runner;
     held.begun.resolve();
@@ -323,6 +330,9 @@ export class Executions {
     return bidResult(execution, false, [refusalEvent([refusal], this.shop.world.now())]);
   }
 }
+
+/** Beginnings with a program that runs, or may; for the others only results are left to see to. */
+const PROGRAM: readonly Beginning['kind'][] = ['fresh', 'adopt', 'remove'];
 
 const NOT_ACCEPTING = {
   code: 'NodeDraining',

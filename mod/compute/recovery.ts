@@ -45,7 +45,7 @@ export async function recover(shop: Workshop, executions: Executions, told: bool
     }
   }));
   for (const resume of decided) resume(executions);
-  executions.pump();
+  executions.open();
 }
 
 /** Asks again until the engine answers; given up only after long. */

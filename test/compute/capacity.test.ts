@@ -126,10 +126,12 @@ it('the next starts when a program has ended, however long its object takes to b
     }],
   });
   try {
-    const task = { Resources: { CPU: '1' } };
-    for (const id of ['e-1', 'e-2', 'e-3']) await h.send(ask(execution(id, {}, { desired: 1, task })));
-    await waitFor(() => started.length === 3);
-    expect(h.node.debugInfo().available.CPU).toBe(1);
+    const Ports = [{ Name: 'x', Static: 8080 }];
+    const task = { Resources: { CPU: '1' }, Network: { Type: 'Host', Ports } } as const;
+    for (const id of ['e-1', 'e-2', 'e-3']) {
+      await h.send(ask(execution(id, {}, { desired: 1, task })));
+      await waitFor(() => started.includes(id) && h.node.debugInfo().available.CPU === 1);
+    }
   } finally {
     removed.resolve();
     await h.close();
