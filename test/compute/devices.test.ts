@@ -101,8 +101,10 @@ it('a node gives each run its own devices, keeps them over a restart and takes t
     engines: [engine],
     capacity: { CPU: 4, Memory: 1024 ** 3, Disk: 1024 ** 3, GPU: 3, GPUs: CARDS },
   });
+  // The last is the oldest: a restart reads it first.
+  const created: Record<string, bigint> = { 'e-1': 2n, 'e-2': 3n, 'e-3': 1n };
   const wanting = (id: string, GPU: string) =>
-    execution(id, {}, { desired: 1, task: { Resources: { GPU } } });
+    execution(id, {}, { desired: 1, created: created[id]!, task: { Resources: { GPU } } });
   const devices = (id: string) => requests.get(id)!.resources.GPUs;
   try {
     expect(h.node.nodeInfo().ComputeNodeInfo.MaxCapacity.GPUs).toEqual(CARDS);
