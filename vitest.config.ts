@@ -7,6 +7,7 @@ const long = process.env.BACALHAU_TEST_TIER === 'long';
 export default defineConfig({
   test: {
     pool: 'forks',
+    globalSetup: ['test/support/docker_setup.ts'],
     include: [long ? 'test/**/*.long.test.ts' : 'test/**/*.test.ts'],
     exclude: long ? [] : ['test/**/*.long.test.ts'],
     testTimeout: long ? 600_000 : 30_000,

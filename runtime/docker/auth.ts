@@ -89,8 +89,9 @@ function decode(auth: string, key: string, file: string): AuthConfig {
   return { username: text.slice(0, colon), password: text.slice(colon + 1).replace(/\0+$/, '') };
 }
 
-/** Header X-Registry-Auth: base64url of the JSON. */
+/** Header X-Registry-Auth: base64url of the JSON, with padding, without which engines ignore it silently. */
 export function authHeader(auth: AuthConfig | null | undefined): Readonly<Record<string, string>> {
   // The engine wants the header with every push, credentials or not.
-  return { 'x-registry-auth': Buffer.from(JSON.stringify(auth ?? {})).toString('base64url') };
+  const text = Buffer.from(JSON.stringify(auth ?? {})).toString('base64');
+  return { 'x-registry-auth': text.replaceAll('+', '-').replaceAll('/', '_') };
 }

@@ -1,5 +1,6 @@
 /** How `node:http` gets a connection to an endpoint; one way for sockets and Windows pipes on every runtime. */
-import type { RequestOptions } from 'node:https';
+import http from 'node:http';
+import https, { type RequestOptions } from 'node:https';
 import net from 'node:net';
 import type { DockerEndpoint } from './endpoint.ts';
 
@@ -18,6 +19,14 @@ export function dialOptions(endpoint: DockerEndpoint): RequestOptions {
     ...(ca !== undefined && { ca }),
     ...(cert !== undefined && { cert, key }),
   };
+}
+
+export function agentOf(endpoint: DockerEndpoint, options: http.AgentOptions): http.Agent {
+  const secure = endpoint.kind === 'tcp' && endpoint.tls !== undefined;
+  const agent = new (secure ? https : http).Agent(options);
+  // Deno's agents look at their own method only, Bun at the option of the request only.
+  const { createConnection } = dialOptions(endpoint);
+  return createConnection ? Object.assign(agent, { createConnection }) : agent;
 }
 
 /** `npipe:////./pipe/docker_engine` has forward slashes, Windows wants `\\.\pipe\docker_engine`. */

@@ -8,7 +8,7 @@ import { Readable } from 'node:stream';
 import type { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ByteSource } from './client.ts';
-import { dialOptions } from './dial.ts';
+import { agentOf, dialOptions } from './dial.ts';
 import { type DockerEndpoint, endpointText } from './endpoint.ts';
 import { DockerError, errorOfAbort, errorOfAnswer, errorOfConnection } from './errors.ts';
 import { chooseVersion } from './version.ts';
@@ -58,7 +58,9 @@ export class Transport {
   readonly #endpoint: DockerEndpoint;
   readonly #timeoutMs: number;
   readonly #wanted: string | undefined;
-  readonly #agent: http.Agent;
+  readonly #pool: http.Agent;
+  /** Opens a connection for each call. */
+  readonly #single: http.Agent;
   #version: Promise<string> | undefined;
 
   /** @param options.version to use instead of negotiating (DOCKER_API_VERSION) */
@@ -67,8 +69,8 @@ export class Transport {
     this.where = endpointText(endpoint);
     this.#timeoutMs = options.timeoutMs;
     this.#wanted = options.version || undefined;
-    const secure = endpoint.kind === 'tcp' && endpoint.tls;
-    this.#agent = new (secure ? https : http).Agent({ keepAlive: true, maxFreeSockets: 4 });
+    this.#pool = agentOf(endpoint, { keepAlive: true, maxFreeSockets: 4 });
+    this.#single = agentOf(endpoint, { keepAlive: false });
   }
 
   /** @throws DockerError `NotImplemented` when the engine is too old */
@@ -130,7 +132,7 @@ export class Transport {
   }
 
   close(): void {
-    this.#agent.destroy();
+    this.#pool.destroy();
   }
 
   async #negotiate(): Promise<string> {
@@ -254,7 +256,7 @@ export class Transport {
         ...(upgrade && { connection: 'Upgrade', upgrade: 'tcp' }),
         ...call.headers,
       },
-      agent: call.long || upgrade ? false : this.#agent,
+      agent: call.long || upgrade ? this.#single : this.#pool,
     });
   }
 }
