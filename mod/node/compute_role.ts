@@ -18,6 +18,7 @@ import { startComputeLink } from '../transport/mod.ts';
 import { natsConnect } from '../transport/nats_bus.ts';
 import { allocatedCapacity } from './capacity.ts';
 import type { NodeParts } from './parts.ts';
+import { keepRefreshed } from './refresh.ts';
 
 export interface ComputeRole extends AsyncDisposable {
   readonly node: ComputeNode;
@@ -36,8 +37,9 @@ export async function startComputeRole(
   const { config, layout, identity, world, logger } = parts;
   await using stack = new AsyncDisposableStack();
   await mkdir(layout.executionsFolder, { recursive: true, mode: 0o700 });
-  const engines = parts.engines ?? makeEngines(config, world);
-  if (!parts.engines) { for (const engine of engines) stack.defer(() => engine.close()); }
+  const own = parts.engines ? [] : makeEngines(config, world);
+  for (const engine of own) stack.defer(() => engine.close());
+  const engines = [...own, ...parts.engines ?? []];
   const publishers = await localPublishers(parts);
   for (const publisher of publishers) stack.defer(() => publisher.close());
   const store = stack.use(
@@ -47,7 +49,7 @@ export async function startComputeRole(
       world,
     }),
   );
-  const { Limits, Logs, Retention, TLS, Env, Network } = config.Compute;
+  const { Limits, Logs, Retention, SweepInterval, TLS, Env, Network, Heartbeat } = config.Compute;
   const node = stack.use(
     await startComputeNode({
       nodeId: identity.nodeId,
@@ -74,9 +76,15 @@ export async function startComputeRole(
         rejectStatelessJobs: config.JobAdmissionControl.RejectStatelessJobs,
       },
       compatibility: parts.compatibility,
-      limits: { outputBytes: Limits.MaxOutputSize, logBytes: Logs.MaxSize },
+      limits: {
+        outputBytes: Limits.MaxOutputSize,
+        logBytes: Logs.MaxSize,
+        engineAwayMs: Limits.EngineAway,
+      },
       timings: {
         stopGraceMs: Limits.StopGrace,
+        diskMs: Limits.DiskCheckInterval,
+        sweepMs: SweepInterval,
         retentionMs: Retention.Confirmed,
         unconfirmedRetentionMs: Retention.Unconfirmed,
       },
@@ -94,6 +102,7 @@ export async function startComputeRole(
       log: (level, message, fields) => logger.log(level, message, fields),
     }),
   );
+  stack.use(keepRefreshed(node, world, logger, Heartbeat.Interval));
   const kept = stack.move();
   return { node, failed: store.failed, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }
@@ -115,7 +124,7 @@ function notIn(disabled: readonly string[]): (type: string) => boolean {
   return (type) => !names.includes(type.toLowerCase());
 }
 
-/** The engines that the configuration leaves on; the caller closes them. */
+/** The engines that the configuration leaves on and that nodes of one process can share; the caller closes them. */
 export function makeEngines(config: Config, world: World): Engine[] {
   const { Noop, WASM: { MemoryLimit, Pool } } = config.Engines.Types;
   const enabled = notIn(config.Engines.Disabled);

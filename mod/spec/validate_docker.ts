@@ -8,6 +8,8 @@ const CHECKS: Readonly<Record<string, Check>> = {
   Image: (value) => {
     if (value === undefined || value === null || value === '') return 'it is missing';
     if (typeof value !== 'string') return 'it is not a text';
+    // An id names an image that is on the node, whatever it is called there.
+    if (/^(sha256:)?[a-f0-9]{64}$/.test(value)) return undefined;
     try {
       parseReference(value);
       return undefined;

@@ -40,6 +40,7 @@ export async function startCompute(
   name: string,
   natsPort: number,
   extra: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
 ): Promise<Server> {
   const server = start(runtime, [
     'serve',
@@ -56,7 +57,7 @@ export async function startCompute(
     '-c',
     `Compute.Orchestrators=nats://127.0.0.1:${natsPort}`,
     ...extra,
-  ]);
+  ], env);
   await server.line(/http:\/\/[^:\s]+:(\d+)/);
   return server;
 }

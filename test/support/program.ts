@@ -71,7 +71,7 @@ export interface Server extends AsyncDisposable {
 export function start(
   runtime: Runtime,
   args: readonly string[],
-  env: Record<string, string> = {},
+  env: Readonly<Record<string, string>> = {},
 ): Server {
   const [command, ...first] = PROGRAMS[runtime];
   const child = spawn(command!, [...first, ...args], {
