@@ -85,10 +85,11 @@ export function temporary(error: unknown): boolean {
   return RETRYABLE.includes(error.code) || /unexpected HTTP status: 5\d\d|\bEOF$/i.test(error.message);
 }
 
-/** The engine has no call for asking a registry (podman). */
+/** The engine has no call for asking a registry (podman): its router does not know the path. */
 export function cannotAsk(error: unknown): boolean {
   return error instanceof DockerError &&
-    (error.code === 'NotImplemented' || (error.code === 'NotFound' && error.status === 404));
+    (error.code === 'NotImplemented' ||
+      (error.status === 404 && /^(page )?not found\s*$/i.test(error.message)));
 }
 
 export function refusalOf(error: BacalhauError): Refusal {
