@@ -95,10 +95,14 @@ function openDirectory(place: Place, wanted: Wanted, descriptors: Descriptors): 
 
 function openFile(place: Place, exists: boolean, wanted: Wanted, descriptors: Descriptors): number {
   const { oflags, inheriting, flags } = wanted;
-  const rights = wanted.rights & FILE_RIGHTS;
   const truncate = (oflags & Open.truncate) !== 0;
+  if (place.readOnly && ((wanted.rights & Right.fdWrite) !== 0n || truncate || !exists)) {
+    throw new WasiError(Errno.rofs);
+  }
+  // Go asks for the right to resize and to date a file with every open for reading: where nothing can be changed, the
+  // file is opened without them.
+  const rights = wanted.rights & FILE_RIGHTS & (place.readOnly ? ~WRITING_RIGHTS : ~0n);
   const writing = (rights & WRITING_RIGHTS) !== 0n;
-  if (place.readOnly && (writing || truncate || !exists)) throw new WasiError(Errno.rofs);
   const reading = (rights & Right.fdRead) !== 0n;
   const access = writing ? reading ? constants.O_RDWR : constants.O_WRONLY : constants.O_RDONLY;
   // Cutting a file takes a handle to write, even where the guest gets none.
