@@ -1,0 +1,231 @@
+/**
+ * The engine `docker`: containers on an engine that speaks Docker's API. See README.md for the life of one.
+ */
+import { BacalhauError, type Refusal, type StringMap, type Task } from '../../model/mod.ts';
+import { DockerError } from '../../../runtime/docker/mod.ts';
+import type { Engine, EngineIdentity, EngineObject, Run, RunRequest } from '../engine.ts';
+import { createContainer } from './container.ts';
+import { containerConfig, networkKind, type NetworkPlan } from './container_config.ts';
+import { startFailure } from './failures.ts';
+import { gpuFields } from './gpus.ts';
+import { Health } from './health.ts';
+import { openMounts } from './host_files.ts';
+import { installFilter, objectLabels, objectName, runOfLabels } from './names.ts';
+import type { DockerEngineParts, DockerEngineSettings, HttpRun } from './options.ts';
+import { type DockerParams, isRefusal, parseDockerParams } from './params.ts';
+import { DockerRun, removeContainer } from './run.ts';
+import type { RunHost } from './run_host.ts';
+
+/** File in a run's directory for what the proxy of its HTTP network decided. */
+export const DECISION_LOG = 'network-decisions.jsonl';
+
+export class DockerEngine implements Engine {
+  readonly type = 'docker';
+  readonly #parts: DockerEngineParts;
+  readonly #settings: DockerEngineSettings;
+  readonly #health: Health;
+  readonly #host: RunHost;
+
+  constructor(parts: DockerEngineParts, settings: DockerEngineSettings) {
+    this.#parts = parts;
+    this.#settings = settings;
+    this.#health = new Health(parts.docker, settings.world);
+    this.#host = {
+      docker: parts.docker,
+      world: settings.world,
+      settings,
+      http: parts.http,
+      guard: parts.guard,
+      live: new Set(),
+      facts: () => this.#health.facts(),
+      log: (level, message, fields) => settings.log?.(level, message, fields),
+    };
+  }
+
+  available(): Promise<Refusal | null> {
+    return this.#health.available();
+  }
+
+  async check(task: Task, signal?: AbortSignal): Promise<Refusal | null> {
+    const params = parseDockerParams(task.Engine);
+    if (isRefusal(params)) return params;
+    const network = task.Network;
+    if (networkKind(network?.Type) === 'http') {
+      const { http } = this.#parts;
+      if (!http) return NO_HTTP;
+      const refusal = http.check(network?.Domains ?? []) ?? await http.available();
+      if (refusal) return refusal;
+    }
+    return await this.#parts.images.check(params.image, signal);
+  }
+
+  async pin(task: Task, signal: AbortSignal): Promise<StringMap> {
+    const params = parseDockerParams(task.Engine);
+    return isRefusal(params) ? {} : await this.#parts.images.pin(params.image, signal);
+  }
+
+  async create(request: RunRequest, signal: AbortSignal): Promise<Run> {
+    const params = parseDockerParams(request.task.Engine);
+    if (isRefusal(params)) throw refused(request, params);
+    signal.throwIfAborted();
+    try {
+      const id = await this.#create(request, params, signal);
+      const run = new DockerRun(this.#host, request, id);
+      this.#host.live.add(run);
+      if (!signal.aborted) return run;
+      await run.remove();
+      throw signal.reason;
+    } catch (thrown) {
+      await this.#releaseNetwork(request);
+      throw startFailure(thrown, `create the container of task "${request.task.Name}"`);
+    }
+  }
+
+  async find(identity: EngineIdentity, request: RunRequest): Promise<Run | null> {
+    let found;
+    try {
+      found = await this.#parts.docker.containers.inspect(identity.id);
+    } catch (thrown) {
+      if (!(thrown instanceof DockerError)) throw thrown;
+      if (thrown.code === 'ContainerNotFound') return null;
+      this.#host.log('warn', 'the engine does not answer, a run waits for it', { error: thrown.message });
+      found = 'unknown' as const;
+    }
+    if (found !== 'unknown') {
+      if (found.State.Status === 'removing') return null;
+      const ended = found.State.Status === 'exited' || found.State.Status === 'dead';
+      if (!ended) await this.#adoptNetwork(request);
+    }
+    const run = new DockerRun(this.#host, request, identity.id, found);
+    this.#host.live.add(run);
+    return run;
+  }
+
+  async objects(): Promise<readonly EngineObject[]> {
+    const { installId } = this.#settings;
+    const { containers, networks } = this.#parts.docker;
+    const filters = installFilter(installId);
+    const [made, nets] = await Promise.all([
+      containers.list({ all: true, filters: { ...filters } }),
+      networks.list({ ...filters }),
+    ]);
+    const objects: EngineObject[] = [];
+    const add = (kind: string, id: string, labels: StringMap | null) => {
+      const run = runOfLabels(installId, labels);
+      if (run) objects.push({ kind, id, executionId: run.executionId, runNo: run.runNo });
+    };
+    for (const { Id, Labels } of made) add('container', Id, Labels);
+    for (const { Id, Labels } of nets) add('network', Id, Labels);
+    return objects;
+  }
+
+  async discard({ kind, id, executionId, runNo }: EngineObject): Promise<void> {
+    const { containers, networks } = this.#parts.docker;
+    await removeContainer(
+      kind === 'network' ? networks.remove(id) : containers.remove(id, { force: true, volumes: true }),
+    );
+    await this.#releaseNetwork({ executionId, runNo });
+  }
+
+  async close(): Promise<void> {
+    for (const run of [...this.#host.live]) run.detach();
+    await this.#parts.images.close();
+    await this.#parts.guard?.close();
+    this.#parts.docker.close();
+  }
+
+  async #create(request: RunRequest, params: DockerParams, signal: AbortSignal): Promise<string> {
+    const { docker, images } = this.#parts;
+    const { resources, pinned = {}, progress = () => {} } = request;
+    // Each to its end before an error is thrown, so that nothing is still being made while it is cleared away.
+    const [image, network, facts, gpus] = await allDone([
+      images.ensure(params.image, pinned, progress, signal),
+      this.#openNetwork(request, signal),
+      this.#health.facts(),
+      gpuFields(resources.GPUs ?? [], { uuidOf: this.#settings.gpuUuid }),
+      openMounts(request),
+    ]);
+    signal.throwIfAborted();
+    const config = containerConfig({
+      request,
+      params,
+      image,
+      installation: this.#settings,
+      hardening: this.#settings,
+      facts,
+      gpus,
+      network,
+    });
+    const name = objectName(this.#settings.nodeId, request, 'executor');
+    return await createContainer(docker, config, name, request, this.#settings.installId);
+  }
+
+  async #openNetwork(request: RunRequest, signal: AbortSignal): Promise<NetworkPlan> {
+    const { http, guard } = this.#parts;
+    const kind = networkKind(request.task.Network?.Type);
+    switch (kind) {
+      case 'bridge': {
+        const endpoint = await guard?.endpoint(request.executionId, request.runNo);
+        return { kind, macAddress: endpoint?.macAddress };
+      }
+      case 'http':
+        if (!http) throw refused(request, NO_HTTP);
+        return { kind, ...await http.open(this.#httpRun(request), signal) };
+      default:
+        return { kind };
+    }
+  }
+
+  async #adoptNetwork(request: RunRequest): Promise<void> {
+    if (networkKind(request.task.Network?.Type) !== 'http') return;
+    try {
+      await this.#parts.http?.adopt(this.#httpRun(request));
+    } catch (thrown) {
+      this.#host.log('warn', 'cannot restore the HTTP network of a run', {
+        execution: request.executionId,
+        error: String(thrown),
+      });
+    }
+  }
+
+  async #releaseNetwork({ executionId, runNo }: { executionId: string; runNo: number }): Promise<void> {
+    const { http, guard } = this.#parts;
+    await Promise.all([http?.close(executionId, runNo), guard?.release(executionId, runNo)]);
+  }
+
+  #httpRun(request: RunRequest): HttpRun {
+    const { executionId, jobId, runNo, task, directory } = request;
+    return {
+      executionId,
+      jobId,
+      runNo,
+      name: objectName(this.#settings.nodeId, request, 'network'),
+      labels: objectLabels(this.#settings, request, 'network'),
+      domains: task.Network?.Domains ?? [],
+      decisionLog: `${directory}/${DECISION_LOG}`,
+    };
+  }
+}
+
+const NO_HTTP: Refusal = Object.freeze({
+  code: 'NetworkUnavailable',
+  reason: 'this node does not offer HTTP networks to containers',
+  hint: 'Use Network.Type Bridge or None, or a node whose Docker engine runs on the same Linux machine',
+  retryable: false,
+});
+
+function refused(request: RunRequest, { code, reason, hint }: Refusal): BacalhauError {
+  return new BacalhauError(code, `Cannot run task "${request.task.Name}": ${reason}`, {
+    component: 'Docker',
+    hint,
+    details: { class: 'user' },
+  });
+}
+
+/** As `Promise.all`, but rejects only when all have settled. */
+async function allDone<T extends readonly unknown[]>(
+  promises: T,
+): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
+  await Promise.allSettled(promises);
+  return await Promise.all(promises) as { -readonly [K in keyof T]: Awaited<T[K]> };
+}

@@ -1,0 +1,379 @@
+/**
+ * One container from its creation to its removal. While it runs there are two connections: the attached output, pumped
+ * into the log, and the wait for its end; both exist before the program starts, so neither first byte nor end is missed.
+ * Where a connection breaks, the engine is asked again until it answers or the grace is over: a wait never hangs.
+ */
+import type { ContainerInspect, ContainerState, Wait } from '../../../runtime/docker/mod.ts';
+import { DockerError } from '../../../runtime/docker/mod.ts';
+import type { EngineIdentity, Run, RunEnd, RunRequest } from '../engine.ts';
+import { Capture, countHeld, pumpLive, resumeLog } from './capture.ts';
+import { endOf, failed, startFailure } from './failures.ts';
+import { isListening } from './listening.ts';
+import type { RunHost } from './run_host.ts';
+
+/** How the reading of the output ended. */
+type Pumped =
+  | { readonly kind: 'complete' }
+  /** The connection broke: the engine's log has the rest. */
+  | { readonly kind: 'broken' }
+  /** The log could not be written. */
+  | { readonly kind: 'failed'; readonly error: unknown };
+
+/** A program that is listened to. */
+interface Watch {
+  readonly wait: Wait;
+  readonly capture: Capture;
+  readonly pumped: Promise<Pumped>;
+  /** Ends both connections. */
+  readonly abort: AbortController;
+}
+
+const STOPPED = failed(
+  'Stopped',
+  'user',
+  'The container was stopped',
+  'It was stopped on request or by a limit of its job',
+  137,
+);
+
+const DRAIN_MS = 5_000;
+const GRACE_MS = 60_000;
+const FIRST_RETRY_MS = 50;
+const LAST_RETRY_MS = 2_000;
+/** An engine may learn of an out-of-memory kill a moment after the end that it caused. */
+const OOM_LOOKS_MS = [20, 80, 200];
+const SIGKILL_EXIT = 137;
+
+export class DockerRun implements Run {
+  readonly identity: EngineIdentity;
+  readonly state?: 'created' | 'running' | 'ended';
+  readonly #host: RunHost;
+  readonly #request: RunRequest;
+  readonly #id: string;
+  readonly #end = Promise.withResolvers<RunEnd>();
+  /** Fires when nobody listens any more: removed, or the engine is closed. */
+  readonly #gone = new AbortController();
+  #watch: Promise<Watch> | null = null;
+  #started: boolean;
+  #stopping = false;
+  #ended = false;
+
+  /** @param found what `find` saw; `unknown` while the engine is away. Absent for a container just made. */
+  constructor(host: RunHost, request: RunRequest, id: string, found?: ContainerInspect | 'unknown') {
+    this.#host = host;
+    this.#request = request;
+    this.#id = id;
+    this.identity = Object.freeze({ engine: 'docker', id });
+    const state = found === undefined ? 'created' : found === 'unknown' ? 'running' : stateOf(found.State);
+    if (found) this.state = state;
+    this.#started = state !== 'created';
+    if (found === 'unknown') this.#conclude(this.#reconnect());
+    else if (found && this.#started) this.#conclude(this.#resume(found.State));
+    else this.#listenAhead();
+  }
+
+  async start(): Promise<void> {
+    if (this.#started) throw new Error(`Cannot start run "${this.#id}": it was started before`);
+    if (this.#stopping) throw new Error(`Cannot start run "${this.#id}": it was stopped`);
+    this.#started = true;
+    const watch = await this.#watch!.catch((thrown) => {
+      throw startFailure(thrown, `listen to the container of task "${this.#request.task.Name}"`);
+    });
+    try {
+      await this.#host.docker.containers.start(this.#id);
+    } catch (thrown) {
+      watch.abort.abort();
+      await watch.pumped;
+      watch.capture.close();
+      throw startFailure(thrown, `start task "${this.#request.task.Name}"`);
+    }
+    this.#conclude(this.#follow(watch));
+  }
+
+  wait(): Promise<RunEnd> {
+    return this.#end.promise;
+  }
+
+  async stop(graceMs: number): Promise<void> {
+    if (this.#ended) return;
+    this.#stopping = true;
+    if (!this.#started) return this.#settle(STOPPED);
+    await ignoring(
+      ['ContainerNotFound', 'Conflict'],
+      graceMs > 0
+        ? this.#host.docker.containers.stop(this.#id, { seconds: Math.ceil(graceMs / 1000) })
+        : this.#host.docker.containers.kill(this.#id, 'SIGKILL'),
+    );
+    await this.#end.promise;
+  }
+
+  async remove(): Promise<void> {
+    this.#stopping = true;
+    const { docker, http, guard } = this.#host;
+    const { executionId, runNo } = this.#request;
+    await removeContainer(docker.containers.remove(this.#id, { force: true, volumes: true }));
+    this.detach();
+    this.#settle(STOPPED);
+    await Promise.all([http?.close(executionId, runNo), guard?.release(executionId, runNo)]);
+  }
+
+  async usage(): Promise<number> {
+    const { SizeRw = 0 } = await this.#host.docker.containers.inspect(this.#id, { size: true });
+    return SizeRw;
+  }
+
+  /** Listens no more; the container goes on, and `wait` stays open. Idempotent. */
+  detach(): void {
+    this.#gone.abort();
+    this.#host.live.delete(this);
+  }
+
+  #listenAhead(): void {
+    this.#watch = this.#listen();
+    // Reported by `start`.
+    this.#watch.catch(() => {});
+  }
+
+  async #listen(): Promise<Watch> {
+    const { containers } = this.#host.docker;
+    const abort = this.#linked();
+    const wait = containers.wait(this.#id, 'next-exit', abort.signal);
+    const [output] = await Promise.all([
+      containers.attach(this.#id, { stdout: true, stderr: true, stream: true }, abort.signal),
+      wait.registered,
+    ]);
+    const capture = new Capture(this.#host.world, this.#request);
+    return { wait, capture, abort, pumped: this.#pump(() => pumpLive(output, capture)) };
+  }
+
+  /** After a break: the engine's log from where ours ends. */
+  async #listenAgain(running: boolean): Promise<Watch> {
+    const { containers } = this.#host.docker;
+    const abort = this.#linked();
+    const held = await countHeld(this.#request);
+    const wait = containers.wait(this.#id, 'not-running', abort.signal);
+    const capture = new Capture(this.#host.world, this.#request, held);
+    const log = {
+      open: (since?: string) =>
+        containers.logs(
+          this.#id,
+          { stdout: true, stderr: true, follow: running, timestamps: true, since },
+          abort.signal,
+        ),
+    };
+    return { wait, capture, abort, pumped: this.#pump(() => resumeLog(log, capture, held)) };
+  }
+
+  /** Never rejects. A program whose output cannot be kept is ended. */
+  async #pump(pump: () => Promise<void>): Promise<Pumped> {
+    try {
+      await pump();
+      return { kind: 'complete' };
+    } catch (error) {
+      if (error instanceof DockerError) return { kind: 'broken' };
+      this.#host.log('error', 'cannot write the log of a run', { container: this.#id, error: String(error) });
+      await this.#host.docker.containers.kill(this.#id, 'SIGKILL').catch(() => {});
+      return { kind: 'failed', error };
+    }
+  }
+
+  async #follow(watch: Watch): Promise<RunEnd> {
+    try {
+      await watch.wait.result;
+    } catch (thrown) {
+      watch.abort.abort();
+      await watch.pumped;
+      watch.capture.close();
+      if (this.#gone.signal.aborted) return STOPPED;
+      if (isNotFound(thrown)) return this.#lost();
+      return await this.#reconnect();
+    }
+    try {
+      const [state, pumped, listening] = await Promise.all([
+        this.#finalState(),
+        this.#drained(watch),
+        isListening(this.#host.docker.endpoint),
+      ]);
+      watch.capture.close();
+      if (pumped.kind === 'broken') await this.#readRest();
+      if (pumped.kind === 'failed') return logFailed(pumped.error);
+      // An engine that goes down ends its containers first; that says nothing about the program.
+      return listening ? this.#endOf(state) : this.#interrupted();
+    } catch (thrown) {
+      watch.abort.abort();
+      watch.capture.close();
+      if (isNotFound(thrown)) return this.#stopping ? STOPPED : this.#lost();
+      if (thrown instanceof DockerError && !this.#gone.signal.aborted) return await this.#reconnect();
+      throw thrown;
+    }
+  }
+
+  /** The state after the end; looks again where a kill by the kernel is not explained yet. */
+  async #finalState(): Promise<ContainerState> {
+    const { docker, world } = this.#host;
+    let { State } = await docker.containers.inspect(this.#id);
+    for (const ms of OOM_LOOKS_MS) {
+      const unexplained = State.ExitCode === SIGKILL_EXIT && !State.OOMKilled && !this.#stopping &&
+        (this.#request.resources.Memory ?? 0) > 0;
+      if (!unexplained) break;
+      await world.sleep(ms);
+      ({ State } = await docker.containers.inspect(this.#id));
+    }
+    return State;
+  }
+
+  /** The program has ended, so its streams end, too; a silent one that stays open is not waited for. */
+  async #drained({ pumped, capture, abort }: Watch): Promise<Pumped> {
+    const { world, settings } = this.#host;
+    const patience = settings.drainMs ?? DRAIN_MS;
+    const from = world.elapsed();
+    let done = false;
+    pumped.then(() => done = true);
+    for (;;) {
+      const timer = new AbortController();
+      const left = Math.max(capture.lastByteAt, from) + patience - world.elapsed();
+      if (left <= 0) abort.abort();
+      await Promise.race([pumped, world.sleep(Math.max(1, left), timer.signal).catch(() => {})]);
+      timer.abort();
+      if (done) return await pumped;
+    }
+  }
+
+  /** Reads what a container that has ended left in the engine's log. */
+  async #readRest(): Promise<void> {
+    const { capture, pumped } = await this.#listenAgain(false);
+    const { kind } = await pumped;
+    capture.close();
+    if (kind === 'broken') {
+      throw new DockerError('Unavailable', 'the engine went away while its log was read', {
+        subject: this.#id,
+      });
+    }
+  }
+
+  async #resume(state: ContainerState, broken = false): Promise<RunEnd> {
+    try {
+      const now = stateOf(state);
+      if (now === 'created') return this.#interrupted();
+      if (now === 'running') return await this.#follow(await this.#listenAgain(true));
+      await this.#readRest();
+      const { liveRestore } = await this.#host.facts();
+      // A local connection breaks only when the engine goes away, and its containers with it.
+      const byEngine = broken && this.#host.docker.endpoint.isLocal && !liveRestore;
+      return byEngine ? this.#interrupted() : this.#endOf(state);
+    } catch (thrown) {
+      if (isNotFound(thrown)) return this.#lost();
+      if (thrown instanceof DockerError && !this.#gone.signal.aborted) return await this.#reconnect();
+      throw thrown;
+    }
+  }
+
+  async #reconnect(): Promise<RunEnd> {
+    const { docker, world, settings } = this.#host;
+    const { signal } = this.#gone;
+    const deadline = world.elapsed() + (settings.engineGraceMs ?? GRACE_MS);
+    for (let waitMs = FIRST_RETRY_MS;; waitMs = Math.min(waitMs * 2, LAST_RETRY_MS)) {
+      try {
+        const { State } = await docker.containers.inspect(this.#id);
+        return await this.#resume(State, true);
+      } catch (thrown) {
+        if (isNotFound(thrown)) return this.#lost();
+        if (signal.aborted) return STOPPED;
+        if (world.elapsed() > deadline) return this.#unreachable(thrown);
+      }
+      await world.sleep(waitMs, signal).catch(() => {});
+    }
+  }
+
+  #endOf(state: ContainerState): RunEnd {
+    return this.#stopping ? STOPPED : endOf(state, this.#request.resources.Memory ?? 0);
+  }
+
+  #interrupted(): RunEnd {
+    if (this.#stopping) return STOPPED;
+    return failed(
+      'EngineRestarted',
+      'infrastructure',
+      'The Docker engine of the node was stopped or restarted, and the container with it',
+      'With "live-restore": true in /etc/docker/daemon.json containers outlive their engine',
+    );
+  }
+
+  #lost(): RunEnd {
+    if (this.#stopping) return STOPPED;
+    return failed(
+      'ContainerLost',
+      'infrastructure',
+      'The container was removed by somebody else before its end was known',
+      'Leave the containers of this node to it (docker container prune and rm -f remove them)',
+    );
+  }
+
+  #unreachable(thrown: unknown): RunEnd {
+    return failed(
+      'EngineUnavailable',
+      'infrastructure',
+      `The Docker engine of the node went away and did not come back: ${(thrown as Error).message}`,
+      'Look at the Docker engine of the node: systemctl status docker',
+    );
+  }
+
+  #conclude(end: Promise<RunEnd>): void {
+    end.then((result) => this.#settle(result), (thrown) => {
+      if (!this.#gone.signal.aborted) this.#end.reject(thrown);
+    });
+  }
+
+  #settle(end: RunEnd): void {
+    // A run that is only left alone goes on: whoever finds it next tells its end.
+    if (this.#gone.signal.aborted && !this.#stopping) return;
+    this.#ended = true;
+    this.#end.resolve(end);
+  }
+
+  #linked(): AbortController {
+    const abort = new AbortController();
+    const { signal } = this.#gone;
+    if (signal.aborted) abort.abort();
+    else signal.addEventListener('abort', () => abort.abort(), { once: true, signal: abort.signal });
+    return abort;
+  }
+}
+
+function stateOf({ Status }: ContainerState): 'created' | 'running' | 'ended' {
+  if (Status === 'created') return 'created';
+  return Status === 'exited' || Status === 'dead' || Status === 'removing' ? 'ended' : 'running';
+}
+
+function logFailed(error: unknown): RunEnd {
+  return failed(
+    'LogWriteFailed',
+    'infrastructure',
+    `The output of the program could not be kept, so it was ended: ${(error as Error).message}`,
+    'Look at the disk of the node that holds its data directory',
+  );
+}
+
+function isNotFound(thrown: unknown): boolean {
+  return thrown instanceof DockerError && thrown.code === 'ContainerNotFound';
+}
+
+async function ignoring(codes: readonly string[], call: Promise<void>): Promise<void> {
+  try {
+    await call;
+  } catch (thrown) {
+    if (!(thrown instanceof DockerError && codes.includes(thrown.code))) throw thrown;
+  }
+}
+
+/** Fine when it is gone, or somebody else is at it. */
+export async function removeContainer(call: Promise<void>): Promise<void> {
+  try {
+    await call;
+  } catch (thrown) {
+    const fine = thrown instanceof DockerError &&
+      (isNotFound(thrown) || thrown.code === 'NotFound' ||
+        (thrown.code === 'Conflict' && /already in progress/i.test(thrown.message)));
+    if (!fine) throw thrown;
+  }
+}
