@@ -105,6 +105,18 @@ describe('a batch job', () => {
     expect(cluster.step().create).toHaveLength(1);
   });
 
+  it('asks a node again that said "not now" as soon as an execution of the job has ended there', () => {
+    const cluster = new Cluster(makeJob({ Count: 2 }), [makeNode('n-1')]);
+    cluster.step();
+    const [first, second] = cluster.live();
+    cluster.report(first!.id, 'running');
+    cluster.report(second!.id, 'refused', { code: 'BidDeferred', message: 'port 8080 is taken' });
+    cluster.now += SECOND;
+    expect(cluster.step().create).toEqual([]);
+    cluster.report(first!.id, 'completed');
+    expect(cluster.step().create).toMatchObject([{ nodeId: 'n-1' }]);
+  });
+
   it('lets an unanswered ask pass after two minutes and avoids that node', () => {
     const cluster = new Cluster(makeJob(), [makeNode('n-1'), makeNode('n-2')]);
     cluster.step();

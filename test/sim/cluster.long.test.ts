@@ -21,6 +21,7 @@ describe('simulation', () => {
       const what of [
         ...['unknown', 'adopted', 'lost', 'stopped', 'refused', 'failed', 'completed'],
         ...['run again', 'attempted again', 'repeats', 'losses', 'Completed', 'Failed', 'Stopped'],
+        ...['with ports', 'with devices'],
       ]
     ) {
       expect(total[what], what).toBeGreaterThan(5);

@@ -9,6 +9,7 @@ import { COMPUTE_MIGRATIONS, type ComputeSchema } from '../../mod/store/compute_
 import { type Connect, startComputeLink, type Timings } from '../../mod/transport/mod.ts';
 import { openOrchestratorStore, openSqlite } from '../../mod/store/mod.ts';
 import { SimClock, SimWorld } from './clock.ts';
+import { CAPACITY } from './capacity.ts';
 import { Containers } from './containers.ts';
 import { simFiles } from './files.ts';
 import { Hosts, simPublisher } from './host.ts';
@@ -204,7 +205,8 @@ export class SimCluster {
       engines: [this.hosts.engine(name, world), this.containers.get(name)!.engine(world)],
       sources: [],
       publishers: [simPublisher(world)],
-      capacity: { CPU: 2, Memory: 1024 ** 3, Disk: 1024 ** 3 },
+      capacity: CAPACITY,
+      ports: { first: 20_000, last: 20_031, bindFailure: () => Promise.resolve(null) },
       executionsFolder: join(this.folder, name),
       environment: { allowList: [], get: () => undefined },
       compatibility: compatibility(''),

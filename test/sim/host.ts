@@ -20,6 +20,7 @@ export interface Program {
   readonly nodeId: string;
   readonly executionId: string;
   readonly runNo: number;
+  readonly request: RunRequest;
   starts: number;
   alive: boolean;
   /** Does not end with its node. */
@@ -48,8 +49,9 @@ export class Hosts {
     return this.programs.filter((program) => program.alive);
   }
 
-  program(nodeId: string, { executionId, runNo }: RunRequest, lasts: boolean): Program {
-    const program = { nodeId, executionId, runNo, starts: 0, alive: false, lasts, exitCode: null };
+  program(nodeId: string, request: RunRequest, lasts: boolean): Program {
+    const { executionId, runNo } = request;
+    const program = { nodeId, executionId, runNo, request, starts: 0, alive: false, lasts, exitCode: null };
     this.programs.push(program);
     return program;
   }

@@ -5,6 +5,8 @@
 import type { Committed } from './committed.ts';
 import type { Hosts, Program } from './host.ts';
 import type { RunRequest } from '../../mod/engine/engine.ts';
+import { addResources, exceeding } from '../../mod/model/mod.ts';
+import { CAPACITY } from './capacity.ts';
 import { COMPUTE_LATER, JOB_ENDED, LIVE, ORCHESTRATOR_LATER } from './tables.ts';
 
 export class Violation extends Error {
@@ -306,7 +308,8 @@ export class Observer {
     }
   }
 
-  #beforeStart({ nodeId, executionId, runNo, starts }: Program): void {
+  #beforeStart(program: Program): void {
+    const { nodeId, executionId, runNo, starts } = program;
     const others = this.hosts.programs.filter((other) =>
       other.executionId === executionId && other.runNo === runNo && other.starts > 0
     );
@@ -323,5 +326,32 @@ export class Observer {
         `${nodeId} starts run ${runNo} of ${executionId} before its identity is stored`,
       );
     }
+    this.#shares(program);
   }
+
+  /** What runs on a node fits into it, and no device or port belongs to two (S10). */
+  #shares({ nodeId, executionId, request }: Program): void {
+    let used = request.resources;
+    for (const other of this.hosts.alive()) {
+      if (other.nodeId !== nodeId) continue;
+      used = addResources(used, other.request.resources);
+      const ports = portsOf(other.request);
+      const both = portsOf(request).find((port) => ports.includes(port));
+      if (both === undefined) continue;
+      throw new Violation('S10', `${other.executionId} and ${executionId} have port ${both} on ${nodeId}`);
+    }
+    const over = exceeding(used, CAPACITY);
+    if (over.length > 0) {
+      throw new Violation('S10', `${executionId} exceeds ${over.join(', ')} of ${nodeId}`);
+    }
+    if ((used.GPU ?? 0) !== (used.GPUs?.length ?? 0)) {
+      throw new Violation('S10', `${executionId} shares a device on ${nodeId}`);
+    }
+    if (portsOf(request).length > 0) this.#see('with ports');
+    if (request.resources.GPUs) this.#see('with devices');
+  }
+}
+
+function portsOf({ ports = [] }: RunRequest): readonly number[] {
+  return ports.map(({ Static }) => Static!);
 }

@@ -1,5 +1,6 @@
 /** Users of the simulated cluster: they submit jobs, say it again until they get an answer, and stop some of them. */
 import { BacalhauError } from '../../mod/model/mod.ts';
+import type { PortMapping } from '../../mod/model/mod.ts';
 import type { SimCluster } from './cluster.ts';
 import type { Observer } from './observer.ts';
 import type { Random } from './random.ts';
@@ -106,6 +107,11 @@ export class Users {
 
 class Unreachable extends Error {}
 
+/** One of any number, and at times one that others want, too. */
+function portsOf(random: Random): readonly PortMapping[] {
+  return [{ Name: 'any' }, ...(random.chance(0.2) ? [{ Name: 'named', Static: 8080 }] : [])];
+}
+
 function wantedJob(name: string, random: Random): Wanted {
   const exitCode = random.chance(0.2) ? 3 : 0;
   const count = 1 + random.below(4);
@@ -123,7 +129,12 @@ function wantedJob(name: string, random: Random): Wanted {
     Tasks: [{
       Name: 'main',
       Engine: { Type: random.chance(0.5) ? 'noop' : 'lasting', Params },
-      Resources: { CPU: String(random.pick([0.2, 0.5, 1])), Memory: '1Mb' },
+      Resources: {
+        CPU: String(random.pick([0.2, 0.5, 1])),
+        Memory: '1Mb',
+        GPU: random.chance(0.2) ? '1' : '',
+      },
+      ...(random.chance(0.3) ? { Network: { Type: 'Host', Ports: portsOf(random) } } : {}),
       ...(random.chance(0.2) ? { Timeouts: { ExecutionTimeout: 15 } } : {}),
       ...(random.chance(0.4) ? { Publisher: { Type: 'local' } } : {}),
     }],

@@ -2,7 +2,8 @@
  * Nodes that a job keeps away from because of what happened to it there. All of it follows from its executions, so
  * nothing is stored: a "no" that names no hope of change holds until the node starts a new session; a bid that never
  * came, or a "not now", holds for a while that doubles each time; a failure of the node sends the next attempt elsewhere
- * for a while, if there is an elsewhere.
+ * for a while, if there is an elsewhere. A "not now" is over as soon as an execution of the job ends on that node: what it
+ * waited for (a port that both name) may have been that one's.
  */
 import type { Refusal } from '../../model/mod.ts';
 import type { ExecutionView, NodeView, SchedulePolicy } from '../types.ts';
@@ -31,7 +32,9 @@ export function avoidance(
   const mark = (at: bigint) => {
     if (until === null || at < until) until = at;
   };
+  const freed = lastEnds(executions);
   for (const { nodeId, phase, code, message, hint, endedAt, class: kind } of executions) {
+    if (phase === 'refused' && code === 'BidDeferred' && (freed.get(nodeId) ?? 0n) > endedAt) continue;
     if (phase === 'refused' && PASSING.includes(code)) {
       const times = (passed.get(nodeId) ?? 0) + 1;
       passed.set(nodeId, times);
@@ -49,4 +52,13 @@ export function avoidance(
     }
   }
   return { refusals, failing, until };
+}
+
+/** When an execution that ran on a node has last ended there, by node. */
+function lastEnds(executions: readonly ExecutionView[]): ReadonlyMap<string, bigint> {
+  const ends = new Map<string, bigint>();
+  for (const { nodeId, phase, endedAt } of executions) {
+    if (phase !== 'refused' && endedAt > (ends.get(nodeId) ?? 0n)) ends.set(nodeId, endedAt);
+  }
+  return ends;
 }
