@@ -1,10 +1,10 @@
 /** kill -9 at each step, then a start on the same folder: nothing is lost, nothing runs twice silently (C13). */
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Engine } from '../../mod/engine/engine.ts';
 import { compatibility } from '../../mod/model/mod.ts';
 import type { RunResult } from '../../mod/transport/messages.ts';
 import { accept, ask, cancel, execution, harness, phaseOf, untilPhase, waitFor } from './harness.ts';
 import type { Harness, HarnessOptions } from './harness.ts';
+import { exit, lasting } from './lasting.ts';
 
 const opened: Harness[] = [];
 async function open(options?: HarnessOptions) {
@@ -18,37 +18,6 @@ afterEach(async () => {
 const count = (h: Harness, type: string, id: string) =>
   h.sent.filter((each) => each.type === type && (each.payload as { ExecutionID?: string }).ExecutionID === id)
     .length;
-
-/** An engine whose runs outlive the node, as containers do. */
-function lasting(world = new Map<string, { started: number; end: PromiseWithResolvers<void> }>()) {
-  const engine: Engine = {
-    type: 'lasting',
-    available: async () => null,
-    check: async () => null,
-    async create({ executionId, runNo }) {
-      const id = `${executionId}/${runNo}`;
-      world.set(id, { started: 0, end: Promise.withResolvers() });
-      return (await engine.find({ engine: 'lasting', id }, null as never))!;
-    },
-    async find({ id }) {
-      const run = world.get(id);
-      if (!run) return null;
-      return {
-        identity: { engine: 'lasting', id },
-        state: run.started > 0 ? 'running' : 'created',
-        start: async () => void run.started++,
-        wait: async () => {
-          await run.end.promise;
-          return { kind: 'exited', exitCode: 7 };
-        },
-        stop: async () => run.end.resolve(),
-        remove: async () => void world.delete(id),
-      };
-    },
-    close: async () => {},
-  };
-  return { engine, world };
-}
 
 describe('a crash', () => {
   it('while the bid is being decided: it bids again', async () => {
@@ -148,7 +117,7 @@ describe('a crash', () => {
     await h.start();
     expect(h.node.nodeInfo().ComputeNodeInfo.RunningExecutions).toBe(1);
     expect(world.get('e-1/1')!.started).toBe(1);
-    world.get('e-1/1')!.end.resolve();
+    exit(world.get('e-1/1'), { kind: 'exited', exitCode: 7 });
     expect((await h.until('RunResult', 'e-1')).payload.RunCommandResult!.ExitCode).toBe(7);
     await waitFor(() => world.size === 0);
   });
@@ -226,7 +195,7 @@ describe('a crash', () => {
     stuck = false;
     await h.start();
     await untilPhase(h, 'e-1', 'cancelled');
-    expect(world.size).toBe(0);
+    await waitFor(() => world.size === 0);
   });
 
   it('after the end: an unacknowledged result is sent, an acknowledged one not at once', async () => {
