@@ -38,7 +38,7 @@ export class DockerEngine implements Engine {
       guard: parts.guard,
       live: new Set(),
       facts: () => this.#health.facts(),
-      log: (level, message, fields) => settings.log?.(level, message, fields),
+      log: (level, message, fields) => settings.logger?.log(level, message, fields),
     };
   }
 

@@ -1,6 +1,7 @@
 /** What the Docker engine is told by its node, and what it asks of its neighbours. */
 import type { Gpu, Refusal, StringMap } from '../../model/mod.ts';
 import type { Docker } from '../../../runtime/docker/mod.ts';
+import type { Logger } from '../../../runtime/logger.ts';
 import type { World } from '../../../runtime/world.ts';
 
 /** How containers are confined beyond what Docker does by itself. Every default can be changed by configuration. */
@@ -97,5 +98,5 @@ export interface DockerEngineSettings extends Hardening {
   readonly engineGraceMs?: number;
   /** Milliseconds without a byte after which the output of an ended program counts as complete. Default 5,000. */
   readonly drainMs?: number;
-  readonly log?: (level: 'info' | 'warn' | 'error', message: string, fields: StringMap) => void;
+  readonly logger?: Logger;
 }
