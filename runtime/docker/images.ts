@@ -92,7 +92,8 @@ export function imageCalls(transport: Transport): Images {
       const request: Call = {
         method: 'POST',
         path: '/images/create',
-        query: { fromSrc: '-', repo, tag, changes: changes ?? [], platform },
+        // In one piece, since podman does not look at `tag` here.
+        query: { fromSrc: '-', repo: `${split(repo).name}:${tag}`, changes: changes ?? [], platform },
         upload: tar,
         signal,
         subject: `${repo}:${tag}`,
@@ -122,7 +123,10 @@ export function imageCalls(transport: Transport): Images {
   };
 }
 
-/** Name and tag or digest, as the calls that talk to registries want them. A digest wins over a tag. */
+/**
+ * Full name and tag or digest, as the calls that talk to registries want them; a digest wins over a tag. Full, since
+ * podman puts `localhost/` before what is short.
+ */
 function split(ref: string): { name: string; version: string } {
   let parsed;
   try {

@@ -68,7 +68,12 @@ export async function privateDockerd(): Promise<TestDocker & AsyncDisposable> {
 }
 
 /** Any engine (podman's socket, say) with the helpers of a test. */
-export async function testDocker(folder: string, host: string, pid: number): Promise<TestDocker> {
+export async function testDocker(
+  folder: string,
+  host: string,
+  pid: number,
+  registryPort = 0,
+): Promise<TestDocker> {
   const docker = await connectDocker({ host, env: {} });
   return {
     host,
@@ -76,7 +81,7 @@ export async function testDocker(folder: string, host: string, pid: number): Pro
     docker,
     pid,
     image: (name, changes, files) => makeImage(docker, name, changes, files),
-    registry: (options) => startRegistry(folder, docker, options),
+    registry: (options) => startRegistry(folder, docker, { ...options, port: registryPort }),
     async ours(install) {
       const label = install === undefined ? 'bacalhau.install' : `bacalhau.install=${install}`;
       const [containers, networks] = await Promise.all([

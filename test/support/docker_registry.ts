@@ -27,7 +27,7 @@ export interface TestRegistry extends AsyncDisposable {
 export async function startRegistry(
   folder: string,
   docker: Docker,
-  options: { auth?: boolean } = {},
+  options: { auth?: boolean; port?: number } = {},
 ): Promise<TestRegistry> {
   const home = mkdtempSync(join(folder, 'registry-'));
   const config = join(home, 'config.yml');
@@ -38,7 +38,7 @@ export async function startRegistry(
     config,
     `version: 0.1\nlog: { level: info, accesslog: { disabled: false } }\n` +
       `storage: { filesystem: { rootdirectory: ${join(home, 'data')} }, delete: { enabled: true } }\n` +
-      `http: { addr: '127.0.0.1:0' }\n${auth}`,
+      `http: { addr: '127.0.0.1:${options.port ?? 0}' }\n${auth}`,
   );
   const child = spawn('docker-registry', ['serve', config], { stdio: ['ignore', 'pipe', 'pipe'] });
   await remember(folder, `registry-${child.pid}`, child.pid!);
