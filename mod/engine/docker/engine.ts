@@ -81,21 +81,15 @@ export class DockerEngine implements Engine {
     }
   }
 
+  /** @throws DockerError when the engine does not answer: the run may be there */
   async find(identity: EngineIdentity, request: RunRequest): Promise<Run | null> {
-    let found;
-    try {
-      found = await this.#parts.docker.containers.inspect(identity.id);
-    } catch (thrown) {
-      if (!(thrown instanceof DockerError)) throw thrown;
-      if (thrown.code === 'ContainerNotFound') return null;
-      this.#host.log('warn', 'the engine does not answer, a run waits for it', { error: thrown.message });
-      found = 'unknown' as const;
-    }
-    if (found !== 'unknown') {
-      if (found.State.Status === 'removing') return null;
-      const ended = found.State.Status === 'exited' || found.State.Status === 'dead';
-      if (!ended) await this.#adoptNetwork(request);
-    }
+    const found = await this.#parts.docker.containers.inspect(identity.id).catch((thrown: unknown) => {
+      if (thrown instanceof DockerError && thrown.code === 'ContainerNotFound') return null;
+      throw thrown;
+    });
+    if (!found || found.State.Status === 'removing') return null;
+    const ended = found.State.Status === 'exited' || found.State.Status === 'dead';
+    if (!ended) await this.#adoptNetwork(request);
     const run = new DockerRun(this.#host, request, identity.id, found);
     this.#host.live.add(run);
     return run;

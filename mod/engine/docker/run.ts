@@ -28,14 +28,6 @@ interface Watch {
   readonly abort: AbortController;
 }
 
-const STOPPED = failed(
-  'Stopped',
-  'user',
-  'The container was stopped',
-  'It was stopped on request or by a limit of its job',
-  137,
-);
-
 const DRAIN_MS = 5_000;
 const GRACE_MS = 60_000;
 const FIRST_RETRY_MS = 50;
@@ -43,6 +35,7 @@ const LAST_RETRY_MS = 2_000;
 /** An engine may learn of an out-of-memory kill a moment after the end that it caused. */
 const OOM_LOOKS_MS = [20, 80, 200];
 const SIGKILL_EXIT = 137;
+const STOPPED = stopped();
 
 export class DockerRun implements Run {
   readonly identity: EngineIdentity;
@@ -58,17 +51,16 @@ export class DockerRun implements Run {
   #stopping = false;
   #ended = false;
 
-  /** @param found what `find` saw; `unknown` while the engine is away. Absent for a container just made. */
-  constructor(host: RunHost, request: RunRequest, id: string, found?: ContainerInspect | 'unknown') {
+  /** @param found what `find` saw; absent for a container just made */
+  constructor(host: RunHost, request: RunRequest, id: string, found?: ContainerInspect) {
     this.#host = host;
     this.#request = request;
     this.#id = id;
     this.identity = Object.freeze({ engine: 'docker', id });
-    const state = found === undefined ? 'created' : found === 'unknown' ? 'running' : stateOf(found.State);
+    const state = found ? stateOf(found.State) : 'created';
     if (found) this.state = state;
     this.#started = state !== 'created';
-    if (found === 'unknown') this.#conclude(this.#reconnect());
-    else if (found && this.#started) this.#conclude(this.#resume(found.State));
+    if (found && this.#started) this.#conclude(this.#resume(found.State));
     else this.#listenAhead();
   }
 
@@ -286,7 +278,7 @@ export class DockerRun implements Run {
   }
 
   #endOf(state: ContainerState): RunEnd {
-    return this.#stopping ? STOPPED : endOf(state, this.#request.resources.Memory ?? 0);
+    return this.#stopping ? stopped(state.ExitCode) : endOf(state, this.#request.resources.Memory ?? 0);
   }
 
   #interrupted(): RunEnd {
@@ -343,6 +335,11 @@ export class DockerRun implements Run {
 function stateOf({ Status }: ContainerState): 'created' | 'running' | 'ended' {
   if (Status === 'created') return 'created';
   return Status === 'exited' || Status === 'dead' || Status === 'removing' ? 'ended' : 'running';
+}
+
+function stopped(exitCode?: number): RunEnd {
+  const hint = 'It was stopped on request or by a limit of its job';
+  return failed('Stopped', 'user', 'The container was stopped', hint, exitCode);
 }
 
 function logFailed(error: unknown): RunEnd {
