@@ -1,7 +1,7 @@
 /** The guest's table of open files. */
 import { closeSync } from 'node:fs';
 import { Errno, WasiError } from './errno.ts';
-import { ALL_RIGHTS, demand, DIRECTORY_RIGHTS, FILE_RIGHTS, INPUT_RIGHTS, OUTPUT_RIGHTS } from './rights.ts';
+import { ALL_RIGHTS, demand, DIRECTORY_RIGHTS, INPUT_RIGHTS, OUTPUT_RIGHTS } from './rights.ts';
 import { type Location, release, type Tree } from './tree.ts';
 
 interface Rights {
@@ -64,7 +64,7 @@ export class Descriptors {
       location: tree.root(),
       preopen: '/',
       rights: DIRECTORY_RIGHTS,
-      inheriting: DIRECTORY_RIGHTS | FILE_RIGHTS,
+      inheriting: ALL_RIGHTS,
       flags: 0,
       names: null,
     });

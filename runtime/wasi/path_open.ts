@@ -93,28 +93,45 @@ function openDirectory(place: Place, wanted: Wanted, descriptors: Descriptors): 
   }
 }
 
+/** Why the host lets nobody write to a file. */
+const UNWRITABLE: readonly unknown[] = ['EACCES', 'EPERM', 'EROFS', 'ETXTBSY'];
+
 function openFile(place: Place, exists: boolean, wanted: Wanted, descriptors: Descriptors): number {
-  const { oflags, inheriting, flags } = wanted;
-  const truncate = (oflags & Open.truncate) !== 0;
-  if (place.readOnly && ((wanted.rights & Right.fdWrite) !== 0n || truncate || !exists)) {
-    throw new WasiError(Errno.rofs);
-  }
+  const truncate = (wanted.oflags & Open.truncate) !== 0;
+  const writing = (wanted.rights & Right.fdWrite) !== 0n || truncate || !exists;
+  if (place.readOnly && writing) throw new WasiError(Errno.rofs);
+  const rights = wanted.rights & FILE_RIGHTS;
   // Go asks for the right to resize and to date a file with every open for reading: where nothing can be changed, the
   // file is opened without them.
-  const rights = wanted.rights & FILE_RIGHTS & (place.readOnly ? ~WRITING_RIGHTS : ~0n);
+  const reading = rights & ~WRITING_RIGHTS;
+  if (place.readOnly) return openWith(place, exists, { ...wanted, rights: reading }, descriptors);
+  try {
+    return openWith(place, exists, { ...wanted, rights }, descriptors);
+  } catch (error) {
+    if (writing || rights === reading || !UNWRITABLE.includes((error as { code?: string }).code)) throw error;
+    return openWith(place, exists, { ...wanted, rights: reading }, descriptors);
+  }
+}
+
+function openWith(place: Place, exists: boolean, wanted: Wanted, descriptors: Descriptors): number {
+  const { oflags, rights, inheriting, flags } = wanted;
   const writing = (rights & WRITING_RIGHTS) !== 0n;
-  const reading = (rights & Right.fdRead) !== 0n;
-  const access = writing ? reading ? constants.O_RDWR : constants.O_WRONLY : constants.O_RDONLY;
+  const readable = (rights & Right.fdRead) !== 0n;
+  const truncate = (oflags & Open.truncate) !== 0;
   // Cutting a file takes a handle to write, even where the guest gets none.
-  const now = truncate && !writing ? constants.O_RDWR : access;
+  const access = writing && !readable
+    ? constants.O_WRONLY
+    : writing || truncate
+    ? constants.O_RDWR
+    : constants.O_RDONLY;
   const hostFd = exists
-    ? place.openFile(now | hostFlags(flags) | (truncate ? constants.O_TRUNC : 0))
-    : createFile(place.changeable(), now | hostFlags(flags));
+    ? place.openFile(access | hostFlags(flags) | (truncate ? constants.O_TRUNC : 0))
+    : createFile(place.changeable(), access | hostFlags(flags));
   try {
     return descriptors.add({
       kind: 'file',
       hostFd,
-      access: now,
+      access,
       readOnly: place.readOnly,
       rights,
       inheriting: inheriting & FILE_RIGHTS,

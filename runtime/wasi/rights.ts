@@ -37,9 +37,6 @@ export const Right = {
 
 const every = (...rights: readonly bigint[]) => rights.reduce((sum, right) => sum | right, 0n);
 
-/** The bits that mean something; programs ask for more (all 64, often), which is not a mistake. */
-export const ALL_RIGHTS = (1n << 30n) - 1n;
-
 /** What can be done with a regular file. */
 export const FILE_RIGHTS = every(
   Right.fdDatasync,
@@ -80,6 +77,9 @@ export const DIRECTORY_RIGHTS = every(
   Right.pathUnlinkFile,
   Right.pollFdReadwrite,
 );
+
+/** The bits that mean something here; programs ask for more (all 64, often), which is not a mistake. */
+export const ALL_RIGHTS = DIRECTORY_RIGHTS | FILE_RIGHTS;
 
 /** Standard streams: no seek or tell, which is how C libraries tell a terminal or pipe from a file. */
 export const INPUT_RIGHTS = every(

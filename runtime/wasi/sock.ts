@@ -4,8 +4,9 @@ import type { Family } from './host.ts';
 
 export const sock: Family = ({ descriptors }) => {
   const refuse = (fd: number): never => {
-    descriptors.get(fd);
-    throw new WasiError(Errno.notsock);
+    const { kind } = descriptors.get(fd);
+    // As wasmtime has it: a directory is no descriptor for what works on streams.
+    throw new WasiError(kind === 'directory' ? Errno.badf : Errno.notsock);
   };
   return { sock_accept: refuse, sock_recv: refuse, sock_send: refuse, sock_shutdown: refuse };
 };

@@ -22,6 +22,11 @@ export const CHILDREN = {
   deno: [process.execPath, 'run', '-A', '--quiet', join(FIXTURES, 'child_main.ts')],
   bun: [BUN, join(FIXTURES, 'child_main.ts')],
 } as const;
+/** The built executable, where there is one. */
+export const EXECUTABLE_CHILD = [
+  fileURLToPath(new URL('../../../dist/bacalhau', import.meta.url)),
+  '__wasm-child',
+] as const;
 
 export interface Finished {
   readonly end: RunEnd;
