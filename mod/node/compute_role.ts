@@ -37,7 +37,7 @@ export async function startComputeRole(
   const { config, layout, identity, world, logger } = parts;
   await using stack = new AsyncDisposableStack();
   await mkdir(layout.executionsFolder, { recursive: true, mode: 0o700 });
-  const own = parts.engines ? [] : makeEngines(config, world);
+  const own = await ownEngines(parts);
   for (const engine of own) stack.defer(() => engine.close());
   const engines = [...own, ...parts.engines ?? []];
   const publishers = await localPublishers(parts);
@@ -122,6 +122,14 @@ function portsOf(
 function notIn(disabled: readonly string[]): (type: string) => boolean {
   const names = disabled.map((name) => name.toLowerCase());
   return (type) => !names.includes(type.toLowerCase());
+}
+
+/** What this node does not share with others of its process: Docker's objects bear its id. */
+async function ownEngines(parts: NodeParts): Promise<Engine[]> {
+  const own = parts.engines ? [] : makeEngines(parts.config, parts.world);
+  if (!notIn(parts.config.Engines.Disabled)('docker')) return own;
+  const { makeDockerEngine } = await import('./docker.ts');
+  return [await makeDockerEngine(parts), ...own];
 }
 
 /** The engines that the configuration leaves on and that nodes of one process can share; the caller closes them. */

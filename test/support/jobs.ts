@@ -41,3 +41,32 @@ export function wasmJob(options: WasmJob = {}): { Job: Record<string, unknown> }
     },
   };
 }
+
+export interface DockerJob {
+  readonly name?: string;
+  readonly image: string;
+  readonly parameters?: readonly string[];
+  /** Further parameters of the engine. */
+  readonly params?: Record<string, unknown>;
+  readonly task?: Record<string, unknown>;
+  readonly count?: number;
+}
+
+/** The body of `PUT /api/v1/orchestrator/jobs` for a container. */
+export function dockerJob(options: DockerJob): { Job: Record<string, unknown> } {
+  return {
+    Job: {
+      ...(options.name ? { Name: options.name } : {}),
+      Type: 'batch',
+      Count: options.count ?? 1,
+      Tasks: [{
+        Name: 'main',
+        Engine: {
+          Type: 'docker',
+          Params: { Image: options.image, Parameters: options.parameters ?? [], ...options.params },
+        },
+        ...options.task,
+      }],
+    },
+  };
+}
