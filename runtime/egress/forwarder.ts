@@ -4,7 +4,7 @@
  * It ends when its stdin does, which the node holds open, so none outlives the node.
  */
 import { readlinkSync } from 'node:fs';
-import { connect, createServer, type Server } from 'node:net';
+import { connect, createServer } from 'node:net';
 import process from 'node:process';
 
 /** What the forwarder prints when it listens. */
@@ -16,7 +16,7 @@ const MAX_CONNECTIONS = 1024;
 export interface ForwarderArguments {
   /** Path of the proxy's unix socket. */
   readonly socket: string;
-  /** On 127.0.0.1, and on ::1 where there is one. */
+  /** On 127.0.0.1 inside. */
   readonly port: number;
   /**
    * The namespace as `readlink /proc/<pid>/ns/net` gives it: the id of the process by which it was entered may have gone
@@ -34,17 +34,10 @@ export async function runForwarder(args: readonly string[]): Promise<void> {
   const [socket = '', port = '', namespace = ''] = args;
   const inside = namespace === '' ? '' : readlinkSync('/proc/self/ns/net');
   if (inside !== namespace) return fail(`the namespace is ${inside}, not ${namespace}`);
-  const servers: Server[] = [];
   try {
-    servers.push(await listen('127.0.0.1', Number(port), socket));
+    await listen(Number(port), socket);
   } catch (error) {
     return fail((error as Error).message);
-  }
-  try {
-    servers.push(await listen('::1', Number(port), socket));
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code !== 'EADDRNOTAVAIL' && code !== 'EAFNOSUPPORT') return fail(message);
   }
   process.stdout.write(`${READY}\n`);
   await new Promise<void>((resolve) => process.stdin.on('end', resolve).on('error', resolve).resume());
@@ -56,7 +49,7 @@ function fail(why: string): void {
   process.exit(1);
 }
 
-function listen(host: string, port: number, path: string): Promise<Server> {
+function listen(port: number, path: string): Promise<void> {
   let open = 0;
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
     if (open >= MAX_CONNECTIONS) return void client.destroy();
@@ -76,6 +69,6 @@ function listen(host: string, port: number, path: string): Promise<Server> {
   });
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen({ host, port, ipv6Only: host === '::1' }, () => resolve(server));
+    server.listen({ host: '127.0.0.1', port }, () => resolve());
   });
 }

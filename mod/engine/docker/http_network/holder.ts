@@ -1,9 +1,9 @@
 /** The container that holds a run's network namespace: no network but its own loopback, no rights, and no output. */
-import { readlinkSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 import { type ContainerCreate, type Docker, DockerError } from '../../../../runtime/docker/mod.ts';
 import type { StringMap } from '../../../model/mod.ts';
 import { LABEL_OUR_EXECUTION, LABEL_PART, LABEL_RUN } from '../names.ts';
-import { HOLDER_PROGRAM, holderImage, importHolder } from './holder_image.ts';
+import { holderImage, importHolder } from './holder_image.ts';
 
 export interface Holder {
   readonly id: string;
@@ -73,25 +73,24 @@ export async function startHolder(
 export async function inspectHolder(docker: Docker, id: string): Promise<Holder> {
   const { State } = await docker.containers.inspect(id);
   if (!State.Running || State.Pid <= 0) throw new Error('the container that holds the network does not run');
-  return { id, pid: State.Pid, namespace: namespaceOf(State.Pid) };
+  return { id, pid: State.Pid, namespace: namespaceOf(id, State.Pid) };
 }
 
 /**
- * The namespace of a holder's process. The id that an engine gives may belong to another machine (Docker Desktop, an
- * engine in a container) or, later, to another process; a forwarder in a foreign namespace would open a door to it.
+ * The namespace of a holder's process. The number that an engine gives may belong to another machine (Docker Desktop, an
+ * engine in a container) or, later, to another process; a forwarder in a foreign namespace would open a door to it. A
+ * process of the container is known by its control group, which bears the container's id from before the program starts.
  */
-function namespaceOf(pid: number): string {
-  let program: string;
+function namespaceOf(id: string, pid: number): string {
+  let groups: string;
   try {
-    program = readlinkSync(`/proc/${pid}/exe`);
+    groups = readFileSync(`/proc/${pid}/cgroup`, 'utf8');
   } catch (cause) {
     throw new Error(`process ${pid} of the engine cannot be seen from here (${(cause as Error).message})`, {
       cause,
     });
   }
-  if (program !== HOLDER_PROGRAM) {
-    throw new Error(`process ${pid} is "${program}" here, not the engine's container`);
-  }
+  if (!groups.includes(id)) throw new Error(`process ${pid} is not in the engine's container here`);
   const namespace = readlinkSync(`/proc/${pid}/ns/net`);
   if (namespace === readlinkSync('/proc/self/ns/net')) {
     throw new Error('the engine gave the container the network of this node');

@@ -7,8 +7,7 @@ import { createHash } from 'node:crypto';
 import tar from 'tar-stream';
 import type { Docker } from '../../../../runtime/docker/mod.ts';
 
-/** File in the image; also how the process is told from any other that has its id. */
-export const HOLDER_PROGRAM = '/bacalhau-holder';
+const HOLDER_PROGRAM = '/bacalhau-holder';
 
 interface Machine {
   /** `e_machine` of the ELF header. */

@@ -39,9 +39,9 @@ export interface HttpNetworkRun {
   readonly executionId: string;
   readonly jobId: string;
   readonly runNo: number;
-  /** The holder is called `<name>-network`. */
+  /** Of the holder container. */
   readonly name: string;
-  /** Of the run's objects; the part is set here. */
+  /** Of the holder; what finds it again is set here. */
   readonly labels: StringMap;
   readonly domains: readonly string[];
   /** Path of the file for the decisions. */
@@ -127,7 +127,7 @@ export class HttpNetworks {
       return await startHolder(
         this.docker,
         version.Arch,
-        `${run.name}-network`,
+        run.name,
         { ...run.labels, ...runLabels(this.options.installId, run) },
         signal,
       );

@@ -1,0 +1,102 @@
+/**
+ * "The Internet" of a test: a network namespace behind a veth pair, with public, private and link-local addresses in it
+ * and HTTP(S) servers on all of them. Everything goes away with the namespace.
+ */
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import process from 'node:process';
+import { createInterface } from 'node:readline';
+import { selfServer } from './outside_server.ts';
+
+/** Addresses of the outside; the host has routes to them while it exists. */
+export const ALLOWED = '93.184.216.34';
+export const EVIL = '93.184.216.35';
+export const PRIVATE = '10.93.184.5';
+export const METADATA = '169.254.169.254';
+/** The host's own end. */
+export const HOST = '10.93.184.1';
+
+/** What a server was asked: `address:port method url host jobId`. */
+export interface Outside extends AsyncDisposable {
+  readonly seen: string[];
+  /** PEM file with the certificate of allowed.test. */
+  readonly certificate: string;
+}
+
+export async function outside(): Promise<Outside> {
+  const name = `bac-out-${process.pid}`;
+  const link = `bo${process.pid}`;
+  const folder = mkdtempSync(join(tmpdir(), 'outside-'));
+  const ip = (...args: string[]) => execFileSync('ip', args, { stdio: 'pipe' });
+  const certificate = join(folder, 'cert.pem');
+  execFileSync('openssl', [
+    'req',
+    '-x509',
+    '-newkey',
+    'ec',
+    '-pkeyopt',
+    'ec_paramgen_curve:prime256v1',
+    '-nodes',
+    '-days',
+    '1',
+    '-subj',
+    '/CN=allowed.test',
+    '-addext',
+    'subjectAltName=DNS:allowed.test',
+    '-keyout',
+    join(folder, 'key.pem'),
+    '-out',
+    certificate,
+  ], { stdio: 'pipe' });
+  ip('netns', 'add', name);
+  const undo = () => {
+    // Takes the veth pair and the routes with it.
+    execFileSync('ip', ['link', 'del', link], { stdio: 'pipe' });
+    execFileSync('ip', ['netns', 'del', name], { stdio: 'pipe' });
+    rmSync(folder, { recursive: true });
+  };
+  try {
+    ip('link', 'add', link, 'type', 'veth', 'peer', 'name', 'out0', 'netns', name);
+  } catch (error) {
+    ip('netns', 'del', name);
+    throw error;
+  }
+  ip('addr', 'add', `${HOST}/24`, 'dev', link);
+  ip('link', 'set', link, 'up');
+  ip('-n', name, 'link', 'set', 'lo', 'up');
+  ip('-n', name, 'addr', 'add', `${PRIVATE}/24`, 'dev', 'out0');
+  for (const address of [ALLOWED, EVIL, METADATA]) {
+    ip('-n', name, 'addr', 'add', `${address}/32`, 'dev', 'out0');
+  }
+  ip('-n', name, 'link', 'set', 'out0', 'up');
+  ip('-n', name, 'route', 'add', 'default', 'via', HOST);
+  for (const address of [ALLOWED, EVIL, METADATA]) {
+    ip('route', 'replace', `${address}/32`, 'via', PRIVATE, 'dev', link);
+  }
+  const child = spawn('ip', ['netns', 'exec', name, ...selfServer(folder)], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const seen: string[] = [];
+  const gone = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  const ready = new Promise<void>((resolve) => {
+    createInterface({ input: child.stdout }).on(
+      'line',
+      (line) => line === 'ready' ? resolve() : seen.push(line),
+    );
+  });
+  await Promise.race([
+    ready,
+    gone.then(() => Promise.reject(new Error('the servers outside did not start'))),
+  ]);
+  return {
+    seen,
+    certificate,
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGKILL');
+      await gone;
+      undo();
+    },
+  };
+}

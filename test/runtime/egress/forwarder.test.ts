@@ -1,0 +1,63 @@
+/** The forwarder as the program that it is; without a namespace of its own, so on any machine with unix sockets. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import process from 'node:process';
+import { describe, expect, it } from 'vitest';
+import { forwarderCommand, READY } from '../../../runtime/egress/mod.ts';
+import { childEnvironment, selfCommand } from '../../../runtime/self.ts';
+import { raw } from './support/raw.ts';
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+function start(socket: string, port: number, namespace = '') {
+  const [program, ...args] = selfCommand(...forwarderCommand({ socket, port, namespace }));
+  return spawn(program!, args, { env: childEnvironment(), stdio: ['pipe', 'pipe', 'pipe'] });
+}
+
+describe.skipIf(process.platform === 'win32')('forwarder', () => {
+  it('hands bytes to the socket both ways, and ends with its stdin', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'forward-'));
+    const socket = join(folder, 's');
+    const server = createServer({ allowHalfOpen: true }, (client) => {
+      let got = '';
+      client.on('data', (bytes) => got += String(bytes)).on('end', () => client.end(`got ${got.length}`));
+    }).listen(socket);
+    const port = await freePort();
+    const child = start(socket, port);
+    const [line] = await once(child.stdout, 'data');
+    expect(String(line)).toBe(`${READY}\n`);
+    const sizes = [0, 1, 300_000];
+    const answers = await Promise.all(
+      sizes.map((size) => raw({ host: '127.0.0.1', port }, 'x'.repeat(size), true)),
+    );
+    expect(answers).toEqual(sizes.map((size) => `got ${size}`));
+    child.stdin.end();
+    expect(await once(child, 'close')).toEqual([0, null]);
+    server.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  it('does not listen in a namespace that it was not meant for, or on a port that is taken', async () => {
+    const taken = createServer().listen(0, '127.0.0.1');
+    await once(taken, 'listening');
+    const { port } = taken.address() as AddressInfo;
+    for (const child of [start('/nowhere', port), start('/nowhere', await freePort(), 'net:[1]')]) {
+      let words = '';
+      child.stderr.on('data', (bytes) => words += String(bytes));
+      expect(await once(child, 'close')).toEqual([1, null]);
+      expect(words).toMatch(/address|in use|not net:\[1\]|ENOENT/i);
+    }
+    taken.close();
+  });
+});
