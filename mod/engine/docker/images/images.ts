@@ -106,7 +106,7 @@ export class Images {
     const checked = this.#checked.get(image);
     this.#checked.delete(image);
     const { id, digest } = checked ??
-      await this.#failing(image, () => this.#find(parseWanted(image), signal));
+      await this.#failing(image, signal, () => this.#find(parseWanted(image), signal));
     return {
       ...(digest !== undefined && { [PINNED_DIGEST]: digest }),
       ...(id !== undefined && { [PINNED_ID]: id }),
@@ -119,7 +119,7 @@ export class Images {
    * @throws BacalhauError with code, hint and `details.class`; the signal's reason when it fires
    */
   async ensure(image: string, pinned: StringMap, progress: Progress, signal: AbortSignal): Promise<string> {
-    return await this.#failing(image, async () => {
+    return await this.#failing(image, signal, async () => {
       const wanted = parseWanted(image);
       const digest = pinned[PINNED_DIGEST] ?? wanted.digest;
       const here = await this.#pinnedHere(wanted, pinned[PINNED_ID], digest, signal);
@@ -298,10 +298,16 @@ export class Images {
   }
 
   /** Errors of the engine as errors about this image; a signal's reason passes. */
-  async #failing<T>(image: string, step: () => Promise<T>, wasFound = false): Promise<T> {
+  async #failing<T>(
+    image: string,
+    signal: AbortSignal | undefined,
+    step: () => Promise<T>,
+    wasFound = false,
+  ): Promise<T> {
     try {
       return await step();
     } catch (error) {
+      signal?.throwIfAborted();
       // What was there at bid time is not the user's mistake, even if the registry has lost it since.
       throw imageFailure(error, image, wasFound ? { class: 'infrastructure' } : {});
     }

@@ -1,4 +1,5 @@
 /** What is found at bid time, and pinned: on a real engine and a real registry. */
+import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ImageOptions, Images } from '../../../../mod/engine/docker/images/images.ts';
 import { dockerd, dockerMissing, type TestDocker, type TestRegistry } from '../../../support/docker.ts';
@@ -145,16 +146,19 @@ describe.skipIf(!found)('images at bid time', () => {
   it('an image for another platform is refused plainly, here and at the registry', async () => {
     const image = await uniqueImage(docker);
     const { Id } = await docker.docker.images.inspect(image);
-    const tar = (await import('../../../support/docker_image.ts')).busyboxTar({ 'etc/other': image });
-    const other = 'bacalhau-test/other:1';
-    const options = { repo: 'bacalhau-test/other', tag: '1', platform: `linux/${OTHER}` };
-    await docker.docker.images.import(tar, options);
+    const own = await registry.push(image, 'other/platform:own');
+    await docker.docker.images.remove(own.ref);
+    const pushed = await pushForOther(registry.address, 'other/platform', own.digest, OTHER);
     const text = (name: string) =>
       `this node cannot use image "${name}": it is for linux/${OTHER}, this node runs linux/${ARCH}`;
-    const never = imagesOf({ pullPolicy: 'never' });
-    expect(await never.check(other)).toMatchObject({ code: 'ImagePlatformMismatch', reason: text(other) });
 
-    const pushed = await registry.push(other, 'other/platform:1');
+    await docker.docker.images.pull(pushed.ref, { platform: `linux/${OTHER}` }, () => {});
+    for (const options of [{ pullPolicy: 'never' }, {}] as const) {
+      expect(await imagesOf(options).check(pushed.ref)).toMatchObject({
+        code: 'ImagePlatformMismatch',
+        reason: text(pushed.ref),
+      });
+    }
     await docker.docker.images.remove(pushed.ref);
     const images = imagesOf();
     const asked = await images.check(pushed.ref);
@@ -163,12 +167,10 @@ describe.skipIf(!found)('images at bid time', () => {
       reason: text(pushed.ref),
       retryable: false,
     });
-    await expect(images.ensure(pushed.ref, {}, () => {}, new AbortController().signal)).rejects
+    await expect(images.ensure(pushed.ref, {}, () => {}, never)).rejects
       .toMatchObject({ details: { class: 'infrastructure' } });
 
     // An index of both, and an attestation: the host's one is taken.
-    const own = await registry.push(image, 'other/platform:own');
-    await docker.docker.images.remove(own.ref);
     const manifests = [[pushed.digest, OTHER, 'linux'], [own.digest, ARCH, 'linux'], [
       own.digest,
       'unknown',
@@ -194,7 +196,7 @@ describe.skipIf(!found)('images at bid time', () => {
     expect(await images.check(both)).toBeNull();
     const pinned = await images.pin(both);
     expect(pinned).toEqual({ 'docker.image.digest': answer.headers.get('docker-content-digest') });
-    const use = await images.ensure(both, pinned, () => {}, new AbortController().signal);
+    const use = await images.ensure(both, pinned, () => {}, never);
     expect((await docker.docker.images.inspect(use)).Id).toBe(Id);
   });
 
@@ -265,7 +267,38 @@ describe.skipIf(!found)('images at bid time', () => {
   });
 });
 
+const MANIFEST = 'application/vnd.docker.distribution.manifest.v2+json';
+
 async function sizeOf(url: string): Promise<number> {
-  const accept = 'application/vnd.docker.distribution.manifest.v2+json';
-  return (await (await fetch(url, { headers: { accept } })).arrayBuffer()).byteLength;
+  return (await (await fetch(url, { headers: { accept: MANIFEST } })).arrayBuffer()).byteLength;
+}
+
+/** The same layers under a configuration that names another architecture, pushed by hand as tag `other`. */
+async function pushForOther(
+  address: string,
+  name: string,
+  digest: string,
+  architecture: string,
+): Promise<{ ref: string; digest: string }> {
+  const base = `http://${address}/v2/${name}`;
+  const get = async (path: string) =>
+    await (await fetch(`${base}/${path}`, { headers: { accept: MANIFEST } })).json();
+  const manifest = await get(`manifests/${digest}`);
+  const config = JSON.stringify({ ...await get(`blobs/${manifest.config.digest}`), architecture });
+  const configDigest = `sha256:${createHash('sha256').update(config).digest('hex')}`;
+  const upload = await fetch(`${base}/blobs/uploads/`, { method: 'POST' });
+  const place = new URL(upload.headers.get('location')!, base);
+  place.searchParams.set('digest', configDigest);
+  const type = { 'content-type': 'application/octet-stream' };
+  expect((await fetch(place, { method: 'PUT', headers: type, body: config })).status).toBe(201);
+  const answer = await fetch(`${base}/manifests/other`, {
+    method: 'PUT',
+    headers: { 'content-type': MANIFEST },
+    body: JSON.stringify({
+      ...manifest,
+      config: { ...manifest.config, digest: configDigest, size: config.length },
+    }),
+  });
+  expect(answer.status).toBe(201);
+  return { ref: `${address}/${name}:other`, digest: answer.headers.get('docker-content-digest')! };
 }

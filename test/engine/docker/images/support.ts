@@ -10,6 +10,8 @@ export type Hook = (request: IncomingMessage, response: ServerResponse) => boole
 export interface Proxy extends AsyncDisposable {
   readonly address: string;
   hook: Hook;
+  /** Sees each answer that has begun; bytes after these are kept back for ever. */
+  stall: { readonly bytes: number; readonly onStall: (response: ServerResponse) => void } | null;
 }
 
 /** Listens on a port of its own and hands everything on, unless the hook answers. */
@@ -20,7 +22,15 @@ export async function proxyOf(target: string): Promise<Proxy> {
     const { method, url, headers } = incoming;
     const outgoing = request({ host, port, method, path: url, headers }, (answer) => {
       response.writeHead(answer.statusCode!, answer.headers);
-      answer.pipe(response);
+      if (!proxy.stall || Number(answer.headers['content-length']) <= proxy.stall.bytes) {
+        return answer.pipe(response);
+      }
+      const { bytes, onStall } = proxy.stall;
+      answer.once('data', (chunk: Uint8Array) => {
+        answer.destroy();
+        response.write(chunk.subarray(0, bytes));
+        onStall(response);
+      });
     });
     outgoing.on('error', () => response.destroy());
     incoming.pipe(outgoing);
@@ -29,6 +39,7 @@ export async function proxyOf(target: string): Promise<Proxy> {
   const proxy: Proxy = {
     address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
     hook: () => false,
+    stall: null,
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
