@@ -190,7 +190,10 @@ export class DockerRun implements Run {
       if (pumped.kind === 'broken') await this.#readRest();
       if (pumped.kind === 'failed') return logFailed(pumped.error);
       // An engine that goes down ends its containers first; that says nothing about the program.
-      return listening ? this.#endOf(state) : this.#interrupted();
+      if (!listening) return this.#interrupted();
+      // `docker rm -f` says so before it kills.
+      const taken = state.Status === 'removing' && state.ExitCode === SIGKILL_EXIT && !this.#stopping;
+      return taken ? this.#lost() : this.#endOf(state);
     } catch (thrown) {
       watch.abort.abort();
       watch.capture.close();
@@ -206,7 +209,7 @@ export class DockerRun implements Run {
     let { State } = await docker.containers.inspect(this.#id);
     for (const ms of OOM_LOOKS_MS) {
       const unexplained = State.ExitCode === SIGKILL_EXIT && !State.OOMKilled && !this.#stopping &&
-        (this.#request.resources.Memory ?? 0) > 0;
+        State.Status !== 'removing' && (this.#request.resources.Memory ?? 0) > 0;
       if (!unexplained) break;
       await world.sleep(ms);
       ({ State } = await docker.containers.inspect(this.#id));
