@@ -104,7 +104,7 @@ function questions(
       providers.engines,
       (it) => inTime(() => it.check(task, signal), `whether task "${task.Name}" can run here`, signal),
     ),
-    rules.ports.claim(execution.ID, task),
+    rules.ports.claim(execution.ID, task, signal),
     checkEnvironment(task, rules.environment),
     checkOutputNames(task),
     admission.probe ? admission.probe(execution, task) : null,

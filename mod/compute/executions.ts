@@ -179,6 +179,8 @@ export class Executions {
     } finally {
       timer[Symbol.dispose]();
     }
+    // Forgotten meanwhile: a port that it waited for may have come later.
+    if (this.#held.get(held.id) !== held) this.shop.ports.release(held.id);
     if (this.#closed || held.cancelled) return;
     try {
       if (bid.kind === 'yes') await this.#offer(held, bid);
@@ -294,6 +296,7 @@ export class Executions {
     if (!held || held.cancelled) return await this.#confirm(id, now);
     held.cancelled = true;
     if (held.runner || held.awaitsEngine) {
+      this.shop.ports.leave(held.id);
       const change = { phase: 'cancelling', desired: 2 } as const;
       const [begun] = await Promise.all([
         store.advance(id, ENTERED_FROM.cancelling, change),

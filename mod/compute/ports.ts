@@ -34,6 +34,8 @@ export class Ports {
   /** Port → execution that has it. */
   readonly #owners = new Map<number, string>();
   readonly #byExecution = new Map<string, Set<number>>();
+  /** Executions that are being stopped. */
+  readonly #leaving = new Map<string, PromiseWithResolvers<void>>();
   /** Port → when it was released, for as long as that matters. */
   readonly #released = new Map<number, number>();
   #next: number;
@@ -50,23 +52,30 @@ export class Ports {
 
   /**
    * At bid time: takes the ports that the job names and says why the others cannot be had. What was taken belongs to the
-   * execution until {@link release}, whatever becomes of the bid; all of it is taken before this returns its promise.
+   * execution until {@link release}, whatever becomes of the bid. One that belongs to an execution which is being stopped
+   * is waited for until the signal is aborted.
    */
-  async claim(id: string, task: Task): Promise<readonly Refusal[]> {
+  async claim(id: string, task: Task, signal: AbortSignal): Promise<readonly Refusal[]> {
     const wanted = portsOf(task);
     const size = this.options.last - this.options.first + 1;
     const dynamic = wanted.filter((port) => !port.Static).length;
     const refusals = dynamic > size ? [tooMany(dynamic, size)] : [];
-    const named = wanted.filter((port) => port.Static);
-    const rivals = named.filter((port) => !this.#take(id, port.Static!));
-    refusals.push(...rivals.map((port) => takenBy(port.Static!, this.#owners.get(port.Static!)!)));
-    const failures = await Promise.all(
-      named.filter((port) => !rivals.includes(port)).map(async (port) => {
+    const answers = await Promise.all(
+      wanted.filter((port) => port.Static).map(async (port) => {
+        const rival = await this.#rival(id, port.Static!, signal);
+        if (rival !== null) return [takenBy(port.Static!, rival)];
         const why = await this.#settled(port.Static!, port.HostNetwork ?? '');
         return why === null ? [] : [notBindable(port, why)];
       }),
     );
-    return [...refusals, ...failures.flat()];
+    return [...refusals, ...answers.flat()];
+  }
+
+  /** The execution is being stopped: what it has is free soon. */
+  leave(id: string): void {
+    if (this.#byExecution.has(id) && !this.#leaving.has(id)) {
+      this.#leaving.set(id, Promise.withResolvers());
+    }
   }
 
   /**
@@ -97,6 +106,26 @@ export class Ports {
       this.#released.set(port, now);
     }
     this.#byExecution.delete(id);
+    this.#leaving.get(id)?.resolve();
+    this.#leaving.delete(id);
+  }
+
+  /** Takes the port. @returns null, or the execution that keeps it */
+  async #rival(id: string, port: number, signal: AbortSignal): Promise<string | null> {
+    const given = Promise.withResolvers<void>();
+    const giveUp = () => given.resolve();
+    signal.addEventListener('abort', giveUp, { once: true });
+    try {
+      while (!this.#take(id, port)) {
+        const owner = this.#owners.get(port)!;
+        const leaving = this.#leaving.get(owner);
+        if (!leaving || signal.aborted) return owner;
+        await Promise.race([leaving.promise, given.promise]);
+      }
+      return null;
+    } finally {
+      signal.removeEventListener('abort', giveUp);
+    }
   }
 
   #take(id: string, port: number): boolean {

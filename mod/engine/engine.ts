@@ -97,7 +97,7 @@ export interface Engine {
   readonly type: string;
   /**
    * Programs are children of the node: they end with it, and nothing of a run is left once its program has ended. So
-   * they may be run again after a restart (differences.md A7), and their resources are free at their end.
+   * they may be run again after a restart (differences.md A7).
    */
   readonly endsWithNode?: boolean;
   /** Null when it can run work here. */

@@ -13,6 +13,7 @@ import { accept, ask, cancel, execution, harness, untilPhase, waitFor } from './
 import type { HarnessOptions } from './harness.ts';
 
 const free = () => Promise.resolve(null);
+const never = new AbortController().signal;
 const range = (first: number, last: number) => ({ first, last, bindFailure: free });
 
 function taskWith(Type: NetworkType, ...Ports: PortMapping[]): Task {
@@ -75,19 +76,34 @@ describe('Ports', () => {
   it('refuses at bid time what another execution has, and names it', async () => {
     const ports = new Ports(range(100, 110), realWorld);
     const wanted = taskWith('Bridge', { Name: 'http', Static: 8080 });
-    expect(await ports.claim('e-first', wanted)).toEqual([]);
-    expect(await ports.claim('e-first', wanted)).toEqual([]);
-    const [refusal] = await ports.claim('e-second', wanted);
+    expect(await ports.claim('e-first', wanted, never)).toEqual([]);
+    expect(await ports.claim('e-first', wanted, never)).toEqual([]);
+    const [refusal] = await ports.claim('e-second', wanted, never);
     expect(refusal).toMatchObject({ code: 'PortTaken', retryable: true });
     expect(refusal!.reason).toContain('port 8080 to execution "e-first"');
     ports.release('e-first');
-    expect(await ports.claim('e-second', wanted)).toEqual([]);
+    expect(await ports.claim('e-second', wanted, never)).toEqual([]);
+  });
+
+  it('waits for one whose execution is being stopped, as long as the bid may take', async () => {
+    const ports = new Ports(range(100, 110), realWorld);
+    const wanted = taskWith('Bridge', { Name: 'http', Static: 8080 });
+    await ports.claim('e-first', wanted, never);
+    ports.leave('e-first');
+    const abort = new AbortController();
+    const given = ports.claim('e-second', wanted, never);
+    const impatient = ports.claim('e-third', wanted, abort.signal);
+    abort.abort();
+    expect(await impatient).toMatchObject([{ code: 'PortTaken' }]);
+    ports.release('e-first');
+    expect(await given).toEqual([]);
+    expect(ports.owner(8080)).toBe('e-second');
   });
 
   it('refuses for good more ports than the range has', async () => {
     const ports = new Ports(range(100, 101), realWorld);
     const wanted = ['a', 'b', 'c'].map((Name) => ({ Name }));
-    const [refusal] = await ports.claim('e', taskWith('Host', ...wanted));
+    const [refusal] = await ports.claim('e', taskWith('Host', ...wanted), never);
     expect(refusal).toMatchObject({ code: 'TooManyPorts', retryable: false });
     expect(refusal!.reason).toBe('this node has 2 ports for jobs, and the job asks for 3');
   });
@@ -97,10 +113,10 @@ describe('Ports', () => {
     const rival = createServer();
     await new Promise<void>((resolve) => rival.listen(0, '127.0.0.1', resolve));
     const { port } = rival.address() as AddressInfo;
-    const [inUse] = await ports.claim('a', taskWith('Host', { Name: 'x', Static: port }));
+    const [inUse] = await ports.claim('a', taskWith('Host', { Name: 'x', Static: port }), never);
     expect(inUse).toMatchObject({ code: 'PortInUse', retryable: true });
     await new Promise((resolve) => rival.close(resolve));
-    expect(await ports.claim('a', taskWith('Host', { Name: 'x', Static: port }))).toEqual([]);
+    expect(await ports.claim('a', taskWith('Host', { Name: 'x', Static: port }), never)).toEqual([]);
     const elsewhere = taskWith('Host', { Name: 'x', HostNetwork: '192.0.2.1' });
     await expect(ports.assign('b', elsewhere)).rejects.toThrow(/does not have the address "192.0.2.1"/);
   });
@@ -112,9 +128,9 @@ describe('Ports', () => {
       realWorld,
     );
     const wanted = taskWith('Host', { Name: 'x', Static: 8080 });
-    expect(await ports.claim('a', wanted)).toMatchObject([{ code: 'PortInUse' }]);
+    expect(await ports.claim('a', wanted, never)).toMatchObject([{ code: 'PortInUse' }]);
     ports.release('a');
-    expect(await ports.claim('b', wanted)).toEqual([]);
+    expect(await ports.claim('b', wanted, never)).toEqual([]);
   });
 
   it('no port has two owners over any mix of bids, runs, ends and restarts', async () => {
@@ -151,7 +167,7 @@ describe('Ports', () => {
         const task = taskWith('Host', ...named, ...more);
         busy = it.busy;
         if (it.what === 'claim' && !running.has(id)) {
-          if ((await ports.claim(id, task)).length > 0) ports.release(id);
+          if ((await ports.claim(id, task, never)).length > 0) ports.release(id);
         } else if (it.what === 'assign' && !running.has(id)) {
           // Two begin at the same time.
           const other = `${id}b`;
@@ -279,6 +295,23 @@ describe('a node that publishes ports', () => {
       await untilPhase(h, 'e-1', 'cancelled');
       await h.send(ask(it('e-4')));
       expect((await h.until('BidResult', 'e-4')).payload).toMatchObject({ Accepted: true });
+    } finally {
+      await h.close();
+    }
+  });
+
+  it('gives the port of a job that is being stopped to the next that asks for it', async () => {
+    const { engine, requests } = lasting();
+    const h = await harness(options(engine));
+    try {
+      await h.send(ask(published('e-1', { Name: 'x', Static: 8080 })));
+      await untilPhase(h, 'e-1', 'running');
+      await Promise.all([
+        h.send(cancel('e-1')),
+        h.send(ask(published('e-2', { Name: 'x', Static: 8080 }))),
+      ]);
+      await waitFor(() => requests.has('e-2'));
+      expect(requests.get('e-2')!.ports).toEqual([{ Name: 'x', Static: 8080, Target: 8080 }]);
     } finally {
       await h.close();
     }

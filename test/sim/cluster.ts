@@ -206,7 +206,7 @@ export class SimCluster {
       sources: [],
       publishers: [simPublisher(world)],
       capacity: CAPACITY,
-      ports: { first: 20_000, last: 20_031, bindFailure: () => Promise.resolve(null) },
+      ports: { first: 20_000, last: 20_011, bindFailure: () => Promise.resolve(null) },
       executionsFolder: join(this.folder, name),
       environment: { allowList: [], get: () => undefined },
       compatibility: compatibility(''),
