@@ -3,7 +3,15 @@ import type { ServerResponse } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type ImageOptions, Images } from '../../../../mod/engine/docker/images/images.ts';
 import { dockerd, dockerMissing, type TestDocker, type TestRegistry } from '../../../support/docker.ts';
-import { blobRequests, onlyAt, type Proxy, proxyOf, tooMany, uniqueImage } from './support.ts';
+import {
+  blobRequests,
+  manifestRequests,
+  onlyAt,
+  type Proxy,
+  proxyOf,
+  tooMany,
+  uniqueImage,
+} from './support.ts';
 
 const found = await dockerd();
 if (!found) console.log(dockerMissing());
@@ -113,6 +121,7 @@ describe.skipIf(!found)('pulls', () => {
     const images = imagesOf();
     const pinned = await images.pin(ref);
     const before = blobRequests(registry).length;
+    const manifests = manifestRequests(registry).length;
     const told = new Set<number>();
     const all = await Promise.all(
       Array.from({ length: 8 }, (_, n) => images.ensure(ref, pinned, () => told.add(n), never)),
@@ -121,6 +130,8 @@ describe.skipIf(!found)('pulls', () => {
     expect((await docker.docker.images.inspect(all[0]!)).Id).toBe(id);
     // The configuration and the layer.
     expect(blobRequests(registry).length - before).toBe(2);
+    // The engine shares layers by itself, but asks for the manifest in every pull that it is asked for.
+    expect(manifestRequests(registry).length - manifests).toBeLessThanOrEqual(2);
     expect(told.size).toBe(8);
   });
 
