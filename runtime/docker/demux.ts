@@ -84,7 +84,7 @@ export class Demultiplexer {
   #take(bytes: Uint8Array, frames: OutputFrame[]): void {
     if (this.#missing > 0 && (this.#whole || this.#stream === SYSTEM_ERROR)) {
       // The chunk's memory is the socket's; a piece kept for later must be our own.
-      this.#pieces.push(bytes.slice());
+      this.#pieces.push(Buffer.from(bytes));
       return;
     }
     let whole = bytes;

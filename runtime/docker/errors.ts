@@ -58,6 +58,11 @@ export class DockerError extends Error {
 /** What registries and the engine's parts say in texts, whatever status carries them; the first match decides. */
 const BY_TEXT: readonly (readonly [RegExp, DockerErrorCode])[] = [
   [/toomanyrequests|too many requests|rate limit/i, 'RateLimited'],
+  // Podman says it with status 500.
+  [
+    /the (?:container )?name .* is (?:already )?in use|can only \w+ running|container state improper/i,
+    'Conflict',
+  ],
   [/no such container|no container with name or id/i, 'ContainerNotFound'],
   [/invalid reference format|invalid repository name|repository name must be/i, 'ImageInvalid'],
   [

@@ -74,6 +74,5 @@ function splitDomain(named: string): { domain: string; rest: string } {
 function isDigest(text: string): boolean {
   if (!DIGEST.test(text)) return false;
   const [algorithm, hex] = text.split(':') as [string, string];
-  const length = DIGEST_LENGTHS[algorithm];
-  return length === undefined || (hex.length === length && hex === hex.toLowerCase());
+  return hex.length === DIGEST_LENGTHS[algorithm] && hex === hex.toLowerCase();
 }

@@ -49,10 +49,13 @@ export function dockerMissing(): string {
   return `SKIPPED: no Docker engine for tests: ${missing}`;
 }
 
-/** A daemon for a program that is no test (a bench); ends at the end of the block. */
-export async function privateDockerd(): Promise<TestDocker & AsyncDisposable> {
+/**
+ * A daemon of one's own: for a program that is no test (a bench), or with other settings; ends at the end of the block.
+ * @param args more of dockerd's
+ */
+export async function privateDockerd(args: readonly string[] = []): Promise<TestDocker & AsyncDisposable> {
   const folder = makeFolder();
-  const state = await daemonOf(folder);
+  const state = await daemonOf(folder, args);
   if ('reason' in state) {
     await endDaemon(folder);
     throw new Error(`no dockerd: ${state.reason}`);

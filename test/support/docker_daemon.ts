@@ -45,7 +45,7 @@ export function makeFolder(): string {
 }
 
 /** The daemon of the folder; started here when no one has. */
-export async function daemonOf(folder: string): Promise<Started | Absent> {
+export async function daemonOf(folder: string, args: readonly string[] = []): Promise<Started | Absent> {
   try {
     closeSync(openSync(join(folder, 'lock'), 'wx'));
   } catch (error) {
@@ -55,7 +55,7 @@ export async function daemonOf(folder: string): Promise<Started | Absent> {
     return JSON.parse(readFileSync(state, 'utf8'));
   }
   await sweep();
-  const state = await startDaemon(folder).catch((error: Error): Absent => ({ reason: error.message }));
+  const state = await startDaemon(folder, args).catch((error: Error): Absent => ({ reason: error.message }));
   await writeFile(join(folder, 'state.new'), JSON.stringify(state));
   // Whole or not at all for those who wait.
   renameSync(join(folder, 'state.new'), join(folder, 'state.json'));
@@ -81,7 +81,7 @@ export async function endDaemon(folder: string): Promise<void> {
   await rm(folder, { recursive: true, force: true });
 }
 
-async function startDaemon(folder: string): Promise<Started | Absent> {
+async function startDaemon(folder: string, args: readonly string[]): Promise<Started | Absent> {
   if (process.platform !== 'linux') return { reason: 'a private dockerd is started on Linux only' };
   if (process.getuid?.() !== 0) return { reason: 'dockerd needs root' };
   if (spawnSync('dockerd', ['--version']).error) return { reason: 'no dockerd on this machine' };
@@ -96,6 +96,7 @@ async function startDaemon(folder: string): Promise<Started | Absent> {
     ...['--bridge', net.bridge],
     ...['--default-address-pool', `base=${net.pool},size=24`],
     ...['--log-level', 'warn'],
+    ...args,
   ], { detached: true, stdio: ['ignore', log, log] });
   closeSync(log);
   let ended = false;

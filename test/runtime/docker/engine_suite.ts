@@ -121,9 +121,12 @@ export function engineSuite(name: string, engine: TestDocker | null, { podman }:
       expect(all.map((line) => line.replace(/^\S+ /, ''))).toEqual([1, 2, 3, 4].map((n) => `line ${n}\n`));
       const times = all.map((line) => line.split(' ')[0]!);
       expect([...times].sort()).toEqual(times);
-      const third = `${Date.parse(times[2]!) / 1000 | 0}.${/\.(\d+)/.exec(times[2]!)![1]!.padEnd(9, '0')}`;
-      const later = await records(containers.logs(id, { stdout: true, stderr: true, since: third }));
-      expect(later).toEqual(['line 3\n', 'line 4\n']);
+      // Podman's times are of whole seconds, so that nothing can be told apart by them.
+      if (!podman) {
+        const third = `${Date.parse(times[2]!) / 1000 | 0}.${/\.(\d+)/.exec(times[2]!)![1]!.padEnd(9, '0')}`;
+        const later = await records(containers.logs(id, { stdout: true, stderr: true, since: third }));
+        expect(later).toEqual(['line 3\n', 'line 4\n']);
+      }
       expect(await records(containers.logs(id, { stdout: true, stderr: true, tail: 1 }))).toEqual([
         'line 4\n',
       ]);
@@ -159,23 +162,23 @@ export function engineSuite(name: string, engine: TestDocker | null, { podman }:
         { objectMode: false },
       );
       await expect(containers.putArchive(id, '/nowhere', endless)).rejects.toMatchObject({
-        code: 'NotFound',
+        code: podman ? 'SystemError' : 'NotFound',
       });
     });
 
     it('tells events from the moment of registration on', async () => {
       const stop = new AbortController();
-      const stream = docker.events({ type: ['container'], event: ['create', 'start', 'die'] }, stop.signal);
+      const stream = docker.events({ type: ['container'] }, stop.signal);
       await stream.registered;
       const id = await sh('exit 0');
       await runToEnd(id);
       const seen: DockerEvent[] = [];
       for await (const event of stream) {
-        if (event.Actor.ID !== id) continue;
+        if (event.Actor.ID !== id || !/^(?:create|start|died?)$/.test(event.Action)) continue;
         seen.push(event);
         if (/^die/.test(event.Action)) break;
       }
-      expect(seen.map(({ Action }) => Action)).toEqual(['create', 'start', podman ? 'died' : 'die']);
+      expect(seen.map(({ Action }) => Action)).toEqual(['create', 'start', 'die']);
       stop.abort();
     });
 
@@ -299,7 +302,7 @@ export function engineSuite(name: string, engine: TestDocker | null, { podman }:
 
 async function collect(output: OutputStream): Promise<[string, string]> {
   const chunks: [Uint8Array[], Uint8Array[]] = [[], []];
-  for await (const { stream, bytes } of output) chunks[stream - 1]!.push(bytes.slice());
+  for await (const { stream, bytes } of output) chunks[stream - 1]!.push(Buffer.from(bytes));
   return [Buffer.concat(chunks[0]).toString(), Buffer.concat(chunks[1]).toString()];
 }
 
