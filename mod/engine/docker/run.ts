@@ -6,7 +6,9 @@
 import type { ContainerInspect, ContainerState, Wait } from '../../../runtime/docker/mod.ts';
 import { DockerError } from '../../../runtime/docker/mod.ts';
 import type { EngineIdentity, Run, RunEnd, RunRequest } from '../engine.ts';
-import { Capture, countHeld, pumpLive, resumeLog } from './capture.ts';
+import { countLog } from '../../../runtime/log_file.ts';
+import { Capture, pumpLive } from './capture.ts';
+import { resumeLog } from './engine_log.ts';
 import { endOf, failed, startFailure } from './failures.ts';
 import { isListening } from './listening.ts';
 import type { RunHost } from './run_host.ts';
@@ -142,10 +144,12 @@ export class DockerRun implements Run {
   async #listenAgain(running: boolean): Promise<Watch> {
     const { containers } = this.#host.docker;
     const abort = this.#linked();
-    const held = await countHeld(this.#request);
+    const held = await countLog(this.#request.logPath);
     const wait = containers.wait(this.#id, 'not-running', abort.signal);
     const capture = new Capture(this.#host.world, this.#request, held);
+    const { logDriver } = await this.#host.facts();
     const log = {
+      losesNewlines: logDriver === 'local',
       open: (since?: string) =>
         containers.logs(
           this.#id,
