@@ -7,6 +7,7 @@ export interface ScriptOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly host?: HostConfig;
   readonly macAddress?: string | undefined;
+  readonly labels?: Readonly<Record<string, string>>;
 }
 
 /** A container that is there until it is disposed. */
@@ -15,7 +16,7 @@ export async function start(docker: TestDocker, script: string, options: ScriptO
   const { Id } = await containers.create({
     Image: await docker.image(),
     Cmd: ['/bin/sh', '-c', script],
-    Labels: { 'bacalhau.install': options.install },
+    Labels: { ...options.labels, 'bacalhau.install': options.install },
     Env: Object.entries(options.env ?? {}).map(([name, value]) => `${name}=${value}`),
     HostConfig: options.host ?? {},
     ...(options.macAddress === undefined ? {} : { MacAddress: options.macAddress }),
