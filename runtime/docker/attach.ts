@@ -51,5 +51,7 @@ class Attachment extends Output implements Attached {
     // What came with the switch is output already, and it would be lost.
     if (head.length > 0) yield Buffer.from(head);
     yield* this.#socket as AsyncIterable<Uint8Array>;
+    // A socket that was destroyed ends like any other under Bun.
+    if (this.#call.signal?.aborted) throw this.#transport.explain(undefined, this.#call);
   }
 }

@@ -197,10 +197,17 @@ export class Transport {
     if (call.signal?.aborted) throw errorOfAbort(call.signal, call.subject);
     const { body, type } = bodyOf(call);
     const request = this.#request(call, version, upgrade, body, type);
-    const stop = () => request.destroy(errorOfAbort(call.signal!, call.subject));
+    // Deno's request emits no error when it is destroyed before its answer.
+    let refuse: (error: DockerError) => void = () => undefined;
+    const stop = () => {
+      const error = errorOfAbort(call.signal!, call.subject);
+      request.destroy(error);
+      refuse(error);
+    };
     call.signal?.addEventListener('abort', stop, { once: true });
     const unhook = () => call.signal?.removeEventListener('abort', stop);
     const answer = new Promise<Opened>((resolve, reject) => {
+      refuse = reject;
       request.on('response', (response) => {
         response.once('close', unhook);
         resolve({ response });

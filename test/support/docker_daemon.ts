@@ -27,6 +27,7 @@ export const FOLDER_VARIABLE = 'BACALHAU_TEST_DOCKER';
 const PARENT = '/var/tmp';
 const PREFIX = 'bacalhau-dockerd-';
 const START_MS = 30_000;
+const BRIDGE = 'bactest';
 
 export interface Started {
   /** `unix://…` */
@@ -55,7 +56,11 @@ export async function daemonOf(folder: string, args: readonly string[] = []): Pr
     return JSON.parse(readFileSync(state, 'utf8'));
   }
   await sweep();
-  const state = await startDaemon(folder, args).catch((error: Error): Absent => ({ reason: error.message }));
+  let state: Started | Absent = { reason: '' };
+  // Daemons of several runs that start at once trip over each other's iptables chains.
+  for (let attempt = 1; attempt <= 3 && 'reason' in state; attempt++) {
+    state = await startDaemon(folder, args).catch((error: Error): Absent => ({ reason: error.message }));
+  }
   await writeFile(join(folder, 'state.new'), JSON.stringify(state));
   // Whole or not at all for those who wait.
   renameSync(join(folder, 'state.new'), join(folder, 'state.json'));
@@ -114,17 +119,23 @@ async function startDaemon(folder: string, args: readonly string[]): Promise<Sta
 
 /** A bridge and addresses of our own, so that daemons beside each other do not hand out the same. */
 function bridgeOf(folder: string): { bridge: string; pool: string } {
+  const made = join(folder, 'bridge');
+  if (existsSync(made)) return poolOf(readFileSync(made, 'utf8'));
   for (let number = process.pid % 100;; number = (number + 1) % 100) {
-    const bridge = `bactest${number}`;
+    const bridge = `${BRIDGE}${number}`;
     if (spawnSync('ip', ['link', 'add', 'name', bridge, 'type', 'bridge']).status !== 0) {
       if (number === (process.pid + 99) % 100) throw new Error('no bridge can be made; is iproute2 there?');
       continue;
     }
     spawnSync('ip', ['addr', 'add', `10.${100 + number}.0.1/24`, 'dev', bridge]);
     spawnSync('ip', ['link', 'set', bridge, 'up']);
-    writeFileSync(join(folder, 'bridge'), bridge);
-    return { bridge, pool: `10.${100 + number}.128.0/17` };
+    writeFileSync(made, bridge);
+    return poolOf(bridge);
   }
+}
+
+function poolOf(bridge: string): { bridge: string; pool: string } {
+  return { bridge, pool: `10.${100 + Number(bridge.slice(BRIDGE.length))}.128.0/17` };
 }
 
 /** Ends daemons of runs that were killed before they could. */

@@ -4,4 +4,4 @@ import { engineSuite } from './engine_suite.ts';
 
 const engine = await dockerd();
 if (!engine) console.log(dockerMissing());
-engineSuite('dockerd', engine, { podman: false });
+engineSuite('dockerd', engine, { podman: false, megabytes: 10 });

@@ -12,12 +12,14 @@ import {
 } from '../../../runtime/docker/mod.ts';
 import type { TestDocker } from '../../support/docker.ts';
 
-/** What an engine answers in another way than Docker; each is a row in runtime/docker/README.md. */
-export interface Differences {
+export interface Options {
+  /** Podman answers some in another way; each is a row in runtime/docker/README.md. */
   readonly podman: boolean;
+  /** How much goes through one attach, in millions of bytes. */
+  readonly megabytes: number;
 }
 
-export function engineSuite(name: string, engine: TestDocker | null, { podman }: Differences): void {
+export function engineSuite(name: string, engine: TestDocker | null, { podman, megabytes }: Options): void {
   describe.skipIf(!engine)(name, () => {
     if (!engine) return;
     const { docker, image: makeImage, registry } = engine;
@@ -87,10 +89,10 @@ export function engineSuite(name: string, engine: TestDocker | null, { podman }:
       expect((await containers.wait(id, 'not-running').result).StatusCode).toBe(0);
     });
 
-    it('passes 100 MB of both streams and of binary bytes on unchanged', async () => {
+    it(`passes ${megabytes} MB of binary bytes in both streams on unchanged`, async () => {
       const id = await sh(
-        'head -c 50000000 /dev/urandom | tee /tmp/o; head -c 50000000 /dev/urandom | tee /tmp/e >&2',
-        {},
+        `head -c ${megabytes / 2}000000 /dev/urandom | tee /tmp/o; ` +
+          `head -c ${megabytes / 2}000000 /dev/urandom | tee /tmp/e >&2`,
       );
       const attached = await containers.attach(id, { stdout: true, stderr: true, stream: true });
       const hashes = [createHash('sha256'), createHash('sha256')];
@@ -105,7 +107,7 @@ export function engineSuite(name: string, engine: TestDocker | null, { podman }:
       })();
       await runToEnd(id);
       await output;
-      expect(bytes).toBe(100_000_000);
+      expect(bytes).toBe(megabytes * 1e6);
       for (const [index, path] of ['/tmp/o', '/tmp/e'].entries()) {
         const { tar } = await containers.getArchive(id, path);
         expect(hashes[index]!.digest('hex')).toBe(await hashOfEntry(tar));

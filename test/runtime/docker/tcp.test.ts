@@ -18,6 +18,7 @@ describe.skipIf(!engine || engine.pid === 0)('tcp', () => {
     await makeCertificates(folder.path);
     const port = await freePort();
     await using secure = await privateDockerd([
+      '--iptables=false',
       ...['--host', `tcp://127.0.0.1:${port}`, '--tlsverify'],
       ...['--tlscacert', at('ca.pem'), '--tlscert', at('server-cert.pem'), '--tlskey', at('server-key.pem')],
     ]);

@@ -5,4 +5,4 @@ import { engineSuite } from './engine_suite.ts';
 
 const engine = await podman((line) => console.log(line));
 afterAll(async () => await engine?.[Symbol.asyncDispose]());
-engineSuite('podman', engine, { podman: true });
+engineSuite('podman', engine, { podman: true, megabytes: 100 });
