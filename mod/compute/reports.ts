@@ -71,13 +71,19 @@ const INVENTORY_ENTRIES = 4000;
 
 type Entry = Extract<OutMessage, { type: 'ExecutionInventory' }>['payload']['Executions'][number];
 
-/** One message, or several of which all but the last say that more follow. An empty node says so too. */
-export function inventory(entries: readonly Entry[]): readonly OutMessage[] {
+/**
+ * One message, or several of which all but the last say that more follow. An empty node says so too.
+ * @param epoch of the session, where the peer named one
+ */
+export function inventory(entries: readonly Entry[], epoch: number): readonly OutMessage[] {
   const messages: OutMessage[] = [];
   for (let at = 0; at === 0 || at < entries.length; at += INVENTORY_ENTRIES) {
     const more = at + INVENTORY_ENTRIES < entries.length;
     const Executions = entries.slice(at, at + INVENTORY_ENTRIES);
-    messages.push({ type: 'ExecutionInventory', payload: { Executions, ...(more ? { More: true } : {}) } });
+    messages.push({
+      type: 'ExecutionInventory',
+      payload: { Executions, ...(epoch ? { Epoch: epoch } : {}), ...(more ? { More: true } : {}) },
+    });
   }
   return messages;
 }

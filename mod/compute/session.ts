@@ -40,12 +40,15 @@ export class Session implements Outbox<OutMessage> {
     await this.store.savePeer(this.peer);
     if (extended) {
       await this.store.inventory((rows) =>
-        inventory(rows.map(({ id, jobId, phase, rev }) => ({
-          ExecutionID: id,
-          JobID: jobId,
-          Phase: INVENTORY_PHASE_OF[phase],
-          Revision: rev,
-        })))
+        inventory(
+          rows.map(({ id, jobId, phase, rev }) => ({
+            ExecutionID: id,
+            JobID: jobId,
+            Phase: INVENTORY_PHASE_OF[phase],
+            Revision: rev,
+          })),
+          response.Epoch ?? 0,
+        )
       );
     } else {
       await this.store.forgetExtension(this.world.now());

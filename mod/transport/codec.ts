@@ -125,6 +125,7 @@ const CODECS: { readonly [T in MessageType]: Codec<Payloads[T]> } = {
     ...remains,
   }),
   ExecutionInventory: define<ExecutionInventory>('ExecutionInventory', {
+    Epoch: omitEmpty(uint),
     More: omitEmpty(flag),
     Executions: required(
       list(

@@ -57,6 +57,8 @@ export interface ExecutionInventory {
     readonly Phase: string;
     readonly Revision: bigint;
   }[];
+  /** Of the session that it was made for: one that comes again in a later session is out of date. */
+  readonly Epoch?: number;
   /** Set when the inventory goes on in the next message; it is complete with the first that does not say so. */
   readonly More?: boolean;
 }

@@ -63,6 +63,8 @@ export class Inbox {
         return inventory;
       case 'ExecutionInventory': {
         if (!inventory) return null;
+        // Sent again after a handshake that the node knows nothing of, as of a request that came twice.
+        if (payload.Epoch && payload.Epoch !== sender.epoch) return inventory;
         const entries = [...inventory, ...payload.Executions];
         if (payload.More) return entries;
         await onInventory(work, sender, entries);
