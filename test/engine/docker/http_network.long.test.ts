@@ -1,11 +1,14 @@
 /** HTTP networks with a real engine: what a container on one reaches, and what is left when it is gone. */
+import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type HttpNetworkRun, HttpNetworks } from '../../../mod/engine/docker/http_network/mod.ts';
 import type { DecisionEntry, Resolve } from '../../../runtime/egress/mod.ts';
 import { realWorld } from '../../../runtime/world.ts';
@@ -39,10 +42,16 @@ const resolve: Resolve = (host) => {
     : Promise.reject(Object.assign(new Error('unknown'), { code: 'ENOTFOUND' }));
 };
 
-const networks = () =>
-  new HttpNetworks(docker.docker, { world: realWorld, directory: sockets, installId: install, resolve });
+const made: HttpNetworks[] = [];
+const opened: string[] = [];
+function networks(): HttpNetworks {
+  const options = { world: realWorld, directory: sockets, installId: install, resolve };
+  made.push(new HttpNetworks(docker.docker, options));
+  return made.at(-1)!;
+}
 
 function runOf(executionId: string): HttpNetworkRun {
+  opened.push(executionId);
   return {
     executionId,
     jobId: 'j-1',
@@ -87,6 +96,12 @@ describe.skipIf(!found)('HTTP networks', () => {
     gateway = bridge.IPAM.Config?.[0]?.Gateway ?? '';
     await new Promise<void>((done) => hostServer.listen(0, '0.0.0.0', done));
     hostPort = (hostServer.address() as { port: number }).port;
+  });
+  // A test that failed must not disturb the next.
+  afterEach(async () => {
+    for (const nets of made.splice(0)) await nets.shutdown();
+    for (const executionId of opened.splice(0)) await networks().close(executionId, 1);
+    world.seen.length = 0;
   });
   afterAll(async () => {
     hostServer.close();
@@ -256,7 +271,36 @@ describe.skipIf(!found)('HTTP networks', () => {
     expect((await docker.ours(install)).containers).toHaveLength(1); // the job's own
     expect(forwarders()).toEqual([]);
     await expect(second.adopt(run)).rejects.toThrow('its holder container is gone');
-    world.seen.length = 0;
+  });
+
+  it('a node that is killed leaves no forwarder; the next one takes over or removes the rest', async () => {
+    const run = runOf('e-5');
+    const file = fileURLToPath(new URL('./support/http_node.ts', import.meta.url));
+    const input = JSON.stringify({ host: docker.host, directory: sockets, installId: install, run });
+    const node = spawn(process.execPath, ['run', '-A', '--quiet', file, input], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    const [networkMode] = await once(node.stdout, 'data');
+    await using _job = await start(
+      docker,
+      'while :; do wget -q -O- http://allowed.test/after; sleep 0.1; done',
+      {
+        install,
+        env: { http_proxy: 'http://127.0.0.1:3128' },
+        host: { NetworkMode: String(networkMode).trim() },
+      },
+    );
+    expect(forwarders()).toHaveLength(2); // itself is one: the folder is in its arguments
+    process.kill(node.pid!, 'SIGKILL');
+    await expect.poll(forwarders, { timeout: 5_000 }).toEqual([]);
+    expect(readdirSync(sockets)).toHaveLength(1);
+    const next = networks();
+    await next.adopt(run);
+    await expect.poll(() => world.seen.join(), { timeout: 15_000 }).toContain('/after');
+    await next.close(run.executionId, run.runNo);
+    expect(readdirSync(sockets)).toEqual([]);
+    expect(forwarders()).toEqual([]);
+    expect((await docker.ours(install)).containers).toHaveLength(1); // the job's own
   });
 
   it('an attempt that is given up leaves nothing; a name left by a crash is no obstacle', async () => {

@@ -2,12 +2,14 @@
  * "The Internet" of a test: a network namespace behind a veth pair, with public, private and link-local addresses in it
  * and HTTP(S) servers on all of them. Everything goes away with the namespace.
  */
-import { execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
+import { processAlive } from '../../../../runtime/process.ts';
+import { until } from '../../../support/program.ts';
 import { selfServer } from './outside_server.ts';
 
 /** Addresses of the outside; the host has routes to them while it exists. */
@@ -25,7 +27,44 @@ export interface Outside extends AsyncDisposable {
   readonly certificate: string;
 }
 
+/** One outside at a time on a machine, since all have the same addresses; the file names the process that has it. */
+const LOCK = join(tmpdir(), 'bacalhau-test-outside.lock');
+
+async function lock(): Promise<() => void> {
+  await until('the outside of another test file', () => {
+    try {
+      writeFileSync(LOCK, String(process.pid), { flag: 'wx' });
+      return true;
+    } catch {
+      const owner = existsSync(LOCK) ? Number(readFileSync(LOCK, 'utf8')) : 0;
+      if (owner > 0 && !processAlive(owner)) {
+        sweep(owner);
+        rmSync(LOCK, { force: true });
+      }
+      return false;
+    }
+  }, 300_000);
+  return () => rmSync(LOCK, { force: true });
+}
+
+/** Removes what a run that was killed left. */
+function sweep(pid: number): void {
+  spawnSync('ip', ['link', 'del', `bo${pid}`], { stdio: 'pipe' });
+  spawnSync('ip', ['netns', 'del', `bac-out-${pid}`], { stdio: 'pipe' });
+}
+
 export async function outside(): Promise<Outside> {
+  const unlock = await lock();
+  try {
+    return await make(unlock);
+  } catch (error) {
+    sweep(process.pid);
+    unlock();
+    throw error;
+  }
+}
+
+async function make(unlock: () => void): Promise<Outside> {
   const name = `bac-out-${process.pid}`;
   const link = `bo${process.pid}`;
   const folder = mkdtempSync(join(tmpdir(), 'outside-'));
@@ -51,18 +90,7 @@ export async function outside(): Promise<Outside> {
     certificate,
   ], { stdio: 'pipe' });
   ip('netns', 'add', name);
-  const undo = () => {
-    // Takes the veth pair and the routes with it.
-    execFileSync('ip', ['link', 'del', link], { stdio: 'pipe' });
-    execFileSync('ip', ['netns', 'del', name], { stdio: 'pipe' });
-    rmSync(folder, { recursive: true });
-  };
-  try {
-    ip('link', 'add', link, 'type', 'veth', 'peer', 'name', 'out0', 'netns', name);
-  } catch (error) {
-    ip('netns', 'del', name);
-    throw error;
-  }
+  ip('link', 'add', link, 'type', 'veth', 'peer', 'name', 'out0', 'netns', name);
   ip('addr', 'add', `${HOST}/24`, 'dev', link);
   ip('link', 'set', link, 'up');
   ip('-n', name, 'link', 'set', 'lo', 'up');
@@ -96,7 +124,9 @@ export async function outside(): Promise<Outside> {
     async [Symbol.asyncDispose]() {
       child.kill('SIGKILL');
       await gone;
-      undo();
+      sweep(process.pid); // routes go with the link
+      rmSync(folder, { recursive: true });
+      unlock();
     },
   };
 }
