@@ -23,6 +23,7 @@ export function defineCommand<O extends object>(definition: CommandDefinition<O>
 }
 
 const TRUE = ['true', '1', 't', 'T', 'TRUE', 'True'];
+const COUNT = /^\d{1,9}$/;
 const FALSE = ['false', '0', 'f', 'F', 'FALSE', 'False'];
 
 export class Command extends Library {
@@ -41,6 +42,14 @@ export class Command extends Library {
       }
       const match = /^(--[^=]+|-[^-=])=(.*)$/s.exec(token);
       const option = this.#find(match?.[1] ?? token);
+      if (option?.optional) {
+        // A boolean of the original that takes a number here: any other word after it is none of its.
+        const next = match ? undefined : argv[index + 1];
+        const isCount = next !== undefined && COUNT.test(next);
+        if (isCount) index++;
+        rewritten.push(`${option.long}=${match?.[2] ?? (isCount ? next : 'true')}`);
+        continue;
+      }
       if (match && option && !option.required) {
         if (TRUE.includes(match[2]!)) rewritten.push(match[1]!);
         else if (FALSE.includes(match[2]!)) {
@@ -94,6 +103,16 @@ export class Command extends Library {
       return Number(value);
     });
     return this.addOption(fallback === undefined ? option : option.default(fallback));
+  }
+
+  /** A flag of the original without a value that takes a number here, too: `--tail`, `--tail 100`; default false. */
+  flagOrCount(flags: string, description: string): this {
+    const option = new Option(flags, description).argParser((value: string) => {
+      if (COUNT.test(value)) return Number(value);
+      if (!TRUE.includes(value) && !FALSE.includes(value)) throw new InvalidArgumentError('It is no number.');
+      return TRUE.includes(value);
+    });
+    return this.addOption(option.default(false, 'false'));
   }
 
   /** Leaves flags out of the help; they work as before. */

@@ -6,7 +6,7 @@ import { addVersionFlags, type VersionFlags, versionOptions } from '../list_flag
 interface Options extends VersionFlags {
   readonly executionId?: string;
   readonly follow: boolean;
-  readonly tail: boolean;
+  readonly tail: boolean | number;
 }
 
 export const command = defineCommand<Options>({
@@ -14,7 +14,10 @@ export const command = defineCommand<Options>({
     command.argument('<job>', 'name or id')
       .option('-e, --execution-id <id>', 'of this execution; otherwise of the latest')
       .option('-f, --follow', 'until the execution ends', false)
-      .option('-t, --tail', 'only what is written from now on', false);
+      .flagOrCount(
+        '-t, --tail [lines]',
+        'only what is written from now on; with a number, the last lines, too',
+      );
     addVersionFlags(command, false);
   },
   run: async ([job], options, context) => {
@@ -23,7 +26,8 @@ export const command = defineCommand<Options>({
       ...versionOptions(options),
       ...(options.executionId ? { executionId: options.executionId } : {}),
       follow: options.follow,
-      tail: options.tail,
+      tail: options.tail === true,
+      ...(typeof options.tail === 'number' ? { tailLines: options.tail } : {}),
     };
     await interruptible(async (signal) => {
       for await (const { text } of client.logs(job!, query, signal)) await context.write(text);

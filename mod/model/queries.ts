@@ -88,6 +88,8 @@ export interface LogQuery {
   readonly version?: number;
   /** Only what is written from now on. */
   readonly tail: boolean;
+  /** Ours: only the last so many lines of what is there, and what follows. */
+  readonly tailLines?: number;
   /** Until the execution ends; otherwise what is there now. */
   readonly follow: boolean;
 }

@@ -371,6 +371,18 @@ describe('logs, stop, get', () => {
     expect([stdout.length, code]).toEqual([5_000_000, 0]);
   });
 
+  it.each([
+    [['--tail', 'job-1'], { tail: true }],
+    [['-t', '100', 'job-1'], { tail: false, tailLines: 100 }],
+    [['job-1', '--tail=7'], { tail: false, tailLines: 7 }],
+    [['job-1', '--tail=false'], { tail: false }],
+  ])('asks for the end of a log: %j', async (words, query) => {
+    fake.jobs.jobs.push(makeJob(1));
+    expect((await run(['job', 'logs', ...words])).code).toBe(0);
+    expect(fake.jobs.logQueries).toMatchObject([query]);
+    expect('tailLines' in fake.jobs.logQueries[0]!).toBe('tailLines' in query);
+  });
+
   it('reports errors of the stream', async () => {
     const { code, stderr } = await run(['job', 'logs', 'none']);
     expect(stderr).toContain('job not found: none');

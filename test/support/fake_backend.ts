@@ -12,7 +12,7 @@ import {
   type NodeState,
 } from '../../mod/model/mod.ts';
 import type { Backends, JobsBackend } from '../../mod/api/server/mod.ts';
-import type { LogChunk, SubmitRequest } from '../../mod/model/mod.ts';
+import type { LogChunk, LogQuery, SubmitRequest } from '../../mod/model/mod.ts';
 
 export const VERSION: BuildVersion = {
   Major: '1',
@@ -119,6 +119,7 @@ export class FakeJobs implements JobsBackend {
   readonly histories = new Map<string, JobHistory[]>();
   readonly executionsOf = new Map<string, Execution[]>();
   resultsOf: { Type: string; Params?: Record<string, unknown> }[] = [];
+  readonly logQueries: LogQuery[] = [];
   log: (signal: AbortSignal) => AsyncIterable<LogChunk> = async function* () {};
   /** Called on each history request; lets a test end a job while it is watched. */
   onHistory: (ref: string) => void = () => {};
@@ -188,7 +189,8 @@ export class FakeJobs implements JobsBackend {
       return this.resultsOf;
     });
   }
-  async *logs(ref: string, _query: unknown, signal: AbortSignal) {
+  async *logs(ref: string, query: LogQuery, signal: AbortSignal) {
+    this.logQueries.push(query);
     this.find(ref);
     yield* this.log(signal);
   }

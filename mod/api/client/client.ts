@@ -52,7 +52,10 @@ export interface LogOptions {
   readonly namespace?: string;
   readonly version?: number;
   readonly executionId?: string;
+  /** Only what is written from now on. */
   readonly tail?: boolean;
+  /** Only the last so many lines; a server of the original sends all. */
+  readonly tailLines?: number;
   readonly follow?: boolean;
 }
 
@@ -167,6 +170,7 @@ export class ApiClient {
       ...versionQuery(options),
       execution_id: options.executionId,
       tail: options.tail,
+      tail_lines: options.tailLines,
       follow: options.follow,
     };
     yield* streamLogs(this.connection, { path: `${jobPath(ref)}/logs`, query }, signal);

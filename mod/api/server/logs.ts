@@ -52,6 +52,7 @@ export async function streamLogs(
       executionId: query.text('execution_id'),
       ...query.version('job_version'),
       tail: query.bool('tail'),
+      ...(query.has('tail_lines') ? { tailLines: query.uint32('tail_lines') } : {}),
       follow: query.bool('follow'),
     }, gone.signal);
     for await (const { Type, Line } of chunks) {

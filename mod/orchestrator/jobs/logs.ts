@@ -40,7 +40,13 @@ export async function* readLogs(
   const { id: ExecutionID, nodeId: NodeID } = execution;
   let read = false;
   try {
-    const request = { ExecutionID, NodeID, Tail: query.tail, Follow: query.follow };
+    const request = {
+      ExecutionID,
+      NodeID,
+      Tail: query.tail,
+      Follow: query.follow,
+      ...(query.tailLines === undefined ? {} : { TailLines: query.tailLines }),
+    };
     for await (const { Type, Line } of link().logs(NodeID, request, signal)) {
       read = true;
       yield { Type, Line };
