@@ -53,6 +53,8 @@ export interface LogCount {
   /** Times of the first and the last record, nanoseconds since the epoch; null when there is none. */
   readonly firstNanos: bigint | null;
   readonly lastNanos: bigint | null;
+  /** Whether there is a mark of ours between the output. */
+  readonly marked: boolean;
 }
 
 /** How much of a program's output a log holds. */
@@ -66,7 +68,13 @@ export async function countLog(path: string): Promise<LogCount> {
     firstNanos ??= record.timeNanos;
     lastNanos = record.timeNanos;
   });
-  return { stdout: bytes[LogStream.stdout], stderr: bytes[LogStream.stderr], firstNanos, lastNanos };
+  return {
+    stdout: bytes[LogStream.stdout],
+    stderr: bytes[LogStream.stderr],
+    firstNanos,
+    lastNanos,
+    marked: bytes[LogStream.mark] > 0,
+  };
 }
 
 function openIfThere(path: string): number | null {

@@ -21,6 +21,7 @@ export interface EngineLog {
 const STAMP_TOLERANCE_NANOS = 2_000_000_000n;
 /** Longest piece of a line in one record. */
 const RECORD_BYTES = 16_384;
+const ROTATED = 'output may be missing here: the engine rotated its log while the node was away';
 const NEWLINE = Uint8Array.of(0x0a);
 
 /**
@@ -30,7 +31,7 @@ const NEWLINE = Uint8Array.of(0x0a);
 export async function resumeLog(log: EngineLog, capture: Capture, held: LogCount): Promise<void> {
   if (capture.full) return;
   if (!await copyRest(log, capture, held)) return;
-  capture.mark('output may be missing here: the engine rotated its log while the node was away');
+  if (!held.marked) capture.mark(ROTATED);
   await copyNewer(log, capture, held.lastNanos ?? 0n);
 }
 

@@ -28,6 +28,11 @@ interface Watch {
   readonly pumped: Promise<Pumped>;
   /** Ends both connections. */
   readonly abort: AbortController;
+  /**
+   * The output comes from the engine's log, whose last records may be missing when the program ends while it is followed
+   * (seen with `local` of 20.10): it is read once more then.
+   */
+  readonly followed: boolean;
 }
 
 const DRAIN_MS = 5_000;
@@ -137,7 +142,8 @@ export class DockerRun implements Run {
       wait.registered,
     ]);
     const capture = new Capture(this.#host.world, this.#request);
-    return { wait, capture, abort, pumped: this.#pump(() => pumpLive(output, capture)) };
+    const pumped = this.#pump(() => pumpLive(output, capture));
+    return { wait, capture, abort, pumped, followed: false };
   }
 
   /** After a break: the engine's log from where ours ends. */
@@ -157,7 +163,8 @@ export class DockerRun implements Run {
           abort.signal,
         ),
     };
-    return { wait, capture, abort, pumped: this.#pump(() => resumeLog(log, capture, held)) };
+    const pumped = this.#pump(() => resumeLog(log, capture, held));
+    return { wait, capture, abort, pumped, followed: running };
   }
 
   /** Never rejects. A program whose output cannot be kept is ended. */
@@ -191,8 +198,8 @@ export class DockerRun implements Run {
         isListening(this.#host.docker.endpoint),
       ]);
       watch.capture.close();
-      if (pumped.kind === 'broken') await this.#readRest();
       if (pumped.kind === 'failed') return logFailed(pumped.error);
+      if (pumped.kind === 'broken' || watch.followed) await this.#readRest();
       // An engine that goes down ends its containers first; that says nothing about the program.
       if (!listening) return this.#interrupted();
       // `docker rm -f` says so before it kills.
