@@ -76,6 +76,9 @@ const BY_TEXT: readonly (readonly [RegExp, DockerErrorCode])[] = [
   [/requested access to the resource is denied|denied: /i, 'Forbidden'],
 ];
 
+/** The call is unknown, not what it is about: Docker's answer and podman's. */
+const NO_SUCH_CALL = /^(?:404 )?(?:page )?not found$/i;
+
 /** Signs of a registry (or another host that the engine asks) that is away; they come with HTTP 500. */
 const AWAY =
   /dial tcp|i\/o timeout|no such host|connection refused|connection reset|tls handshake timeout|client\.timeout|request canceled while waiting|unexpected eof|service unavailable|bad gateway|gateway timeout/i;
@@ -101,6 +104,7 @@ export function errorOfAnswer(message: string, status?: number, subject?: string
 function codeOf(message: string, status: number | undefined): DockerErrorCode {
   // A conflict may quote any text; the rest of the statuses say less than their texts do.
   if (status === 409) return 'Conflict';
+  if (status === 404 && NO_SUCH_CALL.test(message)) return 'NotImplemented';
   const told = BY_TEXT.find(([pattern]) => pattern.test(message));
   if (told) return told[1];
   const byStatus = status === undefined ? undefined : BY_STATUS[status];

@@ -45,6 +45,8 @@ export async function podman(
       ...process.env,
       CONTAINERS_CONF: containersConf,
       CONTAINERS_REGISTRIES_CONF: registriesConf,
+      // It leaves files behind there.
+      TMPDIR: folder,
     },
   });
   closeSync(log);

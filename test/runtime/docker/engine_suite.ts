@@ -1,16 +1,23 @@
 /** What a client of the Engine API must be able to do, run against each engine that speaks it. */
 import { createHash, randomBytes } from 'node:crypto';
 import { Buffer } from 'node:buffer';
+import { chmod, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import process from 'node:process';
 import { Readable } from 'node:stream';
 import { extract, pack } from 'tar-stream';
 import { afterAll, describe, expect, it } from 'vitest';
 import {
+  type AuthConfig,
   type ContainerCreate,
   DockerError,
   type DockerEvent,
   type OutputStream,
+  parseReference,
+  registryAuth,
 } from '../../../runtime/docker/mod.ts';
 import type { TestDocker } from '../../support/docker.ts';
+import { temporaryFolder } from '../../support/program.ts';
 
 export interface Options {
   /** Podman answers some in another way; each is a row in runtime/docker/README.md. */
@@ -38,10 +45,10 @@ export function engineSuite(name: string, engine: TestDocker | null, { podman, m
     const sh = (script: string, config: Partial<ContainerCreate> = {}) =>
       create({ Cmd: ['/bin/sh', '-c', script], ...config });
     const runToEnd = async (id: string): Promise<number> => {
-      const wait = containers.wait(id, podman ? 'not-running' : 'next-exit');
-      if (!podman) await wait.registered;
+      const wait = containers.wait(id, 'next-exit');
+      await wait.registered;
       await containers.start(id);
-      return (await (podman ? containers.wait(id, 'not-running') : wait).result).StatusCode;
+      return (await wait.result).StatusCode;
     };
 
     afterAll(async () => {
@@ -231,11 +238,15 @@ export function engineSuite(name: string, engine: TestDocker | null, { podman, m
         expect(manifest.Platforms!.map(({ os }) => os)).toEqual(['linux']);
         await expect(images.distribution(ref)).rejects.toBeInstanceOf(DockerError);
         expect(lines).toContain('Pull complete');
+      } else {
+        await expect(images.distribution(ref)).rejects.toMatchObject({ code: 'NotImplemented' });
       }
-      await images.pull(repoDigest, { auth: private_.auth }, () => undefined);
-      expect((await images.inspect(repoDigest)).Id).toBe(inspect.Id);
       await images.remove(ref);
       await images.remove(repoDigest).catch(() => undefined);
+      const fromHelper = await helperAuth(ref, private_.user, private_.password);
+      await images.pull(repoDigest, { auth: fromHelper }, () => undefined);
+      expect((await images.inspect(repoDigest)).Id).toBe(inspect.Id);
+      await images.remove(repoDigest);
       await expect(images.inspect(ref)).rejects.toMatchObject({ code: 'ImageNotFound' });
     });
 
@@ -320,4 +331,15 @@ async function hashOfEntry(tar: Readable): Promise<string> {
     for await (const chunk of entry) hash.update(chunk as Uint8Array);
   }
   return hash.digest('hex');
+}
+
+/** Credentials as a helper on PATH gives them. */
+async function helperAuth(ref: string, Username: string, Secret: string): Promise<AuthConfig | null> {
+  await using folder = await temporaryFolder();
+  const helper = join(folder.path, 'docker-credential-test');
+  await writeFile(helper, `#!/bin/sh\ncat > /dev/null\necho '${JSON.stringify({ Username, Secret })}'\n`);
+  await chmod(helper, 0o755);
+  const configFile = join(folder.path, 'config.json');
+  await writeFile(configFile, JSON.stringify({ credHelpers: { [parseReference(ref).domain]: 'test' } }));
+  return await registryAuth(ref, { env: { PATH: `${folder.path}:${process.env.PATH}` }, configFile });
 }
