@@ -47,8 +47,7 @@ export class Runner {
   #owns: boolean;
   #timer: Disposable | null = null;
   #abandoned = false;
-  /** Whether the program was told to start, whether it did, and whether it is known to have ended. */
-  #letGo: boolean;
+  /** Whether the program was started, and whether it is known to have ended. */
   #started: boolean;
   #over = false;
   #exitCode: number | null = null;
@@ -69,7 +68,6 @@ export class Runner {
     this.#run = beginning.kind === 'fresh' ? null : beginning.run;
     this.#owns = beginning.kind === 'fresh' || beginning.run !== null;
     this.#started = hasStarted(beginning);
-    this.#letGo = this.#started;
     if (beginning.kind !== 'fresh' && beginning.kind !== 'adopt') {
       this.#exitCode = beginning.exitCode;
       this.#over = beginning.run === null || beginning.kind === 'harvest' || beginning.kind === 'publish';
@@ -167,7 +165,6 @@ export class Runner {
 
   async #start(run: Run): Promise<Outcome> {
     this.#goOn();
-    this.#letGo = true;
     await run.start();
     this.#started = true;
     return await this.#wait(run);
@@ -298,18 +295,18 @@ export class Runner {
   }
 
   /**
-   * Tries until the program has ended: nothing that is over may run on. Only an engine that does not answer for long is
+   * Tries until a started program has ended: nothing that is over may run on. One whose start failed is removed by force. Only an engine that does not answer for long is
    * not waited for, unless the execution was cancelled; the sweep removes what it still has when it is back.
    */
   async #halt(): Promise<void> {
     const { shop, held } = this;
     const run = this.#run;
-    if (!run || !this.#letGo || this.#over) return;
+    if (!run || !this.#started || this.#over) return;
     const since = shop.world.elapsed();
     for (let waitMs = 100; !this.#abandoned; waitMs = Math.min(waitMs * 2, 30_000)) {
       try {
         await run.stop(shop.timings.stopGraceMs);
-        if (this.#started) this.#note(await (this.#waiting ?? run.wait()));
+        this.#note(await (this.#waiting ?? run.wait()));
         break;
       } catch (thrown) {
         this.#waiting = null;

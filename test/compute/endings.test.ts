@@ -152,6 +152,26 @@ describe('output, exit code and results are kept', () => {
     expect(RunCommandResult).toMatchObject({ Stdout: 'hello\n', ExitCode: -1 });
   });
 
+  it('but not of one whose start failed, which no stop is waited for', async () => {
+    const host = lasting('hello\n');
+    const { engine } = host;
+    const h = await open(host, {
+      engines: [{
+        ...engine,
+        async create(request, signal) {
+          const run = await engine.create(request, signal);
+          const start = () => Promise.reject(new Error('exec: "nope": executable file not found'));
+          return { ...run, start, stop: () => new Promise(() => {}) };
+        },
+      }],
+    });
+    await h.send(order({}, ''));
+    const payload = await failure(h);
+    expect(payload.Events![0]!.Message).toContain('executable file not found');
+    expect('RunCommandResult' in payload).toBe(false);
+    await waitFor(() => host.world.size === 0);
+  });
+
   it('but not of one that was never started', async () => {
     const host = lasting();
     host.away = 'no such image';
