@@ -1,6 +1,16 @@
 /** WASI preview 1: `fd_*` that read, write, seek and manage numbers. What is known of a file is in fd_stat.ts. */
 import { Buffer } from 'node:buffer';
-import { closeSync, constants, fdatasyncSync, fstatSync, fsyncSync, ftruncateSync, openSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fdatasyncSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  statfsSync,
+} from 'node:fs';
+import { handlePath } from './host_directory.ts';
 import { Errno, fromHost, WasiError } from './errno.ts';
 import { readInto, writeFrom } from './file_io.ts';
 import type { Family } from './host.ts';
@@ -18,6 +28,13 @@ const MAX_OFFSET = 16n * 2n ** 40n;
 export function toOffset(value: bigint): number {
   if (value < 0n || value > MAX_OFFSET) throw new WasiError(Errno.inval);
   return Number(value);
+}
+
+/** A host may fill its disk before it finds that there is not enough of it. No path: no way to reserve, either. */
+function freeBytes(path: string | null): bigint {
+  if (path === null) return MAX_OFFSET;
+  const { bavail, bsize } = statfsSync(path, { bigint: true });
+  return bavail * bsize;
 }
 
 /** The bytes of several buffers as one piece, so that a line written in parts is one record of the log. */
@@ -106,6 +123,7 @@ export const fd: Family = ({ memory, descriptors }) => ({
     if (offset < 0n || length <= 0n) return Errno.inval;
     const end = offset + length;
     if (end > MAX_OFFSET) return Errno.fbig;
+    if (length > freeBytes(handlePath(hostFd))) return Errno.nospc;
     const failure = native()?.allocate(hostFd, offset, length);
     if (failure === 0) return;
     if (failure !== undefined && fromHost(failure) !== Errno.notsup) return fromHost(failure);
