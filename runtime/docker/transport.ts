@@ -213,10 +213,11 @@ export class Transport {
         resolve({ response });
       });
       request.on('upgrade', (_response, socket, head) => {
-        socket.once('close', unhook);
         // From here the request is done with; the signal ends the raw connection.
-        call.signal?.removeEventListener('abort', stop);
-        call.signal?.addEventListener('abort', () => socket.destroy(), { once: true });
+        unhook();
+        const end = () => socket.destroy();
+        call.signal?.addEventListener('abort', end, { once: true });
+        socket.once('close', () => call.signal?.removeEventListener('abort', end));
         resolve({ socket, head });
       });
       request.on('error', (error: Error) => {
