@@ -219,9 +219,11 @@ export class EgressProxy {
       client.write('HTTP/1.1 200 Connection established\r\n\r\n');
       await this.#tunnel(client, head, socket, visit);
     } catch (error) {
-      visit.fail(error);
       if (visit.address === undefined) {
+        visit.fail(error);
         answer('502 Bad Gateway', answerText(`${host}:${port} cannot be reached (${visit.why})`));
+      } else {
+        visit.cut(error);
       }
     } finally {
       this.#underWay.delete(client);

@@ -44,8 +44,13 @@ export class Visit {
 
   /** Allowed, and then it went wrong. */
   fail(error: unknown): void {
-    const { code, message } = error as NodeJS.ErrnoException;
     this.#verdict = 'failed';
+    this.cut(error);
+  }
+
+  /** A tunnel that one of its ends broke off; whether that is a failure only they know. */
+  cut(error: unknown): void {
+    const { code, message } = error as NodeJS.ErrnoException;
     this.#code = code ?? 'unknown';
     this.#reason = message;
   }
