@@ -11,7 +11,8 @@
  *   engine's object of this run number may exist.
  * - `preparing`, `running`: what the node does, made durable a little later and only if it lasts; no decision rests on
  *   them. `starting` with the identity is durable before the program is let go.
- * - `harvesting`, `publishing`: only with a publisher: the exit code, then the whole results, are durable.
+ * - `harvesting`, `publishing`: only with a publisher: the exit code, then the whole results, are durable. `harvesting` with
+ *   a verdict: the run has failed, or is to be stopped as failed; what it left is still to be kept.
  * - `cancelling`: only when something has to be undone first.
  * - After a restart a run whose process is gone goes back to `queued` with the next run number.
  */
