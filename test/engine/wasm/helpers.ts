@@ -22,12 +22,6 @@ export const CHILDREN = {
   deno: [process.execPath, 'run', '-A', '--quiet', join(FIXTURES, 'child_main.ts')],
   bun: [BUN, join(FIXTURES, 'child_main.ts')],
 } as const;
-/** The built executable, where there is one. */
-export const EXECUTABLE_CHILD = [
-  fileURLToPath(new URL('../../../dist/bacalhau', import.meta.url)),
-  '__wasm-child',
-] as const;
-
 export interface Finished {
   readonly end: RunEnd;
   readonly stdout: string;
@@ -40,7 +34,12 @@ export class Bench implements AsyncDisposable {
   readonly engine: Engine;
 
   constructor(options: Partial<WasmEngineOptions> = {}) {
-    this.engine = wasmEngine({ world: realWorld, childCommand: CHILDREN.deno, ...options });
+    this.engine = wasmEngine({
+      world: realWorld,
+      directory: this.path('wasm'),
+      childCommand: CHILDREN.deno,
+      ...options,
+    });
   }
 
   request(module: string, options: RequestOptions = {}): RunRequest {

@@ -1,20 +1,28 @@
 /**
- * The public wasi-testsuite, preview 1: each compiled program as a run of the real engine, as its JSON says. Its programs
- * stay outside this repository: BACALHAU_WASI_TESTSUITE names a checkout of the branch `prod/testsuite-base`.
+ * The public wasi-testsuite, preview 1, as its JSON says: each compiled program as a run of the real engine, and as a job
+ * of a node. Its programs stay outside this repository: BACALHAU_WASI_TESTSUITE names a checkout of the branch
+ * `prod/testsuite-base`.
  */
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import process from 'node:process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Bench, CHILDREN, EXECUTABLE_CHILD } from '../../engine/wasm/helpers.ts';
+import { Bench, CHILDREN } from '../../engine/wasm/helpers.ts';
+import { connectedNodes, startCompute, startOrchestrator } from '../../support/cluster.ts';
+import { Connection } from '../../support/http_load.ts';
+import { wasmJob } from '../../support/jobs.ts';
+import { type Runtime, temporaryFolder, until } from '../../support/program.ts';
 
-interface Specification {
-  readonly args?: readonly string[];
-  readonly env?: Readonly<Record<string, string>>;
-  readonly root?: string | null;
-  readonly exit_code?: number;
-  readonly stdout?: string;
+interface Program {
+  readonly path: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly exitCode: number;
+  /** Null: any. */
+  readonly stdout: string | null;
+  /** A copy of the directory that is the program's root. */
+  readonly root: string | null;
 }
 
 const suite = process.env.BACALHAU_WASI_TESTSUITE;
@@ -28,10 +36,64 @@ function programs(folder: string): string[] {
   });
 }
 
-function specification(program: string): Specification {
-  const path = program.replace(/\.wasm$/, '.json');
-  return existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) as Specification : {};
+/** Runs `act` with a program whose root is a fresh copy below `scratch`. */
+async function withProgram(path: string, scratch: string, act: (program: Program) => Promise<void>) {
+  const json = path.replace(/\.wasm$/, '.json');
+  const { args = [], env = {}, root, exit_code = 0, stdout = null } = existsSync(json)
+    ? JSON.parse(readFileSync(json, 'utf8'))
+    : {};
+  const copy = mkdtempSync(join(scratch, 'wasi-testsuite-'));
+  try {
+    if (root) cpSync(join(dirname(path), root), copy, { recursive: true });
+    await act({ path, args, env, exitCode: exit_code, stdout, root: root ? copy : null });
+  } finally {
+    rmSync(copy, { recursive: true });
+  }
 }
+
+const JOBS = '/api/v1/orchestrator/jobs';
+
+interface Executions {
+  readonly Items: readonly {
+    readonly RunOutput: { readonly ExitCode: number; readonly Stdout: string; readonly Stderr: string };
+  }[];
+}
+
+/** Submits a program as a job, waits for its end and gives what it printed. */
+async function runAsJob(
+  api: Connection,
+  program: Program,
+): Promise<Executions['Items'][number]['RunOutput']> {
+  const local = (SourcePath: string, Target: string, ReadWrite: boolean) => ({
+    Source: { Type: 'local', Params: { SourcePath, ReadWrite } },
+    Target,
+  });
+  const { Job } = wasmJob({ parameters: program.args });
+  const task = {
+    ...(Job.Tasks as [Record<string, unknown>])[0],
+    Env: program.env,
+    InputSources: [
+      local(program.path, '/main.wasm', false),
+      ...(program.root === null ? [] : [local(program.root, '/', true)]),
+    ],
+  };
+  const { JobID } = await api.json<{ JobID: string }>('PUT', JOBS, { Job: { ...Job, Tasks: [task] } });
+  await until(`job ${JobID} ended`, async () => {
+    const { Job } = await api.json<{ Job: { State: { StateType: string } } }>('GET', `${JOBS}/${JobID}`);
+    return ['Completed', 'Failed', 'Stopped'].includes(Job.State.StateType);
+  });
+  return (await api.json<Executions>('GET', `${JOBS}/${JobID}/executions`)).Items.at(-1)!.RunOutput;
+}
+
+/**
+ * They fail where the environment has more than they gave, and a node adds its variables (BACALHAU_…) to that of each job:
+ * these are runs of the engine only.
+ */
+const COUNT_ENVIRONMENT: readonly string[] = [
+  'environ_get-multiple-variables',
+  'environ_sizes_get-multiple-variables',
+  'environ_sizes_get-no-variables',
+];
 
 if (suite === undefined) {
   console.log('SKIPPED the wasi-testsuite: BACALHAU_WASI_TESTSUITE names no checkout of prod/testsuite-base');
@@ -41,34 +103,54 @@ if (suite === undefined) {
   });
 } else {
   const all = programs(suite);
+  const each = all.map((path) => [basename(path, '.wasm'), path] as const);
 
   it('is the whole suite', () => {
     expect(all.length).toBe(72);
   });
 
-  const children = existsSync(EXECUTABLE_CHILD[0]) ? { ...CHILDREN, executable: EXECUTABLE_CHILD } : CHILDREN;
-  describe.each(Object.entries(children))('as runs of the engine under %s', (_name, childCommand) => {
+  describe.each(Object.entries(CHILDREN))('as runs of the engine under %s', (_name, childCommand) => {
     let bench: Bench;
     beforeAll(() => {
       bench = new Bench({ childCommand });
     });
     afterAll(() => bench[Symbol.asyncDispose]());
 
-    it.each(all.map((program) => [basename(program, '.wasm'), program]))('%s', async (_title, program) => {
-      const { args = [], env = {}, root, exit_code = 0, stdout } = specification(program);
-      const scratch = mkdtempSync(join(tmpdir(), 'wasi-testsuite-'));
-      try {
-        const inputs = [];
-        if (root) {
-          cpSync(join(dirname(program), root), scratch, { recursive: true });
-          inputs.push({ hostPath: scratch, target: '/', readOnly: false });
-        }
-        const finished = await bench.run(program, { params: { Parameters: args }, env, inputs });
-        expect(finished.end, finished.stderr).toEqual({ kind: 'exited', exitCode: exit_code });
-        if (stdout !== undefined) expect(finished.stdout).toBe(stdout);
-      } finally {
-        rmSync(scratch, { recursive: true });
-      }
+    it.each(each)(
+      '%s',
+      (_title, path) =>
+        withProgram(path, tmpdir(), async ({ args, env, exitCode, stdout, root }) => {
+          const inputs = root === null ? [] : [{ hostPath: root, target: '/', readOnly: false }];
+          const finished = await bench.run(path, { params: { Parameters: args }, env, inputs });
+          expect(finished.end, finished.stderr).toEqual({ kind: 'exited', exitCode });
+          if (stdout !== null) expect(finished.stdout).toBe(stdout);
+        }),
+    );
+  });
+
+  describe.each<Runtime>(['bun', 'deno'])('as jobs of the program under %s', (runtime) => {
+    const cleanup = new AsyncDisposableStack();
+    let api: Connection;
+    let scratch: string;
+    beforeAll(async () => {
+      const folder = cleanup.use(await temporaryFolder());
+      scratch = folder.path;
+      const { apiPort, natsPort } = cleanup.use(await startOrchestrator(runtime, scratch));
+      const allowed = ['-c', `Compute.AllowListedLocalPaths=${scratch}/**:rw,${suite}/**`];
+      cleanup.use(await startCompute(runtime, scratch, 'n-wasi', natsPort, allowed));
+      await connectedNodes(apiPort, ['n-wasi']);
+      api = cleanup.use(new Connection(apiPort));
     });
+    afterAll(() => cleanup.disposeAsync());
+
+    it.each(each.filter(([title]) => !COUNT_ENVIRONMENT.includes(title)))(
+      '%s',
+      (_title, path) =>
+        withProgram(path, scratch, async (program) => {
+          const output = await runAsJob(api, program);
+          expect(output, output?.Stderr).toMatchObject({ ExitCode: program.exitCode });
+          if (program.stdout !== null) expect(output.Stdout).toBe(program.stdout);
+        }),
+    );
   });
 }
