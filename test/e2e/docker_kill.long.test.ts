@@ -53,7 +53,7 @@ const KINDS: readonly Kind[] = [
     stdout: 'bad\n',
     exitCode: 3,
   },
-  { script: 'kill -KILL $$', state: 'Failed', exitCode: 137 },
+  { script: "sh -c 'kill -KILL $$'; exit $?", state: 'Failed', exitCode: 137 },
   { script: 'echo hungry; exec tail /dev/zero', state: 'Failed', message: /memory/i, stdout: 'hungry\n' },
   { parameters: ['/no/such/program'], state: 'Failed', message: /no\/such\/program/ },
   {
