@@ -124,6 +124,8 @@ export class DockerEngine implements Engine {
   async close(): Promise<void> {
     for (const run of [...this.#host.live]) run.detach();
     await this.#parts.images.close();
+    // Their namespaces live on with the containers; the next node takes them over.
+    await this.#parts.http?.shutdown();
     await this.#parts.guard?.close();
     this.#parts.docker.close();
   }

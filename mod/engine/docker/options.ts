@@ -68,6 +68,8 @@ export interface HttpNetworkSource {
   adopt(run: HttpRun): Promise<void>;
   /** Idempotent. */
   close(executionId: string, runNo: number): Promise<void>;
+  /** Ends what runs in this node; namespaces stay for {@link adopt}. Idempotent. */
+  shutdown(): Promise<void>;
 }
 
 /** Keeps containers of the bridge from the cloud's metadata address; see metadata_guard.ts. */

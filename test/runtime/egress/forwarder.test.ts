@@ -52,12 +52,16 @@ describe.skipIf(process.platform === 'win32')('forwarder', () => {
     const taken = createServer().listen(0, '127.0.0.1');
     await once(taken, 'listening');
     const { port } = taken.address() as AddressInfo;
-    for (const child of [start('/nowhere', port), start('/nowhere', await freePort(), 'net:[1]')]) {
+    const children = [start('/nowhere', port), start('/nowhere', await freePort(), 'net:[1]')];
+    const ends = await Promise.all(children.map(async (child) => {
       let words = '';
       child.stderr.on('data', (bytes) => words += String(bytes));
-      expect(await once(child, 'close')).toEqual([1, null]);
-      expect(words).toMatch(/address|in use|not net:\[1\]|ENOENT/i);
-    }
+      return [await once(child, 'close'), words];
+    }));
+    expect(ends).toEqual([
+      [[1, null], expect.stringMatching(/address|in use/i)],
+      [[1, null], expect.stringMatching(/not net:\[1\]|ENOENT/)],
+    ]);
     taken.close();
   });
 });
