@@ -109,6 +109,6 @@ export function errnoOf(thrown: unknown): Errno {
   // A pointer beyond the guest's memory.
   if (thrown instanceof RangeError && !/call stack/i.test(thrown.message)) return Errno.fault;
   // A module that imports a function with 64-bit for 32-bit parameters, or the other way: linking does not see it.
-  if (thrown instanceof TypeError) return Errno.inval;
+  if (thrown instanceof TypeError && /BigInt/.test(thrown.message)) return Errno.inval;
   throw thrown;
 }
