@@ -117,6 +117,22 @@ describe.skipIf(!host)('after a kill -9 of the node', () => {
     expect(await bench.left()).toEqual([]);
   });
 
+  it('says so where the engine threw output away meanwhile', async () => {
+    const script = 'echo first; sleep 2.5; yes 0123456789abcdef | head -c 2600000; echo; echo last';
+    const request = bench.request({ script, logLimit: 1024 * 1024 });
+    const first = await node(request);
+    await logGrows(request.logPath, 20);
+    await kill(first.child);
+    await host!.docker.containers.wait(first.identity.id, 'not-running').result;
+    const second = await node2(request, first.identity);
+    expect(await second.wait()).toEqual({ kind: 'exited', exitCode: 0 });
+    const { stdout, mark } = await output(request);
+    expect(stdout.startsWith('first\n0123456789abcdef\n')).toBe(true);
+    expect(stdout.endsWith('\nlast\n')).toBe(true);
+    expect(mark).toContain('the engine rotated its log');
+    await second.remove();
+  });
+
   it('one out of memory is told so afterwards', async () => {
     const request = bench.request({
       script: 'echo up; sleep 0.3; x=aaaaaaaaaaaaaaaa; while :; do x=$x$x; done',
