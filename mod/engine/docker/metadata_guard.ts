@@ -58,7 +58,7 @@ export class MetadataGuard {
    * @throws Error when rules that worked before cannot be set
    */
   async endpoint(executionId: string, runNo: number): Promise<{ macAddress?: string }> {
-    if (this.options.enabled === false || !await (this.#ready ??= this.#start())) return {};
+    if (this.options.enabled === false || !await this.#started()) return {};
     const key = keyOf(executionId, runNo);
     const macAddress = this.#used.get(key) ?? this.#choose();
     this.#used.set(key, macAddress);
@@ -84,6 +84,14 @@ export class MetadataGuard {
       for (const firewall of this.#firewalls) await firewall.remove();
       this.#guarded.clear();
       this.#verified = -Infinity;
+    });
+  }
+
+  /** Once; again after a failure, since an engine that is away comes back. */
+  #started(): Promise<boolean> {
+    return this.#ready ??= this.#start().catch((error: unknown) => {
+      this.#ready = undefined;
+      throw error;
     });
   }
 
