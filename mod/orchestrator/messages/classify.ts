@@ -11,6 +11,7 @@ import {
   type Job,
   type RunOutput,
 } from '../../model/mod.ts';
+import { exitHint, exitMessage } from './exit_code.ts';
 
 export interface Failure {
   readonly class: FailureClass;
@@ -48,8 +49,8 @@ export function failureOfResult(
     return {
       class: 'user',
       code: 'ExitCode',
-      message: `Program ended with exit code ${output.ExitCode}`,
-      hint: 'See what it wrote with `bacalhau job logs`',
+      message: exitMessage(output.ExitCode),
+      hint: exitHint(output.ExitCode),
     };
   }
   return null;
