@@ -1,6 +1,6 @@
 /** Processes of the operating system: identity that survives reuse of ids, groups, and certain death. */
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { accessSync, constants, readFileSync } from 'node:fs';
 import process from 'node:process';
 
 let bootId: string | undefined;
@@ -39,6 +39,31 @@ export function processAlive(pid: number): boolean {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
+}
+
+/**
+ * Milliseconds of processor time that all threads of a process have used (in steps of 10); null when it is gone or the
+ * system does not tell (all but Linux).
+ */
+export function processCpuMs(pid: number): number | null {
+  const fields = process.platform === 'linux' ? linuxStat(pid) : null;
+  // Fields 14 and 15 of proc(5), in USER_HZ, which is 100 wherever Linux runs today.
+  return fields && (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
+/** An executable of this name in the search path or where systems keep theirs; null when there is none. */
+export function findProgram(name: string): string | null {
+  const folders = [...(process.env.PATH ?? '').split(':'), '/usr/bin', '/bin', '/usr/sbin', '/sbin'];
+  for (const folder of folders.filter((each) => each.startsWith('/'))) {
+    const path = `${folder}/${name}`;
+    try {
+      accessSync(path, constants.X_OK);
+      return path;
+    } catch {
+      continue; // not in this folder
+    }
+  }
+  return null;
 }
 
 /**

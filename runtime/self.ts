@@ -24,11 +24,11 @@ const BUN_EMBEDDED = /^(file:\/\/)?\/?(\$bunfs\/|[A-Za-z]:[/\\]~BUN[/\\])/;
 export function selfCommand(...args: readonly string[]): string[] {
   const { Deno, Bun } = globalThis as { Deno?: DenoSelf; Bun?: BunSelf };
   if (Deno) {
-    if (Deno.build.standalone) return [process.execPath, ...args];
+    if (isCompiled()) return [process.execPath, ...args];
     return [process.execPath, 'run', '-A', '--quiet', script(Deno.mainModule), ...args];
   }
   if (Bun) {
-    if (BUN_EMBEDDED.test(Bun.main) || BUN_EMBEDDED.test(import.meta.url)) return [process.execPath, ...args];
+    if (isCompiled()) return [process.execPath, ...args];
     return [process.execPath, script(Bun.main), ...args];
   }
   return [process.execPath, script(process.argv[1] ?? ''), ...args];
@@ -53,12 +53,19 @@ const KEPT = [
   'TMP',
 ];
 
+function isCompiled(): boolean {
+  const { Deno, Bun } = globalThis as { Deno?: DenoSelf; Bun?: BunSelf };
+  if (Deno) return Deno.build.standalone === true;
+  return Bun !== undefined && (BUN_EMBEDDED.test(Bun.main) || BUN_EMBEDDED.test(import.meta.url));
+}
+
 /**
- * The environment of a child of ours: nothing of the user's but what a runtime cannot do without. `BUN_*` in particular
- * never passes, since it changes what a Bun executable does.
+ * The environment of a child of ours: nothing of the user's but what a runtime cannot do without, and nothing at all for
+ * a compiled executable on Linux. `BUN_*` in particular never passes, since it changes what a Bun executable does.
  */
 export function childEnvironment(): Record<string, string> {
   const result: Record<string, string> = {};
+  if (process.platform === 'linux' && isCompiled()) return result;
   for (const name of KEPT) {
     const value = process.env[name];
     if (value !== undefined) result[name] = value;

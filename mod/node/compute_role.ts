@@ -1,5 +1,6 @@
 /** The compute node of this process: its store, engines, sources and publishers, and the node over them. */
 import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import process from 'node:process';
 import { realFiles } from '../../runtime/files.ts';
 import { bindFailure } from '../../runtime/ports.ts';
@@ -126,20 +127,33 @@ function notIn(disabled: readonly string[]): (type: string) => boolean {
 
 /** What this node does not share with others of its process: Docker's objects bear its id. */
 async function ownEngines(parts: NodeParts): Promise<Engine[]> {
-  const own = parts.engines ? [] : makeEngines(parts.config, parts.world);
+  const own = parts.engines ? [] : makeEngines(parts.config, parts.world, parts.layout.computeFolder);
   if (!notIn(parts.config.Engines.Disabled)('docker')) return own;
   const { makeDockerEngine } = await import('./docker.ts');
   return [await makeDockerEngine(parts), ...own];
 }
 
-/** The engines that the configuration leaves on and that nodes of one process can share; the caller closes them. */
-export function makeEngines(config: Config, world: World): Engine[] {
-  const { Noop, WASM: { MemoryLimit, Pool } } = config.Engines.Types;
+/**
+ * The engines that the configuration leaves on and that nodes of one process can share; the caller closes them.
+ * @param folder in which they may make folders of their own
+ */
+export function makeEngines(config: Config, world: World, folder: string): Engine[] {
+  const { Noop, WASM: { MaxCPUTime, MaxFileSize, MaxOpenFiles, MemoryLimit, Pool } } = config.Engines.Types;
   const enabled = notIn(config.Engines.Disabled);
   const engines: Engine[] = [];
   if (enabled('wasm')) {
     engines.push(
-      wasmEngine({ world, maxIdle: Pool.Size, oneShot: Pool.OneShot, memoryDefault: MemoryLimit }),
+      wasmEngine({
+        world,
+        directory: join(folder, 'wasm'),
+        maxIdle: Pool.Size,
+        oneShot: Pool.OneShot,
+        memoryDefault: MemoryLimit,
+        openFiles: MaxOpenFiles,
+        fileBytes: MaxFileSize,
+        logBytes: config.Compute.Logs.MaxSize,
+        cpuMs: MaxCPUTime,
+      }),
     );
   }
   if (Noop.Enabled && enabled('noop')) engines.push(noopEngine({ world }));

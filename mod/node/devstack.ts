@@ -26,7 +26,7 @@ export interface Devstack extends AsyncDisposable {
 export async function startDevstack(config: Config, options: DevstackOptions): Promise<Devstack> {
   await using stack = new AsyncDisposableStack();
   // One pool of module processes for all: they are nodes of one machine.
-  const engines = makeEngines(config, realWorld);
+  const engines = makeEngines(config, realWorld, options.folder);
   for (const engine of engines) stack.defer(() => engine.close());
   const start = async (index: number, roles: { orchestrator: boolean; compute: boolean }, nats?: string) =>
     stack.use(

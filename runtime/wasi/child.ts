@@ -5,12 +5,14 @@
 import { writeSync } from 'node:fs';
 import process from 'node:process';
 import { type ChildFrame, encodeFrame, Lines, type RunFrame } from './frames.ts';
+import { keepGuestFrames } from './guest_stack.ts';
 import { ModuleCache } from './module_cache.ts';
 import { runModule } from './run.ts';
 import { startWatchdog } from './watchdog.ts';
 
 /** Main program of `__wasm-child`; ends with the process. */
 export async function runChild(): Promise<never> {
+  keepGuestFrames();
   const read = await startWatchdog();
   const cache = new ModuleCache();
   const lines = new Lines();

@@ -1,6 +1,7 @@
 /** The guest's table of open files. */
 import { closeSync } from 'node:fs';
 import { Errno, WasiError } from './errno.ts';
+import type { Limits } from './limits.ts';
 import { ALL_RIGHTS, demand, DIRECTORY_RIGHTS, INPUT_RIGHTS, OUTPUT_RIGHTS } from './rights.ts';
 import { type Location, release, type Tree } from './tree.ts';
 
@@ -45,16 +46,18 @@ export interface OpenDirectory extends Rights {
 
 export type Descriptor = EmptyInput | Output | OpenFile | OpenDirectory;
 
-/** More open files at once than any sane program has, fewer than the host allows us. */
-const MAX_DESCRIPTORS = 1000;
-
 export class Descriptors {
   readonly #open = new Map<number, Descriptor>();
   /** No number below is free. */
   #lowest = 0;
 
   /** Standard streams, and the root of `tree` as the one preopened directory. */
-  constructor(tree: Tree, stdout: (bytes: Uint8Array) => void, stderr: (bytes: Uint8Array) => void) {
+  constructor(
+    tree: Tree,
+    stdout: (bytes: Uint8Array) => void,
+    stderr: (bytes: Uint8Array) => void,
+    readonly limits: Limits,
+  ) {
     const rights = { rights: OUTPUT_RIGHTS, inheriting: 0n, flags: 0 };
     this.add({ kind: 'empty', ...rights, rights: INPUT_RIGHTS });
     this.add({ kind: 'output', ...rights, write: stdout });
@@ -96,7 +99,7 @@ export class Descriptors {
 
   /** Throws before anything is opened when the table is full. */
   reserve(): void {
-    if (this.#open.size >= MAX_DESCRIPTORS) throw new WasiError(Errno.mfile);
+    this.limits.open(this.#open.size);
   }
 
   /** Takes the lowest free number. */

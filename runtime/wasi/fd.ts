@@ -47,7 +47,7 @@ export const fd: Family = ({ memory, descriptors }) => ({
     const descriptor = descriptors.get(fd);
     if (descriptor.kind === 'output') return Errno.notcapable;
     const buffers = memory.buffers(list, count);
-    memory.bytes(result, 4);
+    memory.check(result, 4);
     if (descriptor.kind === 'empty') {
       demand(descriptor, Right.fdRead);
       memory.setU32(result, 0);
@@ -56,26 +56,26 @@ export const fd: Family = ({ memory, descriptors }) => ({
   fd_pread(fd: number, list: number, count: number, offset: bigint, result: number) {
     const file = descriptors.file(fd, Right.fdRead | Right.fdSeek);
     const buffers = memory.buffers(list, count);
-    memory.bytes(result, 4);
+    memory.check(result, 4);
     memory.setU32(result, readInto(file, buffers, toOffset(offset)));
   },
   fd_write(fd: number, list: number, count: number, result: number) {
     const descriptor = descriptors.get(fd);
     if (descriptor.kind === 'empty') return Errno.notcapable;
     const buffers = memory.buffers(list, count);
-    memory.bytes(result, 4);
+    memory.check(result, 4);
     if (descriptor.kind === 'output') {
       demand(descriptor, Right.fdWrite);
       const bytes = joined(buffers);
       descriptor.write(bytes);
       memory.setU32(result, bytes.length);
-    } else memory.setU32(result, writeFrom(descriptors.file(fd, Right.fdWrite), buffers));
+    } else memory.setU32(result, writeFrom(descriptors.file(fd, Right.fdWrite), buffers, descriptors.limits));
   },
   fd_pwrite(fd: number, list: number, count: number, offset: bigint, result: number) {
     const file = descriptors.file(fd, Right.fdWrite | Right.fdSeek);
     const buffers = memory.buffers(list, count);
-    memory.bytes(result, 4);
-    memory.setU32(result, writeFrom(file, buffers, toOffset(offset)));
+    memory.check(result, 4);
+    memory.setU32(result, writeFrom(file, buffers, descriptors.limits, toOffset(offset)));
   },
   fd_seek(fd: number, offset: bigint, whence: number, result: number) {
     // Asking where one is needs less than going elsewhere.
@@ -123,6 +123,7 @@ export const fd: Family = ({ memory, descriptors }) => ({
     if (offset < 0n || length <= 0n) return Errno.inval;
     const end = offset + length;
     if (end > MAX_OFFSET) return Errno.fbig;
+    descriptors.limits.length(end);
     if (length > freeBytes(handlePath(hostFd))) return Errno.nospc;
     const failure = native()?.allocate(hostFd, offset, length);
     if (failure === 0) return;

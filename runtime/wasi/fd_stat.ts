@@ -50,7 +50,9 @@ export const fdStat: Family = ({ memory, descriptors }) => ({
   },
   fd_filestat_set_size(fd: number, size: bigint) {
     const { hostFd } = descriptors.file(fd, Right.fdFilestatSetSize);
-    ftruncateSync(hostFd, toOffset(size));
+    const length = toOffset(size);
+    descriptors.limits.length(length);
+    ftruncateSync(hostFd, length);
   },
   fd_filestat_set_times(fd: number, atime: bigint, mtime: bigint, flags: number) {
     const descriptor = descriptors.get(fd);

@@ -2,6 +2,7 @@
 import { closeSync, constants, fstatSync, readSync, writeSync } from 'node:fs';
 import type { OpenFile } from './descriptors.ts';
 import { reopen } from './host_directory.ts';
+import type { Limits } from './limits.ts';
 
 export const FdFlag = { append: 1, dsync: 2, nonblock: 4, rsync: 8, sync: 16 } as const;
 export const ALL_FLAGS = 31;
@@ -44,15 +45,23 @@ export function readInto(file: OpenFile, buffers: readonly Uint8Array[], positio
   return total;
 }
 
-/** Writes all of `buffers` at `position` (or the file's own, or its end in append mode); returns the number of bytes. */
-export function writeFrom(file: OpenFile, buffers: readonly Uint8Array[], position?: number): number {
+/**
+ * Writes all of `buffers` at `position` (or the file's own, or its end in append mode), or as much as the limits allow;
+ * returns the number of bytes.
+ */
+export function writeFrom(
+  file: OpenFile,
+  buffers: readonly Uint8Array[],
+  limits: Limits,
+  position?: number,
+): number {
   const append = (file.flags & FdFlag.append) !== 0 && position === undefined;
   let at = position ?? (append ? Number(fstatSync(file.hostFd).size) : file.position);
   let total = 0;
   try {
     for (const buffer of buffers) {
       for (let done = 0; done < buffer.length;) {
-        const length = Math.min(buffer.length - done, MAX_PIECE);
+        const length = limits.writable(at, Math.min(buffer.length - done, MAX_PIECE));
         const count = writeSync(file.hostFd, buffer, done, length, at);
         done += count;
         at += count;

@@ -28,6 +28,10 @@ export interface RunFrame {
   readonly mounts: readonly Mount[];
   /** Bytes; 0 for what 32-bit addresses reach. */
   readonly memoryLimit: number;
+  /** Files and directories that may be open at once. */
+  readonly openFiles: number;
+  /** Bytes of the largest file that may be made; 0 = no limit. */
+  readonly fileBytes: number;
   readonly logPath: string;
   readonly logLimit: number;
 }

@@ -15,6 +15,8 @@ export interface LinkContext {
   readonly tree: Tree;
   readonly descriptors: Descriptors;
   readonly cache: ModuleCache;
+  /** Filled with all memories of the run. */
+  readonly memories: Set<WebAssembly.Memory>;
 }
 
 /** Instantiates the entry module and all that it imports. @throws RunFailure */
@@ -80,7 +82,7 @@ class Linker {
       );
     }
     const exported = Object.values(instance.exports).find((value) => value instanceof WebAssembly.Memory);
-    if (exported) memory.attach(exported);
+    if (exported) this.#attach(memory, exported);
     this.#linking.pop();
     return instance;
   }
@@ -104,10 +106,15 @@ class Linker {
             : 'Give the providing module in ImportModules, or build the module for WASI preview 1',
         );
       }
-      if (value instanceof WebAssembly.Memory) host.memory.attach(value);
+      if (value instanceof WebAssembly.Memory) this.#attach(host.memory, value);
       (result[module] ??= {})[name] = value as WebAssembly.ImportValue;
     }
     return result;
+  }
+
+  #attach(memory: GuestMemory, value: WebAssembly.Memory): void {
+    memory.attach(value);
+    this.#context.memories.add(value);
   }
 
   /** @param optional whether we can do without: a memory is made when nobody gives one */

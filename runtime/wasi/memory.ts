@@ -23,13 +23,17 @@ export class GuestMemory {
     return this.#view;
   }
 
+  /** @throws RangeError unless all of it is memory; before something is done that cannot be undone */
+  check(pointer: number, length: number): void {
+    this.#refresh();
+    if ((pointer >>> 0) + (length >>> 0) > this.#bytes.length) throw new RangeError('outside the guest memory');
+  }
+
   /** A view of guest memory: valid until the guest runs again. */
   bytes(pointer: number, length: number): Uint8Array {
-    this.#refresh();
+    this.check(pointer, length);
     const start = pointer >>> 0;
-    const size = length >>> 0;
-    if (start + size > this.#bytes.length) throw new RangeError('outside the guest memory');
-    return this.#bytes.subarray(start, start + size);
+    return this.#bytes.subarray(start, start + (length >>> 0));
   }
 
   /** @throws TypeError with code EILSEQ when the bytes are not UTF-8 */

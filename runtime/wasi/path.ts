@@ -158,7 +158,7 @@ export const path: Family = ({ memory, descriptors, tree }) => {
         // A host path is none of the guest's business, and it could not follow it.
         const target = Buffer.from(absoluteRefused(readlinkSync(place.hostPath)));
         const part = target.subarray(0, size >>> 0);
-        memory.bytes(result, 4);
+        memory.check(result, 4);
         memory.bytes(buffer, part.length).set(part);
         memory.setU32(result, part.length);
       });

@@ -46,7 +46,7 @@ export const pathOpen: Family = ({ memory, descriptors, tree }) => ({
       inheriting: BigInt.asUintN(64, rightsInheriting) & parent.inheriting,
     };
     const path = memory.text(pointer, length);
-    memory.bytes(result, 4);
+    memory.check(result, 4);
     descriptors.reserve();
     const follow = (lookup & FOLLOW) !== 0 && !(create && (oflags & Open.exclusive) !== 0);
     const opened = tree.walk(parent.location, path, follow, (place) => open(place, wanted, descriptors));

@@ -73,9 +73,9 @@ export const poll: Family = ({ memory, descriptors }) => ({
     const total = count >>> 0;
     if (total === 0) return Errno.inval;
     // All that is read or written is looked at before time passes.
-    memory.bytes(input, total * SUBSCRIPTION);
-    memory.bytes(output, total * EVENT);
-    memory.bytes(result, 4);
+    memory.check(input, total * SUBSCRIPTION);
+    memory.check(output, total * EVENT);
+    memory.check(result, 4);
     const starts = [clockNanos(0), clockNanos(1)];
     const { view } = memory;
     const from = (index: number) => (input >>> 0) + index * SUBSCRIPTION;

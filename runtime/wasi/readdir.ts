@@ -30,7 +30,7 @@ export const readdir: Family = ({ memory, descriptors }) => ({
   fd_readdir(fd: number, buffer: number, length: number, cookie: bigint, result: number) {
     const directory = descriptors.directory(fd, Right.fdReaddir);
     const target = memory.bytes(buffer, length);
-    memory.bytes(result, 4);
+    memory.check(result, 4);
     if (cookie === 0n || !directory.names) directory.names = listing(directory.location);
     const { names, location } = directory;
     const start = BigInt.asUintN(64, cookie);

@@ -2,13 +2,12 @@
 import { LogStream, LogWriter } from '../log_file.ts';
 import { realWorld } from '../world.ts';
 import { Descriptors } from './descriptors.ts';
+import { endOf, internal } from './ending.ts';
 import type { EndFrame, RunFrame, WasmEnd } from './frames.ts';
+import { Limits } from './limits.ts';
 import { link } from './link.ts';
 import { type ModuleCache, RunFailure } from './module_cache.ts';
-import { ProcessExit } from './proc.ts';
 import { Tree } from './tree.ts';
-
-const STACK_LINES = 20;
 
 /** Runs a module; never throws. What it wrote is in the log when this returns. */
 export function runModule(frame: RunFrame, cache: ModuleCache): EndFrame {
@@ -17,6 +16,8 @@ export function runModule(frame: RunFrame, cache: ModuleCache): EndFrame {
   let descriptors: Descriptors | undefined;
   let entered = false;
   let end: WasmEnd;
+  const limits = new Limits(frame);
+  const memories = new Set<WebAssembly.Memory>();
   try {
     const writer = log = new LogWriter(frame.logPath, { bytes: frame.logLimit, now: realWorld.now });
     tree = new Tree(frame.mounts);
@@ -24,14 +25,15 @@ export function runModule(frame: RunFrame, cache: ModuleCache): EndFrame {
       tree,
       (bytes) => writer.write(LogStream.stdout, bytes),
       (bytes) => writer.write(LogStream.stderr, bytes),
+      limits,
     );
     // Start functions and initialisers are the guest's code already.
     entered = true;
-    const instance = link({ frame, tree, descriptors, cache });
+    const instance = link({ frame, tree, descriptors, cache, memories });
     entryPoint(frame, instance)();
     end = { kind: 'exited', exitCode: 0 };
   } catch (thrown) {
-    end = endOf(thrown, frame, entered);
+    end = endOf(thrown, frame, { entered, limits, memory: sizeOf(memories) });
   }
   try {
     descriptors?.closeAll();
@@ -40,7 +42,18 @@ export function runModule(frame: RunFrame, cache: ModuleCache): EndFrame {
   } catch (error) {
     end = internal(error);
   }
-  return { type: 'end', end, reusable: end.kind === 'exited' || end.code in CLEAN };
+  return { type: 'end', end, reusable: isClean(end) && sizeOf(memories) <= KEPT_MEMORY };
+}
+
+/** Bytes of guest memory that may wait for the collector in an idle process. */
+const KEPT_MEMORY = 64 * 2 ** 20;
+
+function sizeOf(memories: Iterable<WebAssembly.Memory>): number {
+  return [...memories].reduce((sum, { buffer }) => sum + buffer.byteLength, 0);
+}
+
+function isClean(end: WasmEnd): boolean {
+  return end.kind === 'exited' || (end.exitCode === undefined && end.code in CLEAN);
 }
 
 /** Failures before any code of the guest ran. */
@@ -79,57 +92,4 @@ function entryPoint(frame: RunFrame, instance: WebAssembly.Instance): () => unkn
     _initialize();
   }
   return found as () => unknown;
-}
-
-function endOf(thrown: unknown, frame: RunFrame, entered: boolean): WasmEnd {
-  if (thrown instanceof ProcessExit) return { kind: 'exited', exitCode: thrown.exitCode };
-  if (thrown instanceof RunFailure) return thrown.end;
-  const overflow = thrown instanceof RangeError && /call stack/i.test(thrown.message);
-  const foreign = WebAssembly as unknown as { Exception?: new (...args: never[]) => object };
-  const exception = foreign.Exception !== undefined && thrown instanceof foreign.Exception;
-  if (entered && (thrown instanceof WebAssembly.RuntimeError || overflow || exception)) {
-    const text = (thrown instanceof Error ? thrown.message : String(thrown)).replace(
-      / \(evaluating .*\)$/,
-      '',
-    );
-    const why = exception ? 'an exception that nobody caught' : overflow ? 'its call stack overflowed' : text;
-    const stack = guestStack(thrown);
-    return {
-      kind: 'failed',
-      code: 'ModuleTrapped',
-      message: `Module "${frame.entryModule}" was ended by a trap: ${why}${stack && `\n${stack}`}`,
-      hint:
-        'The program itself did something that WebAssembly forbids; see its log for what it printed before',
-      class: 'user',
-      exitCode: 1,
-    };
-  }
-  if (entered && thrown instanceof RangeError && /memory/i.test(thrown.message)) {
-    return {
-      kind: 'failed',
-      code: 'MemoryLimit',
-      message: `Cannot give module "${frame.entryModule}" its memory: ${thrown.message}`,
-      hint: 'Use a module that starts with less memory, or a node with more',
-      class: 'infrastructure',
-    };
-  }
-  return internal(thrown);
-}
-
-/** Frames of the guest only: those of ours tell a user nothing. */
-function guestStack(thrown: unknown): string {
-  const lines = thrown instanceof Error ? (thrown.stack ?? '').split('\n') : [];
-  return lines.filter((line) => /wasm-function|wasm:\/\//.test(line)).slice(0, STACK_LINES)
-    .map((line) => `  ${line.trim()}`).join('\n');
-}
-
-function internal(thrown: unknown): WasmEnd {
-  const why = thrown instanceof Error ? thrown.message : String(thrown);
-  return {
-    kind: 'failed',
-    code: 'EngineFailure',
-    message: `Cannot run the module: ${why}`,
-    hint: 'This is a fault of the node, not of the module: look at its disk space and its log',
-    class: 'infrastructure',
-  };
 }

@@ -176,7 +176,7 @@ async function inParallel(
   }
   row({ what: `${count} containers, ${PARALLEL} at once`, value: median(ours), unit: '/s' });
   row({ what: '  the same through the API', value: median(theirs), unit: '/s' });
-  row({ what: '  ours of the API\'s rate', value: median(ours) / median(theirs), unit: '×', least: 0.9 });
+  row({ what: "  ours of the API's rate", value: median(ours) / median(theirs), unit: '×', least: 0.9 });
 }
 
 interface Flood {
@@ -189,8 +189,7 @@ interface Flood {
 /** 32 KB and 80 bytes, newline included. */
 function floods(megabytes: number): readonly Flood[] {
   const line = (length: number) => `dd if=/dev/zero bs=${length - 1} count=1 2>/dev/null | tr '\\0' x`;
-  const script = (length: number) =>
-    `L="$(${line(length)})"; yes "$L" | head -c ${'${MB}'}000000`;
+  const script = (length: number) => `L="$(${line(length)})"; yes "$L" | head -c ${'${MB}'}000000`;
   return [
     { what: 'lines of 32 KB', megabytes, script: script(32_768) },
     { what: 'lines of 80 bytes', megabytes: Math.ceil(megabytes / 8), script: script(80) },

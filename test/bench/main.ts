@@ -5,6 +5,7 @@
  */
 import process from 'node:process';
 import { connectedNodes, startCompute, startOrchestrator } from '../support/cluster.ts';
+import { dockerRows } from './docker.ts';
 import { Connection, load } from '../support/http_load.ts';
 import { wasmJob } from '../support/jobs.ts';
 import { isAlive, memoryOf, PROGRAMS, run, start, temporaryFolder, until } from '../support/program.ts';
@@ -139,7 +140,11 @@ async function main(): Promise<void> {
   await orchestrator.end();
   if (isAlive(compute.pid) || isAlive(orchestrator.pid)) throw new Error('a server outlived SIGTERM');
   await devstack();
-  process.stdout.write(`\n${render(rows)}\n`);
+  process.stdout.write(`\n${render(rows)}\n\n`);
+  await dockerRows().catch((error: Error) => {
+    process.stdout.write(`SKIPPED: containers: ${error.message}\n`);
+    if (process.env.CI === 'true') throw error;
+  });
 }
 
 await main();

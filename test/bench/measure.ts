@@ -34,3 +34,18 @@ export function render(rows: readonly Row[]): string {
       `  ${ahead.toFixed(1).padStart(5)}×  ${verdict}`;
   }).join('\n');
 }
+
+/** A figure with a bound of its own, or beside another one: no figure of the original. */
+export interface Aim {
+  readonly what: string;
+  readonly value: number;
+  readonly unit: string;
+  readonly most?: number;
+  readonly least?: number;
+}
+
+export function renderAim({ what, value, unit, most = Infinity, least = -Infinity }: Aim): string {
+  const bound = most < Infinity ? `at most ${most}` : least > -Infinity ? `at least ${least}` : '';
+  const verdict = bound && `${bound.padEnd(13)} ${value <= most && value >= least ? 'aim met' : 'MISSED'}`;
+  return `${what.padEnd(46)} ${round(value).padStart(8)} ${unit.padEnd(5)} ${verdict}`.trimEnd();
+}

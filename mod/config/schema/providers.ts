@@ -46,6 +46,19 @@ export const Engines = {
       MemoryLimit: size(512 * 1024 ** 2, 'Memory of a module whose job asks for none. (Not in 1.9)', {
         min: 65536,
       }),
+      MaxOpenFiles: int(
+        1024,
+        'Files and directories that a module may have open at once. (Not in 1.9)',
+        { min: 16 },
+      ),
+      MaxFileSize: size(
+        8 * 1024 ** 3,
+        'Largest file that a module may write; 0 = no limit. (Not in 1.9)',
+      ),
+      MaxCPUTime: duration(
+        0,
+        'Processor time that a module may use, on Linux; 0 = no limit but its time-outs. (Not in 1.9)',
+      ),
       Pool: {
         Size: int(1, 'Processes that are kept ready for modules. (Not in 1.9)'),
         OneShot: flag(false, 'Give every module a process of its own that ends with it. (Not in 1.9)'),

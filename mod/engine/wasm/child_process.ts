@@ -1,7 +1,7 @@
 /** The parent's end of one module process (runtime/wasi/child.ts): start it, hand it a run, kill it. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { BacalhauError } from '../../model/mod.ts';
-import { killGroup, processStartTime } from '../../../runtime/process.ts';
+import { killGroup, processCpuMs, processStartTime } from '../../../runtime/process.ts';
 import { childEnvironment } from '../../../runtime/self.ts';
 import {
   type ChildFrame,
@@ -34,11 +34,14 @@ export class ModuleProcess {
 
   /**
    * Starts a process and resolves when it is ready for work.
+   * @param command may begin with programs that isolate it
+   * @param name of it, for people
    * @param signal aborted when it took too long or is not wanted any more; the process is killed then
    * @throws BacalhauError of class infrastructure
    */
   static async start(
     command: readonly string[],
+    name: string,
     directory: string,
     signal: AbortSignal,
   ): Promise<ModuleProcess> {
@@ -59,7 +62,7 @@ export class ModuleProcess {
     });
     child.once('exit', () => onGone());
     const fail = (why: string, cause?: unknown) =>
-      new BacalhauError('EngineFailure', `Cannot start a module process "${program}": ${why}`, {
+      new BacalhauError('EngineFailure', `Cannot start a module process "${name}": ${why}`, {
         component: 'WasmEngine',
         hint:
           'The node starts its own executable again for modules: it must be runnable, and memory must be left',
@@ -89,6 +92,16 @@ export class ModuleProcess {
 
   get alive(): boolean {
     return this.#alive;
+  }
+
+  /** The signal that ended the process. */
+  get signal(): NodeJS.Signals | null {
+    return this.#child.signalCode;
+  }
+
+  /** Milliseconds of processor time used so far; null where the system does not tell. */
+  get cpuMs(): number | null {
+    return processCpuMs(this.pid);
   }
 
   /** How the process ended, for people. */

@@ -5,9 +5,8 @@
  *
  * The task's file system: inputs at their targets, each output under `/<name>` and at its path.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { availableParallelism, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { BacalhauError, type Refusal, type Task } from '../../model/mod.ts';
 import { killGroup, processStartTime } from '../../../runtime/process.ts';
 import { selfCommand } from '../../../runtime/self.ts';
@@ -15,6 +14,7 @@ import { CHILD_COMMAND, type RunFrame } from '../../../runtime/wasi/frames.ts';
 import type { Mount } from '../../../runtime/wasi/tree.ts';
 import type { World } from '../../../runtime/world.ts';
 import type { Engine, EngineIdentity, Run, RunRequest } from '../engine.ts';
+import { isolated, prepareDirectory, processLimits } from './isolation.ts';
 import { isRefusal, parseWasmParams, type WasmParams } from './params.ts';
 import { ProcessPool } from './pool.ts';
 import { WasmRun } from './run.ts';
@@ -22,8 +22,13 @@ import { WasmRun } from './run.ts';
 /** What 32-bit addresses reach. */
 const MAX_MEMORY = 4 * 1024 ** 3;
 
+/** Files that a program may have open where the configuration does not say. */
+const OPEN_FILES = 1024;
+
 export interface WasmEngineOptions {
   readonly world: World;
+  /** Of this engine alone: the working directory of its processes. Made anew, with all that it had in it removed. */
+  readonly directory: string;
   /** Processes for short runs; long ones get theirs beyond it. Default: the number of cores. */
   readonly poolSize?: number;
   /** Idle processes that are kept, the first of them started at once. Default 1. */
@@ -36,6 +41,14 @@ export interface WasmEngineOptions {
   readonly childCommand?: readonly string[];
   /** Bytes for a task that asks for none; 0 (default) leaves it what 32-bit addresses reach. */
   readonly memoryDefault?: number;
+  /** Files and directories that a program may have open at once. Default 1024. */
+  readonly openFiles?: number;
+  /** Bytes of the largest file that a program may write. Default 0 = no limit. */
+  readonly fileBytes?: number;
+  /** Bytes of the largest log that a run is ever given; files of a process may be as large. Default 1 GiB. */
+  readonly logBytes?: number;
+  /** Milliseconds of processor time of one run (where the system tells it). Default 0 = no limit. */
+  readonly cpuMs?: number;
 }
 
 /** The engine; its first process is started in the background. Call `close` to end them all. */
@@ -46,28 +59,29 @@ export function wasmEngine(options: WasmEngineOptions): Engine {
 class WasmEngine implements Engine {
   readonly type = 'wasm';
   readonly endsWithNode = true;
-  readonly #memoryDefault: number;
+  readonly #options: WasmEngineOptions;
+  readonly #openFiles: number;
   readonly #runs = new Map<string, WasmRun>();
-  /** The working directory of all processes; nothing is ever written to it. */
-  readonly #directory: Promise<string>;
-  readonly #pool: Promise<ProcessPool>;
+  readonly #pool: ProcessPool;
 
   constructor(options: WasmEngineOptions) {
-    this.#memoryDefault = options.memoryDefault ?? 0;
-    this.#directory = mkdtemp(join(tmpdir(), 'bacalhau-wasm-'));
-    this.#pool = this.#directory.then((directory) =>
-      new ProcessPool({
-        world: options.world,
-        command: options.childCommand ?? selfCommand(CHILD_COMMAND),
-        directory,
-        size: options.poolSize ?? availableParallelism(),
-        warm: options.maxIdle ?? 1,
-        idleMs: options.idleMs ?? 10_000,
-        oneShot: options.oneShot ?? false,
-      })
-    );
-    // Reported by the first run that needs it.
-    this.#pool.catch(() => {});
+    this.#options = options;
+    this.#openFiles = options.openFiles ?? OPEN_FILES;
+    prepareDirectory(options.directory);
+    const command = options.childCommand ?? selfCommand(CHILD_COMMAND);
+    this.#pool = new ProcessPool({
+      world: options.world,
+      name: command[0] ?? '',
+      command: isolated(
+        command,
+        processLimits(this.#openFiles, options.fileBytes ?? 0, options.logBytes ?? 2 ** 30),
+      ),
+      directory: options.directory,
+      size: options.poolSize ?? availableParallelism(),
+      warm: options.maxIdle ?? 1,
+      idleMs: options.idleMs ?? 10_000,
+      oneShot: options.oneShot ?? false,
+    });
   }
 
   available(): Promise<Refusal | null> {
@@ -89,8 +103,8 @@ class WasmEngine implements Engine {
       });
     }
     const frame = this.#frame(request, params);
-    const pool = await this.#pool;
-    const run = new WasmRun(await pool.take(signal), pool, frame);
+    const { world, cpuMs = 0 } = this.#options;
+    const run = new WasmRun(await this.#pool.take(signal), this.#pool, frame, { world, cpuMs });
     const key = runKey(request);
     this.#runs.set(key, run);
     const forget = () => this.#runs.delete(key);
@@ -102,23 +116,27 @@ class WasmEngine implements Engine {
    * A module ends with its node (differences.md A7), so there is nothing to adopt but a run of this very engine: what an
    * earlier process of the node left behind is killed.
    */
-  async find(identity: EngineIdentity, request: RunRequest): Promise<Run | null> {
+  find(identity: EngineIdentity, request: RunRequest): Promise<Run | null> {
+    return new Promise((resolve) => resolve(this.#find(identity, request)));
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.close();
+    rmSync(this.#options.directory, { recursive: true, force: true });
+  }
+
+  #find(identity: EngineIdentity, request: RunRequest): Run | null {
     const run = this.#runs.get(runKey(request));
     if (run && run.identity.id === identity.id && run.identity.startTime === identity.startTime) return run;
     const pid = Number(identity.id);
     if (!identity.startTime || processStartTime(pid) !== identity.startTime) return null;
     // The process may serve another run of ours by now.
-    if (!(await this.#pool).owns(pid)) killGroup(pid);
+    if (!this.#pool.owns(pid)) killGroup(pid);
     return null;
   }
 
-  async close(): Promise<void> {
-    await (await this.#pool).close();
-    await rm(await this.#directory, { recursive: true, force: true });
-  }
-
   #frame(request: RunRequest, params: WasmParams): RunFrame {
-    const memory = request.resources.Memory ?? this.#memoryDefault;
+    const memory = request.resources.Memory ?? this.#options.memoryDefault ?? 0;
     return {
       type: 'run',
       entryModule: params.entryModule,
@@ -128,6 +146,8 @@ class WasmEngine implements Engine {
       env: request.env,
       mounts: mountsOf(request),
       memoryLimit: Math.min(memory, MAX_MEMORY),
+      openFiles: this.#openFiles,
+      fileBytes: this.#options.fileBytes ?? 0,
       logPath: request.logPath,
       logLimit: request.logLimit,
     };

@@ -15,6 +15,8 @@ const START_TIMEOUT_MS = 15_000;
 export interface PoolOptions {
   readonly world: World;
   readonly command: readonly string[];
+  /** What the command starts, for people. */
+  readonly name: string;
   /** Working directory of the processes; exists and stays empty. */
   readonly directory: string;
   readonly size: number;
@@ -127,12 +129,12 @@ export class ProcessPool {
   }
 
   #start(): void {
-    const { command, directory, world } = this.#options;
+    const { command, name, directory, world } = this.#options;
     this.#starting++;
     const timeout = new AbortController();
     const timer = world.after(START_TIMEOUT_MS, () => timeout.abort());
     const signal = AbortSignal.any([this.#abort.signal, timeout.signal]);
-    ModuleProcess.start(command, directory, signal).finally(() => {
+    ModuleProcess.start(command, name, directory, signal).finally(() => {
       timer[Symbol.dispose]();
       this.#starting--;
     }).then((process) => {

@@ -1,6 +1,7 @@
 /** One run of a module: a process of the pool that waits, then works, then goes back or dies. */
 import type { EngineIdentity, Run, RunEnd } from '../engine.ts';
 import type { RunFrame } from '../../../runtime/wasi/frames.ts';
+import type { World } from '../../../runtime/world.ts';
 import type { ModuleProcess } from './child_process.ts';
 import type { ProcessPool } from './pool.ts';
 
@@ -13,16 +14,30 @@ const STOPPED: RunEnd = Object.freeze({
   exitCode: 137,
 });
 
+/** Between two looks at the processor time, at least. */
+const CPU_STEP_MS = 50;
+
+export interface WasmRunOptions {
+  readonly world: World;
+  /** Milliseconds of processor time; 0 = no limit. */
+  readonly cpuMs: number;
+}
+
 export class WasmRun implements Run {
   readonly identity: EngineIdentity;
   readonly #process: ModuleProcess;
   readonly #pool: ProcessPool;
   readonly #frame: RunFrame;
+  readonly #options: WasmRunOptions;
   readonly #end = Promise.withResolvers<RunEnd>();
   /** `held`: the process is ours and waits; `done`: it is not ours any more. */
   #state: 'held' | 'running' | 'stopping' | 'done' = 'held';
+  /** Why the process is being killed. */
+  #verdict = STOPPED;
+  #cpuTimer: Disposable | null = null;
 
-  constructor(process: ModuleProcess, pool: ProcessPool, frame: RunFrame) {
+  constructor(process: ModuleProcess, pool: ProcessPool, frame: RunFrame, options: WasmRunOptions) {
+    this.#options = options;
     this.#process = process;
     this.#pool = pool;
     this.#frame = frame;
@@ -41,14 +56,17 @@ export class WasmRun implements Run {
       );
     }
     this.#state = 'running';
+    const { cpuMs } = this.#process;
+    if (this.#options.cpuMs > 0 && cpuMs !== null) this.#watchCpu(cpuMs);
     this.#process.run(this.#frame).then((frame) => {
+      this.#cpuTimer?.[Symbol.dispose]();
       const stopped = this.#state === 'stopping';
       this.#state = 'done';
       if (frame) {
         this.#pool.give(this.#process, frame.reusable && !stopped);
         return frame.end;
       }
-      return stopped ? STOPPED : this.#died();
+      return stopped ? this.#verdict : this.#died();
     }).then(this.#end.resolve, this.#end.reject);
     return Promise.resolve();
   }
@@ -74,8 +92,31 @@ export class WasmRun implements Run {
     return this.stop(0);
   }
 
+  /** A process serves several runs, so the system's own limit of processor time would count them together. */
+  #watchCpu(before: number): void {
+    const { world, cpuMs } = this.#options;
+    const used = (this.#process.cpuMs ?? before) - before;
+    if (used >= cpuMs) {
+      this.#verdict = cpuLimit(this.#frame.entryModule, cpuMs);
+      this.stop(0).catch(this.#end.reject);
+      return;
+    }
+    // Compilers run beside the module, on threads of their own: time may pass faster here than outside.
+    this.#cpuTimer = world.after(Math.max(CPU_STEP_MS, (cpuMs - used) / 2), () => this.#watchCpu(before));
+  }
+
   async #died(): Promise<RunEnd> {
     await this.#process.kill();
+    const { signal } = this.#process;
+    if (signal === 'SIGXFSZ') {
+      return {
+        kind: 'failed',
+        code: 'FileSizeLimit',
+        message: `Module "${this.#frame.entryModule}" wrote a file beyond the limit of its process`,
+        hint: 'Write several smaller files; the limit is Engines.Types.WASM.MaxFileSize of the node',
+        class: 'user',
+      };
+    }
     return {
       kind: 'failed',
       code: 'ProcessDied',
@@ -84,4 +125,17 @@ export class WasmRun implements Run {
       class: 'infrastructure',
     };
   }
+}
+
+function cpuLimit(module: string, limit: number): RunEnd {
+  return {
+    kind: 'failed',
+    code: 'CpuTimeLimit',
+    message: `Module "${module}" was stopped: it used ${
+      limit / 1000
+    } s of processor time, all that it may use`,
+    hint: 'Let the program do less at a time; the limit is Engines.Types.WASM.MaxCPUTime of the node',
+    class: 'timeout',
+    exitCode: 137,
+  };
 }

@@ -29,10 +29,18 @@ describe.each(Object.entries(CHILDREN))('under %s', (_runtime, childCommand) => 
   test('memory is bounded inside the guest, own or imported', async () => {
     await using bench = new Bench({ childCommand });
     const resources = { Memory: 2 * MIB };
-    expect((await bench.run('grow', { resources })).end).toEqual({ kind: 'exited', exitCode: 32 });
-    expect((await bench.run('imported_memory', { resources })).end).toEqual({ kind: 'exited', exitCode: 32 });
-    expect((await bench.run('grow', { resources: { Memory: 4 * MIB } })).end).toEqual({
-      kind: 'exited',
+    // They grow until it fails and exit with the number of pages.
+    const limited = { kind: 'failed', code: 'MemoryLimit', class: 'user' };
+    for (const module of ['grow', 'imported_memory']) {
+      expect((await bench.run(module, { resources })).end).toMatchObject({
+        ...limited,
+        exitCode: 32,
+        message: expect.stringContaining('its memory had reached the limit of 2 MiB'),
+        hint: expect.stringContaining('Resources.Memory'),
+      });
+    }
+    expect((await bench.run('grow', { resources: { Memory: 4 * MIB } })).end).toMatchObject({
+      ...limited,
       exitCode: 64,
     });
     expect((await bench.run('large', { resources })).end).toMatchObject({

@@ -8,11 +8,12 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import process from 'node:process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Bench, CHILDREN } from '../../engine/wasm/helpers.ts';
+import { CHILD_COMMAND } from '../../../runtime/wasi/frames.ts';
+import { Bench } from '../../engine/wasm/helpers.ts';
 import { connectedNodes, startCompute, startOrchestrator } from '../../support/cluster.ts';
 import { Connection } from '../../support/http_load.ts';
 import { wasmJob } from '../../support/jobs.ts';
-import { type Runtime, temporaryFolder, until } from '../../support/program.ts';
+import { PROGRAMS, type Runtime, temporaryFolder, until } from '../../support/program.ts';
 
 interface Program {
   readonly path: string;
@@ -109,10 +110,10 @@ if (suite === undefined) {
     expect(all.length).toBe(72);
   });
 
-  describe.each(Object.entries(CHILDREN))('as runs of the engine under %s', (_name, childCommand) => {
+  describe.each<Runtime>(['bun', 'deno'])('as runs of the engine under %s', (runtime) => {
     let bench: Bench;
     beforeAll(() => {
-      bench = new Bench({ childCommand });
+      bench = new Bench({ childCommand: [...PROGRAMS[runtime], CHILD_COMMAND] });
     });
     afterAll(() => bench[Symbol.asyncDispose]());
 

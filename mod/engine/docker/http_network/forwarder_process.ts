@@ -1,24 +1,12 @@
 /** Our own executable inside a run's network namespace (runtime/egress/forwarder.ts): started, watched, ended. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
-import process from 'node:process';
 import { forwarderCommand, READY } from '../../../../runtime/egress/mod.ts';
-import { killGroup } from '../../../../runtime/process.ts';
+import { findProgram, killGroup } from '../../../../runtime/process.ts';
 import { childEnvironment, selfCommand } from '../../../../runtime/self.ts';
 
 /** Where the program of util-linux is; null when there is none. */
 export function findNsenter(): string | null {
-  const folders = [...(process.env.PATH ?? '').split(':'), '/usr/bin', '/bin', '/usr/sbin', '/sbin'];
-  for (const folder of folders.filter((name) => name.startsWith('/'))) {
-    const path = `${folder}/nsenter`;
-    try {
-      accessSync(path, constants.X_OK);
-      return path;
-    } catch {
-      continue; // not in this folder
-    }
-  }
-  return null;
+  return findProgram('nsenter');
 }
 
 export interface ForwarderPlace {

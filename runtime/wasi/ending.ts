@@ -1,0 +1,143 @@
+/** Why a run ended, in words: the program's own exit, a trap with its stack, a limit that it ran into, or our fault. */
+import type { RunFrame, WasmEnd } from './frames.ts';
+import { guestStack } from './guest_stack.ts';
+import type { Limits } from './limits.ts';
+import { PAGE } from './memory_limit.ts';
+import { RunFailure } from './module_cache.ts';
+import { ProcessExit } from './proc.ts';
+
+/** What a run had taken when it ended. */
+export interface Taken {
+  /** Whether any code of the guest ran. */
+  readonly entered: boolean;
+  readonly limits: Limits | undefined;
+  /** Bytes of all memories of the run. */
+  readonly memory: number;
+}
+
+const MIB = 2 ** 20;
+
+/** Part of its limit from which on a memory is the likely reason of a trap: allocators grow in big steps. */
+const NEARLY = 0.75;
+/** The same of an exit code, which may mean anything else. */
+const VERY_NEARLY = 0.95;
+
+/** The end of a run whose entry point threw. */
+export function endOf(thrown: unknown, frame: RunFrame, taken: Taken): WasmEnd {
+  if (thrown instanceof ProcessExit) return exited(thrown.exitCode, frame, taken);
+  if (thrown instanceof RunFailure) return thrown.end;
+  if (taken.entered && isTrap(thrown)) return trapped(thrown, frame, taken);
+  if (taken.entered && thrown instanceof RangeError && /memory/i.test(thrown.message)) {
+    return {
+      kind: 'failed',
+      code: 'MemoryLimit',
+      message: `Cannot give module "${frame.entryModule}" its memory: ${thrown.message}`,
+      hint: 'Use a module that starts with less memory, or a node with more',
+      class: 'infrastructure',
+    };
+  }
+  return internal(thrown);
+}
+
+/** A fault of ours. */
+export function internal(thrown: unknown): WasmEnd {
+  const why = thrown instanceof Error ? thrown.message : String(thrown);
+  return {
+    kind: 'failed',
+    code: 'EngineFailure',
+    message: `Cannot run the module: ${why}`,
+    hint: 'This is a fault of the node, not of the module: look at its disk space and its log',
+    class: 'infrastructure',
+  };
+}
+
+/** A failure that says itself what it is, unless a limit was in its way before. */
+function exited(exitCode: number, frame: RunFrame, taken: Taken): WasmEnd {
+  const reached = exitCode === 0 ? null : reachedLimit(frame, taken, VERY_NEARLY);
+  if (!reached) return { kind: 'exited', exitCode };
+  return {
+    kind: 'failed',
+    code: reached.code,
+    message: `Module "${frame.entryModule}" ended with exit code ${exitCode}: ${reached.words}`,
+    hint: reached.hint,
+    class: 'user',
+    exitCode,
+  };
+}
+
+function trapped(thrown: unknown, frame: RunFrame, taken: Taken): WasmEnd {
+  const overflow = isOverflow(thrown);
+  const stack = guestStack(thrown);
+  const reached = overflow
+    ? {
+      code: 'StackLimit',
+      words: 'it called itself too deep',
+      hint: 'Its calls are nested deeper than the stack of the runtime allows: look for endless recursion',
+    }
+    : reachedLimit(frame, taken, NEARLY);
+  return {
+    kind: 'failed',
+    code: reached?.code ?? 'ModuleTrapped',
+    message: `Module "${frame.entryModule}" was ended by a trap: ${trapWords(thrown, overflow)}` +
+      (reached && !overflow ? `; ${reached.words}` : '') + (stack && `\n${stack}`),
+    hint: reached?.hint ??
+      'The program itself did something that WebAssembly forbids; see its log for what it printed before',
+    class: 'user',
+    exitCode: 1,
+  };
+}
+
+/** @param part of the memory limit that counts as reached */
+function reachedLimit(frame: RunFrame, { limits, memory }: Taken, part: number) {
+  if (limits?.hit === 'openFiles') {
+    return {
+      code: 'OpenFilesLimit',
+      words: `it had reached its limit of ${limits.values.openFiles} open files`,
+      hint:
+        'Close files that are not used any more; the limit is Engines.Types.WASM.MaxOpenFiles of the node',
+    };
+  }
+  if (limits?.hit === 'fileBytes') {
+    return {
+      code: 'FileSizeLimit',
+      words: `it had reached the limit of ${mebibytes(limits.values.fileBytes)} for a file`,
+      hint: 'Write several smaller files; the limit is Engines.Types.WASM.MaxFileSize of the node',
+    };
+  }
+  const limit = frame.memoryLimit || 2 ** 32;
+  if (memory < limit * part) return null;
+  return {
+    code: 'MemoryLimit',
+    words: memory + PAGE > limit
+      ? `its memory had reached the limit of ${mebibytes(limit)}`
+      : `its memory had grown to ${mebibytes(memory)} of at most ${
+        mebibytes(limit)
+      }, so more was probably refused`,
+    hint: 'Ask for more by Resources.Memory of the task (at most 4Gi), or let the program use less',
+  };
+}
+
+function isOverflow(thrown: unknown): boolean {
+  return thrown instanceof RangeError && /call stack/i.test(thrown.message);
+}
+
+function isTrap(thrown: unknown): boolean {
+  return thrown instanceof WebAssembly.RuntimeError || isOverflow(thrown) || isException(thrown);
+}
+
+/** Something that the guest itself threw (exception handling). */
+function isException(thrown: unknown): boolean {
+  const { Exception } = WebAssembly as unknown as { Exception?: new (...args: never[]) => object };
+  return Exception !== undefined && thrown instanceof Exception;
+}
+
+function trapWords(thrown: unknown, overflow: boolean): string {
+  if (overflow) return 'its call stack is exhausted';
+  if (isException(thrown)) return 'an exception that nobody caught';
+  // JSC adds the expression of ours that called the guest.
+  return (thrown instanceof Error ? thrown.message : String(thrown)).replace(/ \(evaluating .*\)$/, '');
+}
+
+function mebibytes(bytes: number): string {
+  return `${Math.round(bytes / MIB * 100) / 100} MiB`;
+}

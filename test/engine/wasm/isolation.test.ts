@@ -1,0 +1,118 @@
+/** What a module process is kept in, read from the process table, and the limits that the host enforces by itself. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import type { RequestOptions } from '../../fixtures/wasm/request.ts';
+import { CHILD_COMMAND } from '../../../runtime/wasi/frames.ts';
+import { findProgram, processAlive } from '../../../runtime/process.ts';
+import { Bench, CHILDREN, until } from './helpers.ts';
+
+const NEVER = new AbortController().signal;
+const MIB = 2 ** 20;
+
+function taking(bench: Bench, what: string): RequestOptions {
+  const hostPath = bench.path(`out-${what}`);
+  mkdirSync(hostPath, { recursive: true });
+  return { params: { Parameters: [what] }, outputs: [{ name: 'out', hostPath, path: '' }] };
+}
+
+const proc = (pid: string, name: string) => readFileSync(`/proc/${pid}/${name}`, 'latin1');
+const limit = (pid: string, name: string) =>
+  new RegExp(`^${name} +(\\S+)`, 'm').exec(proc(pid, 'limits'))?.[1];
+
+const executable = fileURLToPath(new URL('../../../dist/bacalhau', import.meta.url));
+const children = {
+  ...CHILDREN,
+  ...(existsSync(executable) ? { executable: [executable, CHILD_COMMAND] } : {}),
+};
+
+describe.each(Object.entries(children))('under %s', (runtime, childCommand) => {
+  test.skipIf(process.platform !== 'linux')(
+    'no way to more privileges, few files, nothing of our environment, a folder of its own',
+    async () => {
+      process.env.WASM_TEST_SECRET = 'visible';
+      const fileBytes = 64 * MIB;
+      await using bench = new Bench({ childCommand, openFiles: 100, fileBytes, logBytes: MIB });
+      const run = await bench.engine.create(bench.request('empty'), NEVER);
+      const { id } = run.identity;
+      delete process.env.WASM_TEST_SECRET;
+      expect(proc(id, 'environ')).not.toContain('visible');
+      if (runtime === 'executable') expect(proc(id, 'environ')).toBe('');
+      expect(readlinkSync(`/proc/${id}/cwd`)).toBe(bench.path('wasm'));
+      expect(statSync(bench.path('wasm')).mode & 0o777).toBe(0o500);
+      // Without util-linux a node does without these.
+      if (findProgram('setpriv')) expect(proc(id, 'status')).toMatch(/^NoNewPrivs:\s+1$/m);
+      if (findProgram('prlimit')) {
+        expect(Number(limit(id, 'Max open files'))).toBe(356);
+        expect(Number(limit(id, 'Max file size'))).toBe(fileBytes);
+        expect(limit(id, 'Max core file size')).toBe('0');
+      }
+      await run.remove();
+    },
+  );
+
+  test('traps tell the functions that were called, with and without names', async () => {
+    await using bench = new Bench({ childCommand });
+    const { end } = await bench.run('limits', taking(bench, 'pages'));
+    expect(end).toMatchObject({ kind: 'failed', exitCode: 1 });
+    expect((end as { message: string }).message).toMatch(/\n {2}at pages.*(\n {2}at .*)*\n {2}at _start/);
+    const stripped = await bench.run('trap');
+    expect((stripped.end as { message: string }).message).toMatch(
+      /unreachable.*\n {2}at function 0.*\n {2}at function 1/i,
+    );
+  });
+
+  test('each limit says its name', async () => {
+    await using bench = new Bench({ childCommand, openFiles: 50, fileBytes: 3 * MIB });
+    const memory = { resources: { Memory: 8 * MIB } };
+    const cases: [string, RequestOptions, string, RegExp, RegExp][] = [
+      ['recursion', {}, 'StackLimit', /call stack is exhausted\n {2}at deeper/, /recursion/],
+      ['memory', memory, 'MemoryLimit', /exit code 1: its memory had .* 8 MiB/, /Resources\.Memory/],
+      ['pages', memory, 'MemoryLimit', /trap: .*; its memory had .* 8 MiB/, /Resources\.Memory/],
+      ['files', {}, 'OpenFilesLimit', /exit code 1: .* limit of 50 open files/, /MaxOpenFiles/],
+      ['file', {}, 'FileSizeLimit', /exit code 1: .* limit of 3 MiB for a file/, /MaxFileSize/],
+    ];
+    for (const [what, options, code, message, hint] of cases) {
+      const { end } = await bench.run('limits', { ...taking(bench, what), ...options });
+      expect(end).toMatchObject({
+        kind: 'failed',
+        code,
+        class: 'user',
+        message: expect.stringMatching(message),
+        hint: expect.stringMatching(hint),
+      });
+    }
+    expect(statSync(bench.path('out-file', 'big')).size).toBe(3 * MIB);
+    const log = await bench.run('limits', { ...taking(bench, 'log'), logLimit: MIB });
+    expect(log.mark).toContain('the limit of 1048576 bytes');
+    expect(log.stdout.length).toBe(MIB);
+  });
+
+  test.skipIf(process.platform !== 'linux')('processor time is counted per run', async () => {
+    await using bench = new Bench({ childCommand, cpuMs: 400, poolSize: 1 });
+    for (let index = 0; index < 3; index++) {
+      const run = await bench.engine.create(bench.request('limits', taking(bench, 'loop')), NEVER);
+      await run.start();
+      const begin = performance.now();
+      expect(await run.wait()).toMatchObject({
+        code: 'CpuTimeLimit',
+        class: 'timeout',
+        message: expect.stringContaining('0.4 s of processor time'),
+      });
+      expect(performance.now() - begin).toBeGreaterThan(200);
+      await until(() => !processAlive(Number(run.identity.id)));
+    }
+  });
+});
+
+test('the folder of an earlier engine is used again, and gone at the end', async () => {
+  const bench = new Bench();
+  const folder = bench.path('wasm');
+  expect(readdirSync(folder)).toEqual([]);
+  await using second = new Bench({ directory: folder });
+  expect((await second.run('empty')).end).toEqual({ kind: 'exited', exitCode: 0 });
+  await second.engine.close();
+  expect(existsSync(folder)).toBe(false);
+  await bench[Symbol.asyncDispose]();
+});
