@@ -80,6 +80,7 @@ export async function startComputeRole(
       limits: {
         outputBytes: Limits.MaxOutputSize,
         logBytes: Logs.MaxSize,
+        salvageMs: Limits.SalvageTimeout,
         engineAwayMs: Limits.EngineAway,
       },
       timings: {

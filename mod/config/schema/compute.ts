@@ -50,6 +50,11 @@ export const Compute = {
       'Time between two looks at how much of its disk space an execution has used. (Not in 1.9)',
       { min: 1 },
     ),
+    SalvageTimeout: duration(
+      30 * SECOND,
+      'How long publishing what a failed or stopped execution has left may take. (Not in 1.9)',
+      { min: 1 },
+    ),
     EngineAway: duration(
       HOUR,
       'How long an engine that does not answer is waited for before what it runs is given up. (Not in 1.9)',
