@@ -1,7 +1,7 @@
 /** Shows what happens to a job until it ends (cli.md 10.1): its history as a growing table. */
 import process from 'node:process';
 import type { ApiClient, JobAnswer } from '../mod/api/client/mod.ts';
-import { BacalhauError, type JobHistory, type JobType } from '../mod/model/mod.ts';
+import { BacalhauError, EventTopic, type JobHistory, type JobType } from '../mod/model/mod.ts';
 import type { Context } from './context.ts';
 import { pause } from './interrupt.ts';
 import { eventText, isErrorEvent } from './job/event_text.ts';
@@ -59,7 +59,10 @@ export async function watch(
   }
 }
 
-/** Shown are the first event, all of executions, and errors of the job unless an execution told one before. */
+/**
+ * Shown are the first event, all of executions, why the job waits (which the original hides), and errors of the job
+ * unless an execution told one before.
+ */
 function rowPrinter(context: Context, terminal: boolean, before: () => void): (entry: JobHistory) => void {
   const colours = paint(context.env, terminal);
   const debug = context.env.DEBUG === 'true';
@@ -73,7 +76,8 @@ function rowPrinter(context: Context, terminal: boolean, before: () => void): (e
   let executionFailed = false;
   return (entry) => {
     const ofJob = entry.Type === 'JobLevel';
-    if (!first && ofJob && (!isErrorEvent(entry) || executionFailed)) return;
+    const tells = entry.Event.Topic === EventTopic.Queueing || (isErrorEvent(entry) && !executionFailed);
+    if (!first && ofJob && !tells) return;
     if (!ofJob && isErrorEvent(entry)) executionFailed = true;
     before();
     context.print(renderTable(columns, [entry], { hideHeader: !first, widths: WIDTHS }));

@@ -251,6 +251,22 @@ describe('running a job', () => {
     expect(stdout).not.toContain('\x1b');
   });
 
+  it('says why the job waits, not every event of the job', async () => {
+    endSubmitted('Completed');
+    const { onHistory } = fake.jobs;
+    fake.jobs.onHistory = (ref) => {
+      onHistory(ref);
+      const [job] = fake.jobs.jobs;
+      const history = job && fake.jobs.histories.get(job.ID);
+      if (!history || history.length > 3) return;
+      history.push(makeHistory(job, 8, 'Queueing', 'Job queued. no node is free'));
+      history.push(makeHistory(job, 9, 'State Update', 'Job moved'));
+    };
+    const { stdout } = await run(['job', 'run', 'job.yaml']);
+    expect(stdout).toContain('Queueing         Job queued. no node is free');
+    expect(stdout).not.toContain('Job moved');
+  });
+
   it('ends with 1 and the reason when it failed, with 0 as the original on request', async () => {
     endSubmitted('Failed', 'the disk is full');
     const ours = await run(['job', 'run', 'job.yaml', '--id-only']);
