@@ -55,19 +55,24 @@ export class Sweep {
   /** All engines once. Never rejects. */
   async round(): Promise<void> {
     await Promise.all(this.engines.map(async (engine) => {
+      if (!engine.objects) return;
       try {
+        const refusal = await engine.available();
+        if (refusal) return this.#tellAway(engine, { reason: refusal.reason, hint: refusal.hint });
         await this.#settle(engine);
         this.#away.delete(engine.type);
       } catch (thrown) {
-        // Once for each time that it goes away.
-        if (this.#away.has(engine.type)) return;
-        this.#away.add(engine.type);
-        this.shop().log('warn', 'cannot compare an engine with what this node runs', {
-          engine: engine.type,
-          error: String(thrown),
-        });
+        this.#tellAway(engine, { error: String(thrown) });
       }
     }));
+  }
+
+  /** Once for each time that it goes away; a node that runs nothing on it may do without it. */
+  #tellAway(engine: Engine, why: Readonly<Record<string, string>>): void {
+    if (this.#away.has(engine.type)) return;
+    this.#away.add(engine.type);
+    const level = this.#running(engine).size > 0 ? 'warn' : 'info';
+    this.shop().log(level, 'an engine cannot be used', { engine: engine.type, ...why });
   }
 
   #arm(ms: number): void {

@@ -77,9 +77,11 @@ const eligibility: Filter = (node) =>
   );
 
 const engine: Filter = (node, { engine }) =>
-  facts(node.info).engines.has(engine.toLowerCase())
-    ? null
-    : never('EngineMissing', `this node does not run "${engine}" jobs`, 'enable the engine on a node');
+  facts(node.info).engines.has(engine.toLowerCase()) ? null : never(
+    'EngineMissing',
+    `this node does not run "${engine}" jobs`,
+    'enable the engine on a node; the log of a node says why it cannot use one',
+  );
 
 const publisher: Filter = (node, { publisher }) =>
   publisher === '' || facts(node.info).publishers.has(publisher.toLowerCase()) ? null : never(
