@@ -4,6 +4,9 @@
  */
 import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 
+/** Name of the file in the directory of a run. */
+export const DECISION_LOG = 'network-decisions.jsonl';
+
 export interface DecisionEntry {
   /** ISO 8601, of the request. */
   readonly time: string;
@@ -20,11 +23,15 @@ export interface DecisionEntry {
   /** Code and sentence of a refusal or failure. */
   readonly code?: string;
   readonly reason?: string;
+  /** What to change, for the person who wrote the job. */
+  readonly hint?: string;
   /** HTTP status of the answer; absent for tunnels. */
   readonly status?: number;
   readonly bytesSent: number;
   readonly bytesReceived: number;
   readonly durationMs: number;
+  /** How long bytes waited for the rate limit, both directions together; absent when none did. */
+  readonly throttledMs?: number;
 }
 
 export interface DecisionSink {

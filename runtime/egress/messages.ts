@@ -15,13 +15,18 @@ const HOP_BY_HOP = new Set([
   'upgrade',
 ]);
 
+/** Whether a header concerns one connection only; `name` in lower case. */
+export function isHopByHop(name: string): boolean {
+  return HOP_BY_HOP.has(name);
+}
+
 /** Header lines without those that concern one connection, in order, as name, value, name, value … */
 export function endToEndHeaders({ rawHeaders, headers }: IncomingMessage): string[] {
   const named = (headers.connection ?? '').toLowerCase().split(',').map((name) => name.trim());
   const kept: string[] = [];
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at]!.toLowerCase();
-    if (!HOP_BY_HOP.has(name) && !named.includes(name)) kept.push(rawHeaders[at]!, rawHeaders[at + 1]!);
+    if (!isHopByHop(name) && !named.includes(name)) kept.push(rawHeaders[at]!, rawHeaders[at + 1]!);
   }
   return kept;
 }

@@ -6,7 +6,7 @@
 import { lookup } from 'node:dns/promises';
 import { networkInterfaces } from 'node:os';
 import { addressKind, canonicalAddress } from './addresses.ts';
-import { canonicalHost, type DomainRules, type Scheme } from './rules.ts';
+import { canonicalHost, type HostRules, type Scheme } from './rules.ts';
 
 /** All addresses of a name, in order of preference. Throws as `node:dns` does. */
 export type Resolve = (host: string) => Promise<readonly string[]>;
@@ -60,7 +60,7 @@ export class EgressPolicy {
   #resolve: Resolve;
   #ownAddresses: () => readonly string[];
 
-  constructor(private readonly rules: DomainRules, options: PolicyOptions = {}) {
+  constructor(private readonly rules: HostRules, options: PolicyOptions = {}) {
     this.#resolve = options.resolve ?? resolveHere;
     this.#ownAddresses = options.ownAddresses ?? interfaceAddresses;
   }

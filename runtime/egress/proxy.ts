@@ -55,6 +55,8 @@ export interface ProxyOptions {
   readonly limits?: Partial<ProxyLimits>;
   /** Set on every plain HTTP request, whatever the client sent under these names. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** What to do about the limit of connections, for the person who wrote the job. */
+  readonly limitHint?: string;
 }
 
 const MAX_HEADER_BYTES = 64 << 10;
@@ -131,7 +133,7 @@ export class EgressProxy {
     }
     const port = url.port === '' ? 80 : Number(url.port);
     visit.to(url.hostname, port);
-    if (this.#full(visit)) return answer(503, BUSY);
+    if (this.#full(visit)) return answer(503, this.#busy());
     const slot = { destroy: () => void response.destroy() };
     this.#underWay.add(slot);
     try {
@@ -167,6 +169,7 @@ export class EgressProxy {
     if (response.destroyed) gone();
     const up = new Meter(this.#bucket);
     const down = new Meter(this.#bucket);
+    visit.measured(up, down);
     try {
       socket.setTimeout(this.#limits.idleMs, () => socket.destroy(idle()));
       const outgoing = httpRequest({
@@ -186,8 +189,6 @@ export class EgressProxy {
       response.flushHeaders();
       await pipeline(incoming, down, response);
     } finally {
-      visit.bytesSent = up.bytes;
-      visit.bytesReceived = down.bytes;
       response.off('close', gone);
       socket.destroy();
     }
@@ -204,7 +205,7 @@ export class EgressProxy {
     }
     const [host, port] = [target[1]!, Number(target[2])];
     visit.to(host, port);
-    if (this.#full(visit)) return answer('503 Service Unavailable', BUSY);
+    if (this.#full(visit)) return answer('503 Service Unavailable', this.#busy());
     this.#underWay.add(client);
     try {
       const decision = await this.#options.policy.decide({ host, port, scheme: 'tunnel' });
@@ -234,6 +235,7 @@ export class EgressProxy {
   async #tunnel(client: Duplex, head: Uint8Array, host: Socket, visit: Visit): Promise<void> {
     const up = new Meter(this.#bucket);
     const down = new Meter(this.#bucket);
+    visit.measured(up, down);
     const end = () => {
       client.destroy();
       host.destroy();
@@ -244,20 +246,24 @@ export class EgressProxy {
     try {
       await Promise.all([pipeline(client, up, host), pipeline(host, down, client)]);
     } finally {
-      visit.bytesSent = up.bytes;
-      visit.bytesReceived = down.bytes;
       end();
     }
   }
 
   #full(visit: Visit): boolean {
     if (this.#underWay.size < this.#limits.connections) return false;
-    visit.refuse('too-many-connections', `more than ${this.#limits.connections} connections at once`);
+    visit.refuse('too-many-connections', this.#tooMany(), this.#options.limitHint);
     return true;
   }
-}
 
-const BUSY = answerText('this execution has too many connections open', 'Close some, or raise the limit.');
+  #tooMany(): string {
+    return `this execution has ${this.#limits.connections} connections open, which is its limit`;
+  }
+
+  #busy(): string {
+    return answerText(this.#tooMany(), this.#options.limitHint);
+  }
+}
 
 /** `Host` of a checked target: the default port is left out, IPv6 is in brackets. */
 function authority(host: string, port: number): string {

@@ -27,6 +27,8 @@ export class TokenBucket {
 /** Passes bytes on at the rate of a bucket that several streams share. */
 export class Meter extends Transform {
   bytes = 0;
+  /** How long bytes were held back. */
+  waitedMs = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(private readonly bucket: TokenBucket) {
@@ -36,8 +38,9 @@ export class Meter extends Transform {
   override _transform(chunk: Uint8Array, _encoding: string, done: TransformCallback): void {
     this.bytes += chunk.length;
     const wait = this.bucket.take(chunk.length);
-    if (wait < 1) done(null, chunk);
-    else this.#timer = setTimeout(() => done(null, chunk), wait);
+    if (wait < 1) return done(null, chunk);
+    this.waitedMs += wait;
+    this.#timer = setTimeout(() => done(null, chunk), wait);
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {

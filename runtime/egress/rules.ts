@@ -40,7 +40,15 @@ export type Match =
   | { readonly kind: 'port'; readonly rule: Rule }
   | { readonly kind: 'none' };
 
-export class DomainRules {
+/** What a policy asks its rules. */
+export interface HostRules {
+  /** @param host as {@link canonicalHost} gives it */
+  match(host: string, port: number, scheme: Scheme): Match;
+  /** Whether this very address may be reached although it is not public. */
+  namesAddress(address: string, port: number): boolean;
+}
+
+export class DomainRules implements HostRules {
   readonly rules: readonly Rule[];
   #globs = new Map<Rule, RegExp>();
 

@@ -1,12 +1,11 @@
 /** One request or tunnel on its way to a line of the decision log. */
 import type { DecisionSink } from './decision_log.ts';
 import type { Decision } from './policy.ts';
+import type { Meter } from './rate.ts';
 
 export class Visit {
   address: string | undefined;
   status: number | undefined;
-  bytesSent = 0;
-  bytesReceived = 0;
   #time = new Date().toISOString();
   #began = performance.now();
   #verdict: 'allowed' | 'refused' | 'failed' = 'allowed';
@@ -15,6 +14,8 @@ export class Visit {
   #rule: string | undefined;
   #code: string | undefined;
   #reason: string | undefined;
+  #hint: string | undefined;
+  #meters: { readonly up: Meter; readonly down: Meter } | undefined;
   #written = false;
 
   constructor(private readonly log: DecisionSink, private readonly method: string) {}
@@ -32,13 +33,20 @@ export class Visit {
     this.#verdict = decision.code === 'name-not-found' ? 'failed' : 'refused';
     this.#code = decision.code;
     this.#reason = decision.reason;
+    this.#hint = decision.hint;
+  }
+
+  /** What counts its bytes. */
+  measured(up: Meter, down: Meter): void {
+    this.#meters = { up, down };
   }
 
   /** Refused before or beside the policy; the line is written. */
-  refuse(code: string, reason: string): void {
+  refuse(code: string, reason: string, hint?: string): void {
     this.#verdict = 'refused';
     this.#code = code;
     this.#reason = reason;
+    this.#hint = hint;
     this.end();
   }
 
@@ -64,6 +72,8 @@ export class Visit {
   end(): void {
     if (this.#written) return;
     this.#written = true;
+    const { up, down } = this.#meters ?? {};
+    const throttledMs = Math.round((up?.waitedMs ?? 0) + (down?.waitedMs ?? 0));
     this.log.write({
       time: this.#time,
       verdict: this.#verdict,
@@ -74,10 +84,12 @@ export class Visit {
       ...(this.#rule === undefined ? {} : { rule: this.#rule }),
       ...(this.#code === undefined ? {} : { code: this.#code }),
       ...(this.#reason === undefined ? {} : { reason: this.#reason }),
+      ...(this.#hint === undefined ? {} : { hint: this.#hint }),
       ...(this.status === undefined ? {} : { status: this.status }),
-      bytesSent: this.bytesSent,
-      bytesReceived: this.bytesReceived,
+      bytesSent: up?.bytes ?? 0,
+      bytesReceived: down?.bytes ?? 0,
       durationMs: Math.round(performance.now() - this.#began),
+      ...(throttledMs === 0 ? {} : { throttledMs }),
     });
   }
 }

@@ -3,6 +3,7 @@
  */
 import { BacalhauError, type Refusal, type StringMap, type Task } from '../../model/mod.ts';
 import { DockerError } from '../../../runtime/docker/mod.ts';
+import { DECISION_LOG } from '../../../runtime/egress/mod.ts';
 import type { Engine, EngineIdentity, EngineObject, Run, RunRequest } from '../engine.ts';
 import { createContainer } from './container.ts';
 import { containerConfig, networkKind, type NetworkPlan } from './container_config.ts';
@@ -15,9 +16,6 @@ import type { DockerEngineParts, DockerEngineSettings, HttpRun } from './options
 import { type DockerParams, isRefusal, parseDockerParams } from './params.ts';
 import { DockerRun, removeContainer } from './run.ts';
 import type { RunHost } from './run_host.ts';
-
-/** File in a run's directory for what the proxy of its HTTP network decided. */
-export const DECISION_LOG = 'network-decisions.jsonl';
 
 export class DockerEngine implements Engine {
   readonly type = 'docker';
