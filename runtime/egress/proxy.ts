@@ -169,7 +169,6 @@ export class EgressProxy {
     if (response.destroyed) gone();
     const up = new Meter(this.#bucket);
     const down = new Meter(this.#bucket);
-    visit.measured(up, down);
     try {
       socket.setTimeout(this.#limits.idleMs, () => socket.destroy(idle()));
       const outgoing = httpRequest({
@@ -189,6 +188,7 @@ export class EgressProxy {
       response.flushHeaders();
       await pipeline(incoming, down, response);
     } finally {
+      count(visit, up, down);
       response.off('close', gone);
       socket.destroy();
     }
@@ -235,7 +235,6 @@ export class EgressProxy {
   async #tunnel(client: Duplex, head: Uint8Array, host: Socket, visit: Visit): Promise<void> {
     const up = new Meter(this.#bucket);
     const down = new Meter(this.#bucket);
-    visit.measured(up, down);
     const end = () => {
       client.destroy();
       host.destroy();
@@ -246,6 +245,7 @@ export class EgressProxy {
     try {
       await Promise.all([pipeline(client, up, host), pipeline(host, down, client)]);
     } finally {
+      count(visit, up, down);
       end();
     }
   }
@@ -273,6 +273,12 @@ function authority(host: string, port: number): string {
 
 function idle(): Error {
   return Object.assign(new Error('no byte for too long'), { code: 'ETIMEDOUT' });
+}
+
+function count(visit: Visit, up: Meter, down: Meter): void {
+  visit.bytesSent = up.bytes;
+  visit.bytesReceived = down.bytes;
+  visit.throttledMs = up.waitedMs + down.waitedMs;
 }
 
 function answerOf(outgoing: ClientRequest): Promise<IncomingMessage> {

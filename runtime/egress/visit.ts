@@ -1,11 +1,14 @@
 /** One request or tunnel on its way to a line of the decision log. */
 import type { DecisionSink } from './decision_log.ts';
 import type { Decision } from './policy.ts';
-import type { Meter } from './rate.ts';
 
 export class Visit {
   address: string | undefined;
   status: number | undefined;
+  bytesSent = 0;
+  bytesReceived = 0;
+  /** How long its bytes waited for the rate limit. */
+  throttledMs = 0;
   #time = new Date().toISOString();
   #began = performance.now();
   #verdict: 'allowed' | 'refused' | 'failed' = 'allowed';
@@ -15,7 +18,6 @@ export class Visit {
   #code: string | undefined;
   #reason: string | undefined;
   #hint: string | undefined;
-  #meters: { readonly up: Meter; readonly down: Meter } | undefined;
   #written = false;
 
   constructor(private readonly log: DecisionSink, private readonly method: string) {}
@@ -34,11 +36,6 @@ export class Visit {
     this.#code = decision.code;
     this.#reason = decision.reason;
     this.#hint = decision.hint;
-  }
-
-  /** What counts its bytes. */
-  measured(up: Meter, down: Meter): void {
-    this.#meters = { up, down };
   }
 
   /** Refused before or beside the policy; the line is written. */
@@ -72,8 +69,7 @@ export class Visit {
   end(): void {
     if (this.#written) return;
     this.#written = true;
-    const { up, down } = this.#meters ?? {};
-    const throttledMs = Math.round((up?.waitedMs ?? 0) + (down?.waitedMs ?? 0));
+    const throttledMs = Math.round(this.throttledMs);
     this.log.write({
       time: this.#time,
       verdict: this.#verdict,
@@ -86,8 +82,8 @@ export class Visit {
       ...(this.#reason === undefined ? {} : { reason: this.#reason }),
       ...(this.#hint === undefined ? {} : { hint: this.#hint }),
       ...(this.status === undefined ? {} : { status: this.status }),
-      bytesSent: up?.bytes ?? 0,
-      bytesReceived: down?.bytes ?? 0,
+      bytesSent: this.bytesSent,
+      bytesReceived: this.bytesReceived,
       durationMs: Math.round(performance.now() - this.#began),
       ...(throttledMs === 0 ? {} : { throttledMs }),
     });
