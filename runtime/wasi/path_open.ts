@@ -76,13 +76,15 @@ function openDirectory(place: Place, wanted: Wanted, descriptors: Descriptors): 
   if ((oflags & (Open.truncate | Open.create)) !== 0 || (rights & Right.fdWrite) !== 0n) {
     throw new WasiError(Errno.isdir);
   }
+  // Go opens directories without the right to cut files through them, and then cuts files: who may hand it on, has it.
+  const cutting = (rights & Right.pathOpen) !== 0n ? inheriting & Right.pathFilestatSetSize : 0n;
   const location = place.location();
   try {
     return descriptors.add({
       kind: 'directory',
       location,
       preopen: null,
-      rights: rights & DIRECTORY_RIGHTS,
+      rights: rights & DIRECTORY_RIGHTS | cutting,
       inheriting,
       flags,
       names: null,

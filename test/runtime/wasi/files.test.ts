@@ -262,7 +262,7 @@ underEachRuntime('files', (world) => {
       'fd_close 500',
       open('file'),
     ]);
-    expect(answers[0]!.text).toBe(`${Errno.mfile} 997`);
+    expect(answers[0]!.text).toBe(`${Errno.mfile} 1021`);
     expect(answers[2]!.u32).toBe(500);
   });
 
