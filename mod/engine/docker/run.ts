@@ -9,8 +9,10 @@ import type { EngineIdentity, Run, RunEnd, RunRequest } from '../engine.ts';
 import { countLog } from '../../../runtime/log_file.ts';
 import { Capture, pumpLive } from './capture.ts';
 import { resumeLog } from './engine_log.ts';
-import { endOf, failed, startFailure } from './failures.ts';
+import * as ends from './ends.ts';
+import { endOf, startFailure } from './failures.ts';
 import { isListening } from './listening.ts';
+import { signalFromOutside } from './outsiders.ts';
 import type { RunHost } from './run_host.ts';
 
 /** How the reading of the output ended. */
@@ -42,7 +44,9 @@ const LAST_RETRY_MS = 2_000;
 /** An engine may learn of an out-of-memory kill a moment after the end that it caused. */
 const OOM_LOOKS_MS = [20, 80, 200];
 const SIGKILL_EXIT = 137;
-const STOPPED = stopped();
+const STOPPED = ends.stopped();
+const LOST_OUTPUT =
+  'output may be missing here: the program ended while its engine was away, which keeps no output then';
 
 export class DockerRun implements Run {
   readonly identity: EngineIdentity;
@@ -84,7 +88,9 @@ export class DockerRun implements Run {
       watch.abort.abort();
       await watch.pumped;
       watch.capture.close();
-      throw startFailure(thrown, `start task "${this.#request.task.Name}"`);
+      if (!isUnanswered(thrown)) throw startFailure(thrown, `start task "${this.#request.task.Name}"`);
+      // The engine may have started it all the same: it is asked until it answers.
+      return this.#conclude(this.#reconnect());
     }
     this.#conclude(this.#follow(watch));
   }
@@ -181,14 +187,15 @@ export class DockerRun implements Run {
   }
 
   async #follow(watch: Watch): Promise<RunEnd> {
+    let exitCode: number;
     try {
-      await watch.wait.result;
+      exitCode = (await watch.wait.result).StatusCode;
     } catch (thrown) {
       watch.abort.abort();
       await watch.pumped;
       watch.capture.close();
       if (this.#gone.signal.aborted) return STOPPED;
-      if (isNotFound(thrown)) return this.#lost();
+      if (isNotFound(thrown)) return this.#befell(ends.containerLost());
       return await this.#reconnect();
     }
     try {
@@ -198,34 +205,41 @@ export class DockerRun implements Run {
         isListening(this.#host.docker.endpoint),
       ]);
       watch.capture.close();
-      if (pumped.kind === 'failed') return logFailed(pumped.error);
+      if (pumped.kind === 'failed') return ends.logFailed(pumped.error);
       if (pumped.kind === 'broken' || watch.followed) await this.#readRest();
       // An engine that goes down ends its containers first; that says nothing about the program.
-      if (!listening) return this.#interrupted();
+      if (!listening) return this.#befell(ends.engineRestarted());
+      // Removed since; only a kill may have been part of that.
+      if (!state && exitCode !== SIGKILL_EXIT) return Object.freeze({ kind: 'exited', exitCode });
+      if (!state) return this.#befell(ends.containerLost());
+      if (stateOf(state) === 'running') return this.#befell(ends.containerRestarted());
       // `docker rm -f` says so before it kills.
-      const taken = state.Status === 'removing' && state.ExitCode === SIGKILL_EXIT && !this.#stopping;
-      return taken ? this.#lost() : this.#endOf(state);
+      const taken = state.Status === 'removing' && state.ExitCode === SIGKILL_EXIT;
+      return taken ? this.#befell(ends.containerLost()) : await this.#endOf(state);
     } catch (thrown) {
       watch.abort.abort();
       watch.capture.close();
-      if (isNotFound(thrown)) return this.#stopping ? STOPPED : this.#lost();
-      if (thrown instanceof DockerError && !this.#gone.signal.aborted) return await this.#reconnect();
-      throw thrown;
+      return await this.#afterError(thrown);
     }
   }
 
-  /** The state after the end; looks again where a kill by the kernel is not explained yet. */
-  async #finalState(): Promise<ContainerState> {
+  /** The state after the end, null when it is gone; looks again where a kill by the kernel is not explained yet. */
+  async #finalState(): Promise<ContainerState | null> {
     const { docker, world } = this.#host;
-    let { State } = await docker.containers.inspect(this.#id);
-    for (const ms of OOM_LOOKS_MS) {
-      const unexplained = State.ExitCode === SIGKILL_EXIT && !State.OOMKilled && !this.#stopping &&
-        State.Status !== 'removing' && (this.#request.resources.Memory ?? 0) > 0;
-      if (!unexplained) break;
-      await world.sleep(ms);
-      ({ State } = await docker.containers.inspect(this.#id));
+    try {
+      let { State } = await docker.containers.inspect(this.#id);
+      for (const ms of OOM_LOOKS_MS) {
+        const unexplained = State.ExitCode === SIGKILL_EXIT && !State.OOMKilled && !this.#stopping &&
+          State.Status !== 'removing' && (this.#request.resources.Memory ?? 0) > 0;
+        if (!unexplained) break;
+        await world.sleep(ms);
+        ({ State } = await docker.containers.inspect(this.#id));
+      }
+      return State;
+    } catch (thrown) {
+      if (isNotFound(thrown)) return null;
+      throw thrown;
     }
-    return State;
   }
 
   /** The program has ended, so its streams end, too; a silent one that stays open is not waited for. */
@@ -245,12 +259,18 @@ export class DockerRun implements Run {
     }
   }
 
-  /** Reads what a container that has ended left in the engine's log. */
-  async #readRest(): Promise<void> {
+  /**
+   * Reads what a container that has ended left in the engine's log.
+   * @param mark to be put behind it
+   * @throws DockerError, and the error of the log's file
+   */
+  async #readRest(mark?: string): Promise<void> {
     const { capture, pumped } = await this.#listenAgain(false);
-    const { kind } = await pumped;
+    const result = await pumped;
+    if (result.kind === 'complete' && mark !== undefined) capture.mark(mark);
     capture.close();
-    if (kind === 'broken') {
+    if (result.kind === 'failed') throw result.error;
+    if (result.kind === 'broken') {
       throw new DockerError('Unavailable', 'the engine went away while its log was read', {
         subject: this.#id,
       });
@@ -260,18 +280,24 @@ export class DockerRun implements Run {
   async #resume(state: ContainerState, broken = false): Promise<RunEnd> {
     try {
       const now = stateOf(state);
-      if (now === 'created') return this.#interrupted();
+      if (now === 'created') return this.#befell(ends.startUnanswered());
       if (now === 'running') return await this.#follow(await this.#listenAgain(true));
-      await this.#readRest();
       const { liveRestore } = await this.#host.facts();
-      // A local connection breaks only when the engine goes away, and its containers with it.
-      const byEngine = broken && this.#host.docker.endpoint.isLocal && !liveRestore;
-      return byEngine ? this.#interrupted() : this.#endOf(state);
+      // A local connection breaks only when the engine goes away, and, without live-restore, its containers with it.
+      const engineWasAway = broken && this.#host.docker.endpoint.isLocal;
+      await this.#readRest(engineWasAway && liveRestore ? LOST_OUTPUT : undefined);
+      return engineWasAway && !liveRestore ? this.#befell(ends.engineRestarted()) : await this.#endOf(state);
     } catch (thrown) {
-      if (isNotFound(thrown)) return this.#lost();
-      if (thrown instanceof DockerError && !this.#gone.signal.aborted) return await this.#reconnect();
-      throw thrown;
+      return await this.#afterError(thrown);
     }
+  }
+
+  /** What is no error of the engine is one of the log's file. */
+  async #afterError(thrown: unknown): Promise<RunEnd> {
+    if (isNotFound(thrown)) return this.#befell(ends.containerLost());
+    if (!(thrown instanceof DockerError)) return ends.logFailed(thrown);
+    if (this.#gone.signal.aborted) throw thrown;
+    return await this.#reconnect();
   }
 
   async #reconnect(): Promise<RunEnd> {
@@ -283,45 +309,26 @@ export class DockerRun implements Run {
         const { State } = await docker.containers.inspect(this.#id);
         return await this.#resume(State, true);
       } catch (thrown) {
-        if (isNotFound(thrown)) return this.#lost();
+        if (isNotFound(thrown)) return this.#befell(ends.containerLost());
         if (signal.aborted) return STOPPED;
-        if (world.elapsed() > deadline) return this.#unreachable(thrown);
+        if (world.elapsed() > deadline) return ends.engineUnavailable(thrown);
       }
       await world.sleep(waitMs, signal).catch(() => {});
     }
   }
 
-  #endOf(state: ContainerState): RunEnd {
-    return this.#stopping ? stopped(state.ExitCode) : endOf(state, this.#request.resources.Memory ?? 0);
+  async #endOf(state: ContainerState): Promise<RunEnd> {
+    if (this.#stopping) return ends.stopped(state.ExitCode);
+    const { docker, world } = this.#host;
+    const now = Number(world.now() / 1_000_000n);
+    const signal = state.OOMKilled ? null : await signalFromOutside(docker, this.#id, state, now);
+    if (signal !== null) return ends.endedByOthers(signal, state.ExitCode);
+    return endOf(state, this.#request.resources.Memory ?? 0);
   }
 
-  #interrupted(): RunEnd {
-    if (this.#stopping) return STOPPED;
-    return failed(
-      'EngineRestarted',
-      'infrastructure',
-      'The Docker engine of the node was stopped or restarted, and the container with it',
-      'With "live-restore": true in /etc/docker/daemon.json containers outlive their engine',
-    );
-  }
-
-  #lost(): RunEnd {
-    if (this.#stopping) return STOPPED;
-    return failed(
-      'ContainerLost',
-      'infrastructure',
-      'The container was removed by somebody else before its end was known',
-      'Leave the containers of this node to it (docker container prune and rm -f remove them)',
-    );
-  }
-
-  #unreachable(thrown: unknown): RunEnd {
-    return failed(
-      'EngineUnavailable',
-      'infrastructure',
-      `The Docker engine of the node went away and did not come back: ${(thrown as Error).message}`,
-      'Look at the Docker engine of the node: systemctl status docker',
-    );
+  /** What befell the container, unless it was to be stopped anyway. */
+  #befell(end: RunEnd): RunEnd {
+    return this.#stopping ? STOPPED : end;
   }
 
   #conclude(end: Promise<RunEnd>): void {
@@ -351,22 +358,14 @@ function stateOf({ Status }: ContainerState): 'created' | 'running' | 'ended' {
   return Status === 'exited' || Status === 'dead' || Status === 'removing' ? 'ended' : 'running';
 }
 
-function stopped(exitCode?: number): RunEnd {
-  const hint = 'It was stopped on request or by a limit of its job';
-  return failed('Stopped', 'user', 'The container was stopped', hint, exitCode);
-}
-
-function logFailed(error: unknown): RunEnd {
-  return failed(
-    'LogWriteFailed',
-    'infrastructure',
-    `The output of the program could not be kept, so it was ended: ${(error as Error).message}`,
-    'Look at the disk of the node that holds its data directory',
-  );
-}
-
 function isNotFound(thrown: unknown): boolean {
   return thrown instanceof DockerError && thrown.code === 'ContainerNotFound';
+}
+
+/** The engine may have done it, or may yet do it. */
+function isUnanswered(thrown: unknown): boolean {
+  return thrown instanceof DockerError && thrown.status === undefined &&
+    (thrown.code === 'Unavailable' || thrown.code === 'Deadline');
 }
 
 async function ignoring(codes: readonly string[], call: Promise<void>): Promise<void> {
