@@ -8,12 +8,14 @@ export interface Dialled {
 
 /**
  * @param timeoutMs for all addresses together
- * @throws Error of the last address tried; `code` ETIMEDOUT when time was up
+ * @param signal ends the attempt
+ * @throws Error of the last address tried; `code` ETIMEDOUT when time was up; the signal's reason
  */
 export async function dial(
   addresses: readonly string[],
   port: number,
   timeoutMs: number,
+  signal?: AbortSignal,
 ): Promise<Dialled> {
   const deadline = performance.now() + timeoutMs;
   let last: unknown;
@@ -21,27 +23,40 @@ export async function dial(
     // A silent address leaves its successors their share of the time.
     const left = (deadline - performance.now()) / (addresses.length - index);
     try {
-      return { socket: await connectTo(address, port, Math.max(left, 1)), address };
+      return { socket: await connectTo(address, port, Math.max(left, 1), signal), address };
     } catch (error) {
+      signal?.throwIfAborted();
       last = error;
     }
   }
   throw last;
 }
 
-function connectTo(address: string, port: number, timeoutMs: number): Promise<Socket> {
+function connectTo(
+  address: string,
+  port: number,
+  timeoutMs: number,
+  signal: AbortSignal | undefined,
+): Promise<Socket> {
   return new Promise((resolve, reject) => {
+    signal?.throwIfAborted();
     const socket = connect({ host: address, port, allowHalfOpen: true, noDelay: true });
     const timer = setTimeout(() => {
       socket.destroy(Object.assign(new Error(`no answer from ${address}`), { code: 'ETIMEDOUT' }));
     }, timeoutMs);
-    const failed = (error: Error) => {
+    const aborted = () => socket.destroy(signal!.reason);
+    const settled = () => {
       clearTimeout(timer);
+      signal?.removeEventListener('abort', aborted);
+    };
+    const failed = (error: Error) => {
+      settled();
       reject(error);
     };
+    signal?.addEventListener('abort', aborted, { once: true });
     socket.once('error', failed);
     socket.once('connect', () => {
-      clearTimeout(timer);
+      settled();
       socket.off('error', failed);
       resolve(socket);
     });

@@ -58,6 +58,25 @@ export function requestHeaders(
   return result;
 }
 
+/**
+ * What is wrong with the framing of a request, else null. Not left to the runtime's parser: Bun's takes a length that is
+ * there twice, and passes both on.
+ */
+export function framingFault({ rawHeaders }: IncomingMessage): string | null {
+  const values = (wanted: string) =>
+    rawHeaders.filter((_, at) => at % 2 === 1 && rawHeaders[at - 1]!.toLowerCase() === wanted);
+  const lengths = values('content-length');
+  const codings = values('transfer-encoding');
+  if (lengths.length + codings.length > 1) return 'the length of the body is told more than once';
+  if (lengths.some((length) => !/^[0-9]{1,15}$/.test(length.trim()))) {
+    return 'the length of the body is no number';
+  }
+  if (codings.some((coding) => coding.trim().toLowerCase() !== 'chunked')) {
+    return 'the body comes in a transfer coding other than "chunked"';
+  }
+  return null;
+}
+
 /** Whether a request brings a body. */
 export function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;

@@ -19,8 +19,8 @@ import type { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { DecisionSink } from './decision_log.ts';
 import { dial } from './dial.ts';
-import { answerText, endToEndHeaders, hasBody, rawAnswer, requestHeaders } from './messages.ts';
-import type { Decision, EgressPolicy } from './policy.ts';
+import { answerText, endToEndHeaders, framingFault, hasBody, rawAnswer, requestHeaders } from './messages.ts';
+import type { Decision, EgressPolicy, Target } from './policy.ts';
 import { Meter, TokenBucket } from './rate.ts';
 import { Visit } from './visit.ts';
 
@@ -57,6 +57,8 @@ export interface ProxyOptions {
   readonly headers?: Readonly<Record<string, string>>;
   /** What to do about the limit of connections, for the person who wrote the job. */
   readonly limitHint?: string;
+  /** Told of each decision that cannot be recorded (a full disk). */
+  readonly onLogError?: (error: Error) => void;
 }
 
 const MAX_HEADER_BYTES = 64 << 10;
@@ -66,6 +68,9 @@ export class EgressProxy {
   #limits: ProxyLimits;
   #bucket: TokenBucket;
   #underWay = new Set<{ destroy(): void }>();
+  /** Requests and tunnels whose line in the log is still to come. */
+  #tasks = new Set<Promise<void>>();
+  #closing = new AbortController();
   #options: ProxyOptions;
 
   private constructor(options: ProxyOptions) {
@@ -78,8 +83,12 @@ export class EgressProxy {
       keepAliveTimeout: Math.min(this.#limits.idleMs, 60_000),
       maxHeaderSize: MAX_HEADER_BYTES,
     });
-    this.#server.on('request', (request, response) => void this.#onRequest(request, response));
-    this.#server.on('connect', (request, socket, head) => void this.#onConnect(request, socket, head));
+    this.#server.on('request', (request, response) => {
+      this.#track(this.#onRequest(request, response), response);
+    });
+    this.#server.on('connect', (request, socket, head) => {
+      this.#track(this.#onConnect(request, socket, head), socket);
+    });
     this.#server.on('clientError', (_error, socket) => {
       if (socket.writable) socket.end(rawAnswer('400 Bad Request', answerText('the request cannot be read')));
       else socket.destroy();
@@ -109,13 +118,38 @@ export class EgressProxy {
     return address !== null && typeof address === 'object' ? address.port : 0;
   }
 
-  /** Ends all that is under way, then the log. Idempotent. */
+  /** Ends all that is under way, writes what became of it, then ends the log. Idempotent. */
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#closing.abort(Object.assign(new Error('the execution has ended'), { code: 'ECANCELED' }));
     for (const one of [...this.#underWay]) one.destroy();
     this.#server.closeAllConnections();
     await closed;
+    await Promise.all(this.#tasks);
     this.#options.log.close();
+  }
+
+  /** It fails only where its decision cannot be recorded; then its client gets nothing. */
+  #track(work: Promise<void>, client: { destroy(): void }): void {
+    const task = work.catch((error: Error) => {
+      client.destroy();
+      this.#options.onLogError?.(error);
+    }).finally(() => this.#tasks.delete(task));
+    this.#tasks.add(task);
+  }
+
+  /** A look-up cannot be ended, but it need not be waited for. */
+  async #decide(target: Target): Promise<Decision> {
+    const { signal } = this.#closing;
+    const { promise: ended, reject } = Promise.withResolvers<never>();
+    const end = () => reject(signal.reason);
+    signal.addEventListener('abort', end, { once: true });
+    try {
+      signal.throwIfAborted();
+      return await Promise.race([this.#options.policy.decide(target), ended]);
+    } finally {
+      signal.removeEventListener('abort', end);
+    }
   }
 
   async #onRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -127,9 +161,10 @@ export class EgressProxy {
       response.end(text);
     };
     const url = absoluteUrl(request.url ?? '');
-    if (typeof url === 'string') {
-      visit.refuse('request-invalid', url);
-      return answer(400, answerText(url));
+    const fault = typeof url === 'string' ? url : framingFault(request);
+    if (typeof url === 'string' || fault !== null) {
+      visit.refuse('request-invalid', fault!);
+      return answer(400, answerText(fault!));
     }
     const port = url.port === '' ? 80 : Number(url.port);
     visit.to(url.hostname, port);
@@ -137,7 +172,7 @@ export class EgressProxy {
     const slot = { destroy: () => void response.destroy() };
     this.#underWay.add(slot);
     try {
-      const decision = await this.#options.policy.decide({ host: url.hostname, port, scheme: 'http' });
+      const decision = await this.#decide({ host: url.hostname, port, scheme: 'http' });
       if (!decision.allowed) {
         visit.decided(decision);
         const status = decision.code === 'name-not-found' ? 502 : 403;
@@ -162,7 +197,7 @@ export class EgressProxy {
     { host, port, addresses }: Extract<Decision, { allowed: true }>,
     visit: Visit,
   ): Promise<void> {
-    const { socket, address } = await dial(addresses, port, this.#limits.connectMs);
+    const { socket, address } = await dial(addresses, port, this.#limits.connectMs, this.#closing.signal);
     visit.address = address;
     const gone = () => socket.destroy();
     response.once('close', gone);
@@ -208,14 +243,19 @@ export class EgressProxy {
     if (this.#full(visit)) return answer('503 Service Unavailable', this.#busy());
     this.#underWay.add(client);
     try {
-      const decision = await this.#options.policy.decide({ host, port, scheme: 'tunnel' });
+      const decision = await this.#decide({ host, port, scheme: 'tunnel' });
       if (!decision.allowed) {
         visit.decided(decision);
         const status = decision.code === 'name-not-found' ? '502 Bad Gateway' : '403 Forbidden';
         return answer(status, answerText(decision.reason, decision.hint));
       }
       visit.decided(decision);
-      const { socket, address } = await dial(decision.addresses, port, this.#limits.connectMs);
+      const { socket, address } = await dial(
+        decision.addresses,
+        port,
+        this.#limits.connectMs,
+        this.#closing.signal,
+      );
       visit.address = address;
       client.write('HTTP/1.1 200 Connection established\r\n\r\n');
       await this.#tunnel(client, head, socket, visit);
@@ -239,6 +279,7 @@ export class EgressProxy {
       client.destroy();
       host.destroy();
     };
+    client.setMaxListeners(32); // two pipelines over one socket, and Bun's server adds its own
     client.once('close', end);
     host.setTimeout(this.#limits.idleMs, end);
     if (head.length > 0) up.write(head);
@@ -284,6 +325,11 @@ function count(visit: Visit, up: Meter, down: Meter): void {
 function answerOf(outgoing: ClientRequest): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     outgoing.once('response', resolve);
+    // Nobody asked for it: `Upgrade` does not cross the proxy.
+    outgoing.once('upgrade', (_answer, socket) => {
+      socket.destroy();
+      reject(Object.assign(new Error('the host switched protocols'), { code: 'EPROTO' }));
+    });
     // Stays for the errors after the response, which its own stream reports, too.
     outgoing.on('error', reject);
   });
