@@ -2,30 +2,29 @@
  * A module process: says hello, then runs one module after the other until its control pipe closes. It never returns
  * to the event loop, so nothing of a module (timers, promises) can outlive its run.
  */
-import { writeSync } from 'node:fs';
+import { resolve } from 'node:path';
 import process from 'node:process';
-import { type ChildFrame, encodeFrame, Lines, type RunFrame } from './frames.ts';
+import { Channel } from './channel.ts';
+import type { RunFrame } from './frames.ts';
 import { keepGuestFrames } from './guest_stack.ts';
 import { ModuleCache } from './module_cache.ts';
+import { ModuleStore, STORE_FOLDER } from './module_store.ts';
 import { runModule } from './run.ts';
 import { startWatchdog } from './watchdog.ts';
+
+/** Without work for so long, it prepares for some. */
+const IDLE_MS = 25;
 
 /** Main program of `__wasm-child`; ends with the process. */
 export async function runChild(): Promise<never> {
   keepGuestFrames();
-  const read = await startWatchdog();
-  const cache = new ModuleCache();
-  const lines = new Lines();
-  const decoder = new TextDecoder();
-  send({ type: 'hello', pid: process.pid });
+  const channel = new Channel(await startWatchdog());
+  const cache = new ModuleCache(new ModuleStore(resolve(STORE_FOLDER)));
+  const preparation = cache.prepare();
+  channel.send({ type: 'hello', pid: process.pid });
   for (;;) {
-    for (const line of lines.push(decoder.decode(read(), { stream: true }))) {
-      send(runModule(JSON.parse(line) as RunFrame, cache));
-    }
+    while (!channel.waits(IDLE_MS) && !preparation.next().done);
+    // Between two runs the node sends nothing but the next.
+    channel.send(runModule(channel.receive() as RunFrame, cache, channel));
   }
-}
-
-function send(frame: ChildFrame): void {
-  const bytes = Buffer.from(encodeFrame(frame));
-  for (let done = 0; done < bytes.length;) done += writeSync(1, bytes, done);
 }

@@ -4,11 +4,14 @@
  * ```
  * child → parent   hello                 ready for work (sent once)
  * parent → child   run                   the child is idle; it answers with exactly one `end`
+ *                  http…               while it runs, any number of times (http_frames.ts)
  * child → parent   end
  * ```
  *
  * The pipe to the child is also its life line: when it closes, the child kills itself even while a module is busy.
  */
+import type { HttpOffer } from './http.ts';
+import type { HttpChildFrame, HttpParentFrame } from './http_frames.ts';
 import type { Mount } from './tree.ts';
 
 export interface HelloFrame {
@@ -32,8 +35,12 @@ export interface RunFrame {
   readonly openFiles: number;
   /** Bytes of the largest file that may be made; 0 = no limit. */
   readonly fileBytes: number;
+  /** Null: the module `wasi:http/requests` is not offered. */
+  readonly http: HttpOffer | null;
   readonly logPath: string;
   readonly logLimit: number;
+  /** Printing more ends the run; otherwise the rest is dropped, and it goes on. */
+  readonly endAtLogLimit: boolean;
 }
 
 export type WasmEnd =
@@ -54,12 +61,13 @@ export interface EndFrame {
   readonly reusable: boolean;
 }
 
-export type ChildFrame = HelloFrame | EndFrame;
+export type ChildFrame = HelloFrame | EndFrame | HttpChildFrame;
+export type ParentFrame = RunFrame | HttpParentFrame;
 
 /** The sub-command that makes the executable a module process. */
 export const CHILD_COMMAND = '__wasm-child';
 
-export function encodeFrame(frame: ChildFrame | RunFrame): string {
+export function encodeFrame(frame: ChildFrame | ParentFrame): string {
   return `${JSON.stringify(frame)}\n`;
 }
 

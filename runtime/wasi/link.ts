@@ -2,9 +2,11 @@
  * Turns the modules of a run into instances. An import is satisfied by WASI, by a module of the run (under its path as
  * given, or its file name without `.wasm`), or by the file in the task that the import's module name is the path of.
  */
+import type { Channel } from './channel.ts';
 import { Descriptors } from './descriptors.ts';
 import type { RunFrame } from './frames.ts';
 import type { Host } from './host.ts';
+import { HTTP_MODULE, httpImports } from './http.ts';
 import { GuestMemory } from './memory.ts';
 import { type Compiled, type ModuleCache, RunFailure } from './module_cache.ts';
 import type { Tree } from './tree.ts';
@@ -15,6 +17,8 @@ export interface LinkContext {
   readonly tree: Tree;
   readonly descriptors: Descriptors;
   readonly cache: ModuleCache;
+  /** To the node, for what only it can do. */
+  readonly channel: Channel;
   /** Filled with all memories of the run. */
   readonly memories: Set<WebAssembly.Memory>;
 }
@@ -26,6 +30,9 @@ export function link(context: LinkContext): WebAssembly.Instance {
   for (const path of frame.importModules) linker.library(path);
   return linker.instantiate(frame.entryModule);
 }
+
+/** What we provide under one module name. */
+type GivenModule = Readonly<Record<string, (...args: never[]) => number>>;
 
 class Linker {
   readonly #context: LinkContext;
@@ -90,19 +97,18 @@ class Linker {
   #imports(path: string, compiled: Compiled, host: Host): WebAssembly.Imports {
     const result: Record<string, Record<string, WebAssembly.ImportValue>> = {};
     const wanted = WebAssembly.Module.imports(compiled.module);
-    const wasi = wanted.some(({ module }) => module === WASI_MODULE) ? wasiImports(host) : null;
+    const given = this.#givenModules(path, host, new Set(wanted.map(({ module }) => module)));
     for (const { module, name, kind } of wanted) {
       const memory = compiled.memories.find((each) => each.module === module && each.name === name);
-      const value = module === WASI_MODULE
-        ? wasi![name]
-        : this.#exported(path, module, name, memory !== undefined) ??
-          (memory && new WebAssembly.Memory({ initial: memory.minimum, maximum: memory.maximum }));
+      const provider = given.get(module);
+      const value = provider ? provider[name] : this.#exported(path, module, name, memory !== undefined) ??
+        (memory && new WebAssembly.Memory({ initial: memory.minimum, maximum: memory.maximum }));
       if (value === undefined) {
         throw new RunFailure(
           'LinkError',
           `Cannot link module "${path}": nothing provides the ${kind} "${name}" that it imports from "${module}"`,
-          module === WASI_MODULE
-            ? 'WASI preview 1 has no such function'
+          provider
+            ? `"${module}" has no such function`
             : 'Give the providing module in ImportModules, or build the module for WASI preview 1',
         );
       }
@@ -110,6 +116,22 @@ class Linker {
       (result[module] ??= {})[name] = value as WebAssembly.ImportValue;
     }
     return result;
+  }
+
+  /** Those of the wanted modules that we are. @throws RunFailure for one that this run is not given */
+  #givenModules(path: string, host: Host, wanted: ReadonlySet<string>): Map<string, GivenModule> {
+    const given = new Map<string, GivenModule>();
+    if (wanted.has(WASI_MODULE)) given.set(WASI_MODULE, wasiImports(host));
+    if (!wanted.has(HTTP_MODULE)) return given;
+    const { frame: { http }, channel } = this.#context;
+    if (!http) {
+      throw new RunFailure(
+        'NetworkRequired',
+        `Cannot link module "${path}": it imports "${HTTP_MODULE}", which a task without network is not given`,
+        'Set Network.Type of the task to HTTP with the Domains that it may reach, or to Default, Host or Full',
+      );
+    }
+    return given.set(HTTP_MODULE, httpImports(host.memory, channel, http));
   }
 
   #attach(memory: GuestMemory, value: WebAssembly.Memory): void {

@@ -1,16 +1,17 @@
 /** One run of a module in this process, from the open log to its end. Blocks until the module ends. */
 import { LogStream, LogWriter } from '../log_file.ts';
 import { realWorld } from '../world.ts';
+import type { Channel } from './channel.ts';
 import { Descriptors } from './descriptors.ts';
 import { endOf, internal } from './ending.ts';
 import type { EndFrame, RunFrame, WasmEnd } from './frames.ts';
-import { Limits } from './limits.ts';
+import { Limits, LogFull } from './limits.ts';
 import { link } from './link.ts';
 import { type ModuleCache, RunFailure } from './module_cache.ts';
 import { Tree } from './tree.ts';
 
 /** Runs a module; never throws. What it wrote is in the log when this returns. */
-export function runModule(frame: RunFrame, cache: ModuleCache): EndFrame {
+export function runModule(frame: RunFrame, cache: ModuleCache, channel: Channel): EndFrame {
   let log: LogWriter | undefined;
   let tree: Tree | undefined;
   let descriptors: Descriptors | undefined;
@@ -20,16 +21,15 @@ export function runModule(frame: RunFrame, cache: ModuleCache): EndFrame {
   const memories = new Set<WebAssembly.Memory>();
   try {
     const writer = log = new LogWriter(frame.logPath, { bytes: frame.logLimit, now: realWorld.now });
+    const print = (stream: 1 | 2) => (bytes: Uint8Array) => {
+      writer.write(stream, bytes);
+      if (frame.endAtLogLimit && writer.truncated) throw new LogFull();
+    };
     tree = new Tree(frame.mounts);
-    descriptors = new Descriptors(
-      tree,
-      (bytes) => writer.write(LogStream.stdout, bytes),
-      (bytes) => writer.write(LogStream.stderr, bytes),
-      limits,
-    );
+    descriptors = new Descriptors(tree, print(LogStream.stdout), print(LogStream.stderr), limits);
     // Start functions and initialisers are the guest's code already.
     entered = true;
-    const instance = link({ frame, tree, descriptors, cache, memories });
+    const instance = link({ frame, tree, descriptors, cache, channel, memories });
     entryPoint(frame, instance)();
     end = { kind: 'exited', exitCode: 0 };
   } catch (thrown) {
@@ -42,7 +42,10 @@ export function runModule(frame: RunFrame, cache: ModuleCache): EndFrame {
   } catch (error) {
     end = internal(error);
   }
-  return { type: 'end', end, reusable: isClean(end) && sizeOf(memories) <= KEPT_MEMORY };
+  // A trap is an end like any other: nothing of the instance is used again.
+  const reusable = !(end.kind === 'failed' && end.code === 'EngineFailure') &&
+    sizeOf(memories) <= KEPT_MEMORY;
+  return { type: 'end', end, reusable };
 }
 
 /** Bytes of guest memory that may wait for the collector in an idle process. */
@@ -51,18 +54,6 @@ const KEPT_MEMORY = 64 * 2 ** 20;
 function sizeOf(memories: Iterable<WebAssembly.Memory>): number {
   return [...memories].reduce((sum, { buffer }) => sum + buffer.byteLength, 0);
 }
-
-function isClean(end: WasmEnd): boolean {
-  return end.kind === 'exited' || (end.exitCode === undefined && end.code in CLEAN);
-}
-
-/** Failures before any code of the guest ran. */
-const CLEAN: Readonly<Record<string, true>> = {
-  NotWebAssembly: true,
-  InvalidModule: true,
-  ModuleNotFound: true,
-  MemoryLimit: true,
-};
 
 function entryPoint(frame: RunFrame, instance: WebAssembly.Instance): () => unknown {
   const found = instance.exports[frame.entryPoint];

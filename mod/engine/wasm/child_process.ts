@@ -1,7 +1,7 @@
 /** The parent's end of one module process (runtime/wasi/child.ts): start it, hand it a run, kill it. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { BacalhauError } from '../../model/mod.ts';
-import { killGroup, processCpuMs, processStartTime } from '../../../runtime/process.ts';
+import { killGroup, offerToOomKiller, processCpuMs, processStartTime } from '../../../runtime/process.ts';
 import { childEnvironment } from '../../../runtime/self.ts';
 import {
   type ChildFrame,
@@ -10,6 +10,8 @@ import {
   Lines,
   type RunFrame,
 } from '../../../runtime/wasi/frames.ts';
+import type { HttpParentFrame } from '../../../runtime/wasi/http_frames.ts';
+import type { RunHttp } from './http_run.ts';
 
 /** What is kept of a child's stderr to explain its death. */
 const STDERR_BYTES = 2000;
@@ -23,6 +25,7 @@ export class ModuleProcess {
   #child: ChildProcess;
   #alive = true;
   #answer: ((frame: EndFrame | null) => void) | null = null;
+  #http: RunHttp | null = null;
   #stderr = '';
 
   private constructor(child: ChildProcess, gone: Promise<void>) {
@@ -73,6 +76,8 @@ export class ModuleProcess {
       await gone;
       throw fail(spawnError?.message ?? 'the system refused', spawnError);
     }
+    // Where memory runs out, it goes before the node and everything else of this host.
+    offerToOomKiller(child.pid);
     const self = new ModuleProcess(child, gone);
     const hello = self.#listen();
     const { promise: aborted, resolve: onAbort } = Promise.withResolvers<'aborted'>();
@@ -111,15 +116,27 @@ export class ModuleProcess {
     return (signalCode ? `killed by ${signalCode}` : `exit code ${exitCode}`) + (text && `: ${text}`);
   }
 
-  /** Runs one module; null when the process died over it. */
-  async run(frame: RunFrame): Promise<EndFrame | null> {
+  /**
+   * Runs one module; null when the process died over it.
+   * @param http what answers its requests
+   */
+  async run(frame: RunFrame, http: RunHttp | null): Promise<EndFrame | null> {
     if (!this.#alive) return null;
+    this.#http = http;
     const { promise, resolve } = Promise.withResolvers<EndFrame | null>();
     this.#answer = resolve;
     this.#child.stdin!.write(encodeFrame(frame));
     const end = await promise;
     this.#answer = null;
+    this.#http = null;
     return end;
+  }
+
+  /** Resolves when the pipe has taken it, or the process is gone. */
+  async #send(frame: HttpParentFrame): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#child.stdin!.write(encodeFrame(frame), () => resolve());
+    await Promise.race([promise, this.gone]);
   }
 
   /** Kills the process and its group; resolves when it is gone. Idempotent. */
@@ -136,7 +153,8 @@ export class ModuleProcess {
       for (const line of lines.push(text)) {
         const frame = JSON.parse(line) as ChildFrame;
         if (frame.type === 'hello') resolve('hello');
-        else this.#answer?.(frame);
+        else if (frame.type === 'end') this.#answer?.(frame);
+        else this.#http?.take(frame, (answer) => this.#send(answer));
       }
     });
     stderr!.setEncoding('utf8').on('data', (text: string) => {

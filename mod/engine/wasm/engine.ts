@@ -5,16 +5,19 @@
  *
  * The task's file system: inputs at their targets, each output under `/<name>` and at its path.
  */
-import { rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import { BacalhauError, type Refusal, type Task } from '../../model/mod.ts';
+import { DECISION_LOG } from '../../../runtime/egress/decision_log.ts';
 import { killGroup, processStartTime } from '../../../runtime/process.ts';
 import { selfCommand } from '../../../runtime/self.ts';
 import { CHILD_COMMAND, type RunFrame } from '../../../runtime/wasi/frames.ts';
 import type { Mount } from '../../../runtime/wasi/tree.ts';
 import type { World } from '../../../runtime/world.ts';
 import type { Engine, EngineIdentity, Run, RunRequest } from '../engine.ts';
-import { isolated, prepareDirectory, processLimits } from './isolation.ts';
+import { RunHttp } from './http_run.ts';
+import { httpOffer, type HttpSettings } from './http_settings.ts';
+import { isolated, prepareDirectory, processLimits, removeDirectory } from './isolation.ts';
 import { isRefusal, parseWasmParams, type WasmParams } from './params.ts';
 import { ProcessPool } from './pool.ts';
 import { WasmRun } from './run.ts';
@@ -49,6 +52,8 @@ export interface WasmEngineOptions {
   readonly logBytes?: number;
   /** Milliseconds of processor time of one run (where the system tells it). Default 0 = no limit. */
   readonly cpuMs?: number;
+  /** For modules that send HTTP requests. */
+  readonly http?: HttpSettings;
 }
 
 /** The engine; its first process is started in the background. Call `close` to end them all. */
@@ -103,8 +108,11 @@ class WasmEngine implements Engine {
       });
     }
     const frame = this.#frame(request, params);
-    const { world, cpuMs = 0 } = this.#options;
-    const run = new WasmRun(await this.#pool.take(signal), this.#pool, frame, { world, cpuMs });
+    const { world, cpuMs = 0, http: settings = {} } = this.#options;
+    const { jobId, task: { Network: network }, directory } = request;
+    const decisionLog = join(directory, DECISION_LOG);
+    const http = frame.http && new RunHttp({ world, settings, network, jobId, decisionLog });
+    const run = new WasmRun(await this.#pool.take(signal), this.#pool, frame, { world, cpuMs, http });
     const key = runKey(request);
     this.#runs.set(key, run);
     const forget = () => this.#runs.delete(key);
@@ -122,7 +130,7 @@ class WasmEngine implements Engine {
 
   async close(): Promise<void> {
     await this.#pool.close();
-    rmSync(this.#options.directory, { recursive: true, force: true });
+    removeDirectory(this.#options.directory);
   }
 
   #find(identity: EngineIdentity, request: RunRequest): Run | null {
@@ -148,8 +156,10 @@ class WasmEngine implements Engine {
       memoryLimit: Math.min(memory, MAX_MEMORY),
       openFiles: this.#openFiles,
       fileBytes: this.#options.fileBytes ?? 0,
+      http: httpOffer(request.task.Network, this.#options.http ?? {}),
       logPath: request.logPath,
       logLimit: request.logLimit,
+      endAtLogLimit: !request.longRunning,
     };
   }
 }

@@ -3,6 +3,7 @@ import type { EngineIdentity, Run, RunEnd } from '../engine.ts';
 import type { RunFrame } from '../../../runtime/wasi/frames.ts';
 import type { World } from '../../../runtime/world.ts';
 import type { ModuleProcess } from './child_process.ts';
+import type { RunHttp } from './http_run.ts';
 import type { ProcessPool } from './pool.ts';
 
 const STOPPED: RunEnd = Object.freeze({
@@ -21,6 +22,8 @@ export interface WasmRunOptions {
   readonly world: World;
   /** Milliseconds of processor time; 0 = no limit. */
   readonly cpuMs: number;
+  /** Null for a task without network. */
+  readonly http: RunHttp | null;
 }
 
 export class WasmRun implements Run {
@@ -58,7 +61,10 @@ export class WasmRun implements Run {
     this.#state = 'running';
     const { cpuMs } = this.#process;
     if (this.#options.cpuMs > 0 && cpuMs !== null) this.#watchCpu(cpuMs);
-    this.#process.run(this.#frame).then((frame) => {
+    const { http } = this.#options;
+    http?.fault.then((error) => this.#abandon(unrecorded(this.#frame.entryModule, error)));
+    this.#process.run(this.#frame, http).then((frame) => {
+      http?.close();
       this.#cpuTimer?.[Symbol.dispose]();
       const stopped = this.#state === 'stopping';
       this.#state = 'done';
@@ -92,14 +98,17 @@ export class WasmRun implements Run {
     return this.stop(0);
   }
 
+  #abandon(verdict: RunEnd): void {
+    this.#verdict = verdict;
+    this.stop(0).catch(this.#end.reject);
+  }
+
   /** A process serves several runs, so the system's own limit of processor time would count them together. */
   #watchCpu(before: number): void {
     const { world, cpuMs } = this.#options;
     const used = (this.#process.cpuMs ?? before) - before;
     if (used >= cpuMs) {
-      this.#verdict = cpuLimit(this.#frame.entryModule, cpuMs);
-      this.stop(0).catch(this.#end.reject);
-      return;
+      return this.#abandon(cpuLimit(this.#frame.entryModule, cpuMs));
     }
     // Compilers run beside the module, on threads of their own: time may pass faster here than outside.
     this.#cpuTimer = world.after(Math.max(CPU_STEP_MS, (cpuMs - used) / 2), () => this.#watchCpu(before));
@@ -107,12 +116,13 @@ export class WasmRun implements Run {
 
   async #died(): Promise<RunEnd> {
     await this.#process.kill();
-    const { signal } = this.#process;
+    const { signal, epitaph } = this.#process;
+    const module = `"${this.#frame.entryModule}"`;
     if (signal === 'SIGXFSZ') {
       return {
         kind: 'failed',
         code: 'FileSizeLimit',
-        message: `Module "${this.#frame.entryModule}" wrote a file beyond the limit of its process`,
+        message: `Module ${module} wrote a file beyond the limit of its process`,
         hint: 'Write several smaller files; the limit is Engines.Types.WASM.MaxFileSize of the node',
         class: 'user',
       };
@@ -120,8 +130,10 @@ export class WasmRun implements Run {
     return {
       kind: 'failed',
       code: 'ProcessDied',
-      message: `The process of module "${this.#frame.entryModule}" died (${this.#process.epitaph})`,
-      hint: 'The node may be short of memory; limit the task by Resources.Memory',
+      message: `The process of module ${module} died (${epitaph})`,
+      hint: signal === 'SIGKILL'
+        ? 'Somebody killed it, most likely the system for want of memory; limit modules by Resources.Memory'
+        : 'This is a fault of the node or of its WebAssembly engine, not of the job; nothing else was touched',
       class: 'infrastructure',
     };
   }
@@ -137,5 +149,15 @@ function cpuLimit(module: string, limit: number): RunEnd {
     hint: 'Let the program do less at a time; the limit is Engines.Types.WASM.MaxCPUTime of the node',
     class: 'timeout',
     exitCode: 137,
+  };
+}
+
+function unrecorded(module: string, error: unknown): RunEnd {
+  return {
+    kind: 'failed',
+    code: 'DecisionLogFailed',
+    message: `Module "${module}" was stopped: its requests cannot be recorded (${(error as Error).message})`,
+    hint: 'See whether the disk of the node is full',
+    class: 'infrastructure',
   };
 }

@@ -1,0 +1,51 @@
+/**
+ * Which hosts a module may ask, by its network (executors.md 8):
+ *
+ * | Network.Type | Hosts |
+ * |---|---|
+ * | None | the functions do not exist (link.ts) |
+ * | Default, Host, Full | every host but those of link-local addresses, where clouds hand out credentials |
+ * | HTTP | the listed domains, by the very rules that hold for containers (runtime/egress) |
+ * | Bridge | none |
+ */
+import {
+  type Decision,
+  EgressPolicy,
+  OpenRules,
+  parseDomains,
+  type Target,
+} from '../../../runtime/egress/mod.ts';
+import type { NetworkConfig } from '../../model/mod.ts';
+import type { HttpSettings } from './http_settings.ts';
+
+export interface HostPolicy {
+  decide(target: Target): Promise<Decision>;
+}
+
+const NO_HOST: HostPolicy = Object.freeze({
+  decide: ({ host, port }: Target) =>
+    Promise.resolve<Decision>({
+      allowed: false,
+      host,
+      port,
+      code: 'host-not-listed',
+      reason: 'a module reaches no host with Network.Type Bridge, which is for containers',
+      hint: 'Set Network.Type of the task to HTTP with Domains, or to Host.',
+    }),
+});
+
+export function hostPolicy(
+  network: NetworkConfig | undefined,
+  { resolve, privateHosts = true }: HttpSettings,
+): HostPolicy {
+  const options = resolve ? { resolve } : {};
+  switch (network?.Type ?? 'Default') {
+    case 'None':
+    case 'Bridge':
+      return NO_HOST;
+    case 'HTTP':
+      return new EgressPolicy(parseDomains(network?.Domains ?? []).rules, options);
+    default:
+      return new EgressPolicy(new OpenRules(privateHosts), options);
+  }
+}

@@ -1,0 +1,61 @@
+/** The node's end of one run's requests (runtime/wasi/http_frames.ts); what sends them is loaded by the first. */
+import { Buffer } from 'node:buffer';
+import type { HttpChildFrame, HttpFrame, HttpParentFrame } from '../../../runtime/wasi/http_frames.ts';
+import type { HttpClient, HttpClientOptions } from './http_client.ts';
+
+/** Writes to the module process; resolves when it is on its way, or the process gone. */
+export type SendHttp = (frame: HttpParentFrame) => Promise<void>;
+
+export class RunHttp {
+  readonly #options: HttpClientOptions;
+  readonly #stopped = new AbortController();
+  #client: Promise<HttpClient> | null = null;
+  readonly #fault = Promise.withResolvers<unknown>();
+  #onBody: ((part: Uint8Array) => void) | null = null;
+
+  constructor(options: HttpClientOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves with the error when decisions cannot be recorded: then the run must not go on. */
+  get fault(): Promise<unknown> {
+    return this.#fault.promise;
+  }
+
+  /** What the module process said. */
+  take(frame: HttpChildFrame, send: SendHttp): void {
+    if (frame.type === 'http-body') this.#onBody?.(Buffer.from(frame.data, 'base64'));
+    else this.#serve(frame, send).catch(this.#fault.resolve);
+  }
+
+  /** Ends what is under way, and the decision log. Idempotent. */
+  close(): void {
+    this.#stopped.abort(Object.assign(new Error('the module has ended'), { code: 'ECANCELED' }));
+    // Who waits for a part of a body gets no more.
+    this.#onBody?.(new Uint8Array(0));
+    this.#client?.then((client) => client.close(), () => undefined);
+  }
+
+  async #serve(frame: HttpFrame, send: SendHttp): Promise<void> {
+    const client = await (this.#client ??= this.#load());
+    const end = await client.request(frame, {
+      pull: (offset, length) => {
+        const { promise, resolve } = Promise.withResolvers<Uint8Array>();
+        this.#onBody = resolve;
+        void send({ type: 'http-want', offset, length });
+        return promise;
+      },
+      push: (part) => send({ type: 'http-data', data: base64(part) }),
+    }, this.#stopped.signal);
+    await send({ type: 'http-end', ...end });
+  }
+
+  async #load(): Promise<HttpClient> {
+    const { HttpClient } = await import('./http_client.ts');
+    return new HttpClient(this.#options);
+  }
+}
+
+function base64({ buffer, byteOffset, length }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, length).toString('base64');
+}
