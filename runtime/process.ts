@@ -1,6 +1,6 @@
 /** Processes of the operating system: identity that survives reuse of ids, groups, and certain death. */
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, readFileSync } from 'node:fs';
+import { accessSync, constants, readFileSync, writeFileSync } from 'node:fs';
 import process from 'node:process';
 
 let bootId: string | undefined;
@@ -49,6 +49,18 @@ export function processCpuMs(pid: number): number | null {
   const fields = process.platform === 'linux' ? linuxStat(pid) : null;
   // Fields 14 and 15 of proc(5), in USER_HZ, which is 100 wherever Linux runs today.
   return fields && (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
+/** Makes the system take this process first when memory runs out. Without effect where there is no such choice. */
+export function offerToOomKiller(pid: number): void {
+  if (process.platform !== 'linux') return;
+  try {
+    writeFileSync(`/proc/${pid}/oom_score_adj`, '1000');
+  } catch (error) {
+    // Gone already, or a container that hides it.
+    const { code } = error as NodeJS.ErrnoException;
+    if (!['ENOENT', 'ESRCH', 'EACCES', 'EPERM', 'EROFS'].includes(code ?? '')) throw error;
+  }
 }
 
 /** An executable of this name in the search path or where systems keep theirs; null when there is none. */

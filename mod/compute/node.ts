@@ -2,7 +2,7 @@
  * The compute node: opens its state, settles it with what the engines still have, and only then meets the orchestrator
  * (invariants.md C13). Composition and lifetime; what happens to an execution is in `executions.ts` and `runner.ts`.
  */
-import { addResources } from '../model/mod.ts';
+import { addResources, isFinite } from '../model/mod.ts';
 import type { NodeInfo, Resources } from '../model/mod.ts';
 import { ComputeStore } from '../store/compute_store.ts';
 import type { ComputeLink, Received } from '../transport/link.ts';
@@ -116,6 +116,7 @@ export async function startComputeNode(options: ComputeNodeOptions): Promise<Com
         directory: paths.folder,
         logPath: paths.log,
         logLimit: limits.logBytes,
+        longRunning: !isFinite(held.execution.Job?.Type ?? 'batch'),
       };
     },
     stopReport(held, now, events = [], remains = {}) {

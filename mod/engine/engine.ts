@@ -43,6 +43,8 @@ export interface RunRequest {
   readonly logPath: string;
   /** Bytes of payload after which the log is closed with a visible mark. */
   readonly logLimit: number;
+  /** A service or daemon: a full log is no reason to end it. */
+  readonly longRunning?: boolean;
 }
 
 /** What identifies a run to the host: enough to find or kill it after a restart of the node. */

@@ -1,7 +1,7 @@
 /** Why a run ended, in words: the program's own exit, a trap with its stack, a limit that it ran into, or our fault. */
 import type { RunFrame, WasmEnd } from './frames.ts';
 import { guestStack } from './guest_stack.ts';
-import type { Limits } from './limits.ts';
+import { type Limits, LogFull } from './limits.ts';
 import { PAGE } from './memory_limit.ts';
 import { RunFailure } from './module_cache.ts';
 import { ProcessExit } from './proc.ts';
@@ -17,15 +17,19 @@ export interface Taken {
 
 const MIB = 2 ** 20;
 
-/** Part of its limit from which on a memory is the likely reason of a trap: allocators grow in big steps. */
-const NEARLY = 0.75;
+/** Bytes from which on a memory is the likely reason of a trap: allocators grow in big steps. */
+const nearly = (limit: number) => limit * 0.75;
 /** The same of an exit code, which may mean anything else. */
-const VERY_NEARLY = 0.95;
+const veryNearly = (limit: number) => Math.max(nearly(limit), Math.min(limit * 0.95, limit - MIB));
+
+/** As after SIGKILL. */
+const ENDED_BY_US = 137;
 
 /** The end of a run whose entry point threw. */
 export function endOf(thrown: unknown, frame: RunFrame, taken: Taken): WasmEnd {
   if (thrown instanceof ProcessExit) return exited(thrown.exitCode, frame, taken);
   if (thrown instanceof RunFailure) return thrown.end;
+  if (thrown instanceof LogFull) return logFull(frame);
   if (taken.entered && isTrap(thrown)) return trapped(thrown, frame, taken);
   if (taken.entered && thrown instanceof RangeError && /memory/i.test(thrown.message)) {
     return {
@@ -51,9 +55,22 @@ export function internal(thrown: unknown): WasmEnd {
   };
 }
 
+function logFull({ entryModule, logLimit }: RunFrame): WasmEnd {
+  return {
+    kind: 'failed',
+    code: 'LogLimit',
+    message: `Module "${entryModule}" was stopped: it printed more than the ${
+      mebibytes(logLimit)
+    } that its log may hold`,
+    hint: 'Let it write to files of an output instead; the limit is Compute.Logs.MaxSize of the node',
+    class: 'user',
+    exitCode: ENDED_BY_US,
+  };
+}
+
 /** A failure that says itself what it is, unless a limit was in its way before. */
 function exited(exitCode: number, frame: RunFrame, taken: Taken): WasmEnd {
-  const reached = exitCode === 0 ? null : reachedLimit(frame, taken, VERY_NEARLY);
+  const reached = exitCode === 0 ? null : reachedLimit(frame, taken, veryNearly);
   if (!reached) return { kind: 'exited', exitCode };
   return {
     kind: 'failed',
@@ -74,7 +91,7 @@ function trapped(thrown: unknown, frame: RunFrame, taken: Taken): WasmEnd {
       words: 'it called itself too deep',
       hint: 'Its calls are nested deeper than the stack of the runtime allows: look for endless recursion',
     }
-    : reachedLimit(frame, taken, NEARLY);
+    : reachedLimit(frame, taken, nearly);
   return {
     kind: 'failed',
     code: reached?.code ?? 'ModuleTrapped',
@@ -87,8 +104,8 @@ function trapped(thrown: unknown, frame: RunFrame, taken: Taken): WasmEnd {
   };
 }
 
-/** @param part of the memory limit that counts as reached */
-function reachedLimit(frame: RunFrame, { limits, memory }: Taken, part: number) {
+/** @param near bytes of memory from which on its limit counts as reached */
+function reachedLimit(frame: RunFrame, { limits, memory }: Taken, near: (limit: number) => number) {
   if (limits?.hit === 'openFiles') {
     return {
       code: 'OpenFilesLimit',
@@ -105,7 +122,7 @@ function reachedLimit(frame: RunFrame, { limits, memory }: Taken, part: number) 
     };
   }
   const limit = frame.memoryLimit || 2 ** 32;
-  if (memory < limit * part) return null;
+  if (memory < near(limit)) return null;
   return {
     code: 'MemoryLimit',
     words: memory + PAGE > limit

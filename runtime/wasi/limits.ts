@@ -8,6 +8,13 @@ export interface LimitValues {
   readonly fileBytes: number;
 }
 
+/** Unwinds a guest whose log is full. */
+export class LogFull extends Error {
+  constructor() {
+    super('the log is full');
+  }
+}
+
 export class Limits {
   #hit: keyof LimitValues | null = null;
   readonly #fileBytes: number;

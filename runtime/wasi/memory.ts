@@ -26,7 +26,9 @@ export class GuestMemory {
   /** @throws RangeError unless all of it is memory; before something is done that cannot be undone */
   check(pointer: number, length: number): void {
     this.#refresh();
-    if ((pointer >>> 0) + (length >>> 0) > this.#bytes.length) throw new RangeError('outside the guest memory');
+    if ((pointer >>> 0) + (length >>> 0) > this.#bytes.length) {
+      throw new RangeError('outside the guest memory');
+    }
   }
 
   /** A view of guest memory: valid until the guest runs again. */

@@ -2,11 +2,11 @@
  * Reads and compiles modules, and keeps the compiled ones of the last runs: a burst of executions of one module compiles
  * it once per child. The key is the content, since each execution may have its own copy of the file.
  */
-import { createHash } from 'node:crypto';
 import { closeSync, constants, fstatSync, readdirSync, readSync } from 'node:fs';
 import { Errno, WasiError } from './errno.ts';
 import type { WasmEnd } from './frames.ts';
 import { type ImportedMemory, limitMemory, MemoryTooLarge } from './memory_limit.ts';
+import { contentHash, type ModuleStore } from './module_store.ts';
 import { type Location, mountedNames, type Place, release, type Tree } from './tree.ts';
 
 /** Why a run cannot begin; becomes the run's end. */
@@ -36,7 +36,12 @@ const MAGIC = [0x00, 0x61, 0x73, 0x6d];
 export class ModuleCache {
   /** Oldest use first. */
   readonly #compiled = new Map<string, Cached>();
+  readonly #store: ModuleStore;
   #bytes = 0;
+
+  constructor(store: ModuleStore) {
+    this.#store = store;
+  }
 
   /**
    * The module at the guest's `path`, or the only `*.wasm` in it when it is a directory.
@@ -44,22 +49,34 @@ export class ModuleCache {
    */
   load(tree: Tree, path: string, memoryLimit: number): Compiled {
     const bytes = readModule(tree, path);
-    const key = `${createHash('sha256').update(bytes).digest('base64')} ${memoryLimit}`;
-    const known = this.#compiled.get(key);
-    if (known) {
-      this.#compiled.delete(key);
-      this.#compiled.set(key, known);
-      return known;
+    const hash = contentHash(bytes);
+    const key = `${hash} ${memoryLimit}`;
+    const compiled = this.#compiled.get(key) ??
+      { ...compile(bytes, path, memoryLimit), size: bytes.length };
+    this.#store.use(hash, memoryLimit, bytes);
+    this.#keep(key, compiled);
+    return compiled;
+  }
+
+  /** Compiles modules of earlier runs, one a step. */
+  *prepare(): Generator<void> {
+    for (const { bytes, memoryLimit } of this.#store.recent()) {
+      const key = `${contentHash(bytes)} ${memoryLimit}`;
+      if (!this.#compiled.has(key)) {
+        this.#keep(key, { ...compile(bytes, 'of an earlier run', memoryLimit), size: bytes.length });
+      }
+      yield;
     }
-    const compiled = { ...compile(bytes, path, memoryLimit), size: bytes.length };
+  }
+
+  #keep(key: string, compiled: Cached): void {
+    if (!this.#compiled.delete(key)) this.#bytes += compiled.size;
     this.#compiled.set(key, compiled);
-    this.#bytes += compiled.size;
     for (const [oldest, { size }] of this.#compiled) {
       if (oldest === key || (this.#compiled.size <= MAX_MODULES && this.#bytes <= MAX_BYTES)) break;
       this.#compiled.delete(oldest);
       this.#bytes -= size;
     }
-    return compiled;
   }
 }
 

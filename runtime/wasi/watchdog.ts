@@ -43,11 +43,16 @@ self.onmessage = ({ data: { shared, pid, cells } }) => {
 self.postMessage('ready');
 `;
 
-/** Blocks until the parent has written something, and returns it. The process dies when the pipe is closed. */
-export type ReadControl = () => Uint8Array;
+/** What the parent writes. The process dies when the pipe is closed. */
+export interface Control {
+  /** Blocks until there is something, and returns it. */
+  read(): Uint8Array;
+  /** Blocks for so many milliseconds at most, or until there is something to read; whether there is. */
+  waits(ms: number): boolean;
+}
 
 /** Starts the thread. */
-export async function startWatchdog(): Promise<ReadControl> {
+export async function startWatchdog(): Promise<Control> {
   const shared = new SharedArrayBuffer(CELLS * 4 + SLOT);
   const control = new Int32Array(shared, 0, CELLS);
   const slot = new Uint8Array(shared, CELLS * 4);
@@ -58,12 +63,15 @@ export async function startWatchdog(): Promise<ReadControl> {
     worker.onerror = (event) => reject(new Error(`Cannot start the watchdog: ${event.message}`));
   });
   worker.postMessage({ shared, pid: process.pid, cells: CELLS });
-  return () => {
-    let count: number;
-    while ((count = Atomics.load(control, 0)) === 0) Atomics.wait(control, 0, 0);
-    const bytes = Buffer.from(slot.subarray(0, count));
-    Atomics.store(control, 0, 0);
-    Atomics.notify(control, 0);
-    return bytes;
+  return {
+    read() {
+      let count: number;
+      while ((count = Atomics.load(control, 0)) === 0) Atomics.wait(control, 0, 0);
+      const bytes = Buffer.from(slot.subarray(0, count));
+      Atomics.store(control, 0, 0);
+      Atomics.notify(control, 0);
+      return bytes;
+    },
+    waits: (ms) => Atomics.wait(control, 0, 0, ms) !== 'timed-out',
   };
 }

@@ -2,9 +2,11 @@
  * What a module process is kept in, besides WASI itself: util-linux takes from it, before our own code runs, the way to
  * more privileges and more files than it needs. Both programs replace themselves by the next, so nothing stays between.
  */
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import process from 'node:process';
 import { findProgram } from '../../../runtime/process.ts';
+import { MAX_STORED_BYTES, STORE_FOLDER } from '../../../runtime/wasi/module_store.ts';
 
 export interface ProcessLimits {
   /** Descriptors. */
@@ -22,7 +24,7 @@ const LOG_BYTES_PER_BYTE = 14;
 export function processLimits(openFiles: number, fileBytes: number, logBytes: number): ProcessLimits {
   return {
     openFiles: openFiles + OWN_DESCRIPTORS,
-    fileBytes: fileBytes === 0 ? 0 : Math.max(fileBytes, logBytes * LOG_BYTES_PER_BYTE),
+    fileBytes: fileBytes === 0 ? 0 : Math.max(fileBytes, logBytes * LOG_BYTES_PER_BYTE, MAX_STORED_BYTES),
   };
 }
 
@@ -51,8 +53,18 @@ function hardLimit(): number {
   return hard === 'unlimited' ? Infinity : Number(hard);
 }
 
-/** The working directory of module processes: empty, and what an earlier node left of it is gone. */
+/**
+ * The working directory of module processes: nothing but a folder for modules that they have run, and what an earlier
+ * node left of it is gone.
+ */
 export function prepareDirectory(path: string): void {
+  removeDirectory(path);
+  mkdirSync(join(path, STORE_FOLDER), { recursive: true, mode: 0o700 });
+  chmodSync(path, 0o500);
+}
+
+export function removeDirectory(path: string): void {
+  // Only who may write to a folder may empty it, root apart.
+  if (existsSync(path)) chmodSync(path, 0o700);
   rmSync(path, { recursive: true, force: true });
-  mkdirSync(path, { recursive: true, mode: 0o500 });
 }

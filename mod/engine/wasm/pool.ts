@@ -1,6 +1,7 @@
 /**
  * Warm module processes. One is started in the background, more while there is work for them, and all but the warm ones
- * go when they were idle for a while (each holds some 35 MB).
+ * go when they were idle for a while (each holds some 35 MB). When no idle one is left for longer than short modules
+ * take, another is started: so a run that has to be killed, or an end that leaves its process unfit, keeps nobody waiting.
  *
  * `size` bounds the pool softly: a run that found no process free within {@link PATIENCE_MS} gets one beyond it. So a
  * burst of short modules is served by as many processes as there are cores, and a few long ones do not keep others
@@ -11,6 +12,7 @@ import { ModuleProcess } from './child_process.ts';
 
 const PATIENCE_MS = 25;
 const START_TIMEOUT_MS = 15_000;
+const SPARE_MS = 100;
 
 export interface PoolOptions {
   readonly world: World;
@@ -43,6 +45,7 @@ export class ProcessPool {
   #starting = 0;
   #patience: Disposable | null = null;
   #shrink: Disposable | null = null;
+  #spare: Disposable | null = null;
 
   constructor(options: PoolOptions) {
     this.#options = options;
@@ -65,6 +68,7 @@ export class ProcessPool {
    */
   take(signal: AbortSignal): Promise<ModuleProcess> {
     signal.throwIfAborted();
+    this.#planSpare();
     for (let entry = this.#idle.pop(); entry; entry = this.#idle.pop()) {
       if (entry.process.alive) return Promise.resolve(entry.process);
     }
@@ -103,6 +107,7 @@ export class ProcessPool {
     this.#abort.abort(new Error('the engine is closed'));
     this.#patience?.[Symbol.dispose]();
     this.#shrink?.[Symbol.dispose]();
+    this.#spare?.[Symbol.dispose]();
     for (const waiter of this.#waiters.splice(0)) waiter.reject(this.#abort.signal.reason);
     await Promise.all([...this.#all].map((process) => process.kill()));
   }
@@ -155,6 +160,14 @@ export class ProcessPool {
     if (index >= 0) this.#idle.splice(index, 1);
     if (!this.#abort.signal.aborted && this.count < this.#options.warm) this.#start();
     else this.#grow();
+  }
+
+  #planSpare(): void {
+    const { world, warm } = this.#options;
+    this.#spare ??= world.after(SPARE_MS, () => {
+      this.#spare = null;
+      for (let count = this.#idle.length + this.#starting; count < warm; count++) this.#start();
+    });
   }
 
   /** One timer for all idle processes, only while there are more than the warm ones. */

@@ -1,0 +1,267 @@
+/**
+ * Must-hold 4 of WebAssembly: each way of taking too much is ended by its own limit, named in the error, less than a
+ * second over it; the node goes on as before, and nothing stays of it: no process, no memory, no disk.
+ */
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import process from 'node:process';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { connectedNodes, type Orchestrator, startCompute, startOrchestrator } from '../support/cluster.ts';
+import { Connection } from '../support/http_load.ts';
+import { wasmJob } from '../support/jobs.ts';
+import { descendants, memoryOf, ROOT, run, type Server, temporaryFolder, until } from '../support/program.ts';
+
+const API = '/api/v1/orchestrator/jobs';
+const NODE = 'n-limits';
+const MODULE = join(ROOT, 'test/fixtures/wasm/limits.wasm');
+const MIB = 2 ** 20;
+const COMPLETED = 9;
+const FAILED = 10;
+
+/** Runs nothing but one idle process; more of its own would be a leak. */
+const IDLE_MEMORY = 250e6;
+const HELLO_MS = 1000;
+
+interface Execution {
+  readonly ID: string;
+  readonly CreateTime: number;
+  readonly ModifyTime: number;
+  readonly ComputeState: { readonly StateType: number; readonly Message?: string };
+  readonly RunOutput:
+    | { readonly Stdout: string; readonly ExitCode: number; readonly ErrorMsg: string }
+    | null;
+}
+
+interface Case {
+  readonly name: string;
+  /** What the module does (limits.c). */
+  readonly what: string;
+  readonly task?: Record<string, unknown>;
+  readonly says: RegExp;
+  readonly exitCode: number;
+  /** When its limit is reached, at the latest, from its start; a second more is allowed. */
+  readonly limitMs: number;
+}
+
+const outputs = { ResultPaths: [{ Name: 'out', Path: '/out' }], Publisher: { Type: 'noop', Params: {} } };
+// How long the rest of a job takes beside its program, on a busy machine of two cores.
+const AROUND_MS = 500;
+
+const cases: readonly Case[] = [
+  {
+    name: 'endless loop, time-out',
+    what: 'loop',
+    task: { Timeouts: { ExecutionTimeout: 1 } },
+    says: /1 s|time-?out|1s/i,
+    exitCode: 137,
+    limitMs: 1000,
+  },
+  {
+    name: 'endless loop, processor time',
+    what: 'loop',
+    says: /used 2 s of processor time, all that it may use/,
+    exitCode: 137,
+    // It counts less than the clock where others want the processor, too.
+    limitMs: 3000,
+  },
+  {
+    name: 'endless growth, of what a job gets that asks for nothing',
+    what: 'memory',
+    // The orchestrator's JobDefaults: 512 Mb.
+    says: /ended with exit code 1: its memory had .* 488\.28 MiB/,
+    exitCode: 1,
+    limitMs: 1000,
+  },
+  {
+    name: 'endless growth, of what it asked for',
+    what: 'pages',
+    task: { Resources: { Memory: '64Mi' } },
+    says: /trap: unreachable.*; its memory had .*64 MiB.*\n {2}at pages.*\n {2}at main/i,
+    exitCode: 1,
+    limitMs: 500,
+  },
+  {
+    name: 'recursion',
+    what: 'recursion',
+    says: /its call stack is exhausted\n {2}at deeper/,
+    exitCode: 1,
+    limitMs: 500,
+  },
+  {
+    name: 'a program that starts itself again',
+    what: 'restart',
+    says: /its call stack is exhausted\n(.*\n)? {2}at main/,
+    exitCode: 1,
+    limitMs: 500,
+  },
+  {
+    name: '1 million open files',
+    what: 'files',
+    task: outputs,
+    says: /ended with exit code 1: it had reached its limit of 1024 open files/,
+    exitCode: 1,
+    limitMs: 500,
+  },
+  {
+    name: '10 GB log',
+    what: 'log',
+    says: /printed more than the 100 MiB that its log may hold/,
+    exitCode: 137,
+    limitMs: 1000,
+  },
+  {
+    name: '10 GB file, limit of a file',
+    what: 'file',
+    task: outputs,
+    says: /ended with exit code 1: it had reached the limit of 200 MiB for a file/,
+    exitCode: 1,
+    limitMs: 1000,
+  },
+  {
+    name: '10 GB in files, disk that the job asked for',
+    what: 'disk',
+    task: { ...outputs, Resources: { Disk: '50Mi' } },
+    says: /it wrote \d+ bytes to disk and asked for 52428800/,
+    exitCode: 137,
+    limitMs: 1000,
+  },
+];
+
+describe.skipIf(process.platform !== 'linux')('limits of a module', () => {
+  const stack = new AsyncDisposableStack();
+  let folder: string;
+  let orchestrator: Orchestrator;
+  let compute: Server;
+  let module: string;
+  let api: Connection;
+
+  beforeAll(async () => {
+    module = (await readFile(MODULE)).toString('base64');
+    folder = stack.use(await temporaryFolder()).path;
+    orchestrator = await startOrchestrator('bun', folder);
+    stack.defer(async () => void await orchestrator.end());
+    compute = await startCompute('bun', folder, NODE, orchestrator.natsPort, [
+      '-c',
+      'Engines.Disabled=docker',
+      '-c',
+      'Engines.Types.WASM.MaxCPUTime=2s',
+      '-c',
+      'Engines.Types.WASM.MaxFileSize=200Mi',
+      '-c',
+      'Compute.Logs.MaxSize=100Mi',
+    ]);
+    stack.defer(async () => void await compute.end());
+    await connectedNodes(orchestrator.apiPort, [NODE]);
+    api = stack.use(new Connection(orchestrator.apiPort));
+    await hello();
+  });
+  afterAll(() => stack.disposeAsync());
+
+  async function submit(body: unknown): Promise<string> {
+    return (await api.json<{ JobID: string }>('PUT', API, body)).JobID;
+  }
+
+  async function ended(id: string): Promise<{ state: string; message: string; execution: Execution }> {
+    const { StateType, Message = '' } = await until(`job ${id} ends`, async () => {
+      const { Job } = await api.json<{ Job: { State: { StateType: string; Message?: string } } }>(
+        'GET',
+        `${API}/${id}`,
+      );
+      return ['Completed', 'Failed', 'Stopped'].includes(Job.State.StateType) ? Job.State : null;
+    });
+    const executions = await executionsOf(id);
+    expect(executions).toHaveLength(1);
+    return { state: StateType, message: Message, execution: executions[0]! };
+  }
+
+  async function executionsOf(id: string): Promise<readonly Execution[]> {
+    return (await api.json<{ Items: Execution[] }>('GET', `${API}/${id}/executions`)).Items;
+  }
+
+  /** Milliseconds of a job that does nothing. */
+  async function hello(): Promise<number> {
+    const begin = performance.now();
+    const { execution } = await ended(await submit(wasmJob()));
+    expect(execution.ComputeState.StateType).toBe(COMPLETED);
+    return performance.now() - begin;
+  }
+
+  it.each(cases)('$name', async ({ what, task, says, exitCode, limitMs }) => {
+    const begin = performance.now();
+    const id = await submit(wasmJob({ module, parameters: [what], ...(task ? { task } : {}) }));
+    const { state, message, execution } = await ended(id);
+    const took = performance.now() - begin;
+    const next = await hello();
+    console.log(
+      `${what}: ${took.toFixed(0)} ms; the next job ${next.toFixed(0)} ms\n  ${message.split('\n')[0]}`,
+    );
+
+    expect(state).toBe('Failed');
+    expect(message).toMatch(says);
+    expect(execution.ComputeState.Message).toMatch(says);
+    expect(execution.RunOutput).toMatchObject({ ExitCode: exitCode, ErrorMsg: expect.stringMatching(says) });
+    expect(took).toBeLessThan(limitMs + 1000 + AROUND_MS);
+    expect(next).toBeLessThan(HELLO_MS);
+
+    const described = await run('bun', ['job', 'describe', id, '--output', 'json'], { env: client() });
+    expect(described.stdout).toContain(JSON.stringify(message).slice(1, -1));
+    // Those of the pool have nothing to do.
+    const before = new Map(descendants(compute.pid).map((pid) => [pid, ticks(pid)]));
+    expect(before.size).toBeLessThanOrEqual(2);
+    await hello();
+    for (const [pid, used] of before) expect(ticks(pid) - used).toBeLessThan(20);
+    await until('memory is given back', () => memoryOf(compute.pid) < IDLE_MEMORY, 15_000);
+    await until('the disk is free again', () => bytesOf(join(folder, NODE)) < 120 * MIB, 15_000);
+  });
+
+  it.each(['SIGSEGV', 'SIGABRT', 'SIGKILL'] as const)('a process that ends by %s', async (signal) => {
+    const id = await submit(wasmJob({ module, parameters: ['loop'] }));
+    const busy = await until('its process', () => descendants(compute.pid).find((pid) => ticks(pid) > 20));
+    // What the kernel does when a host has no memory left is a SIGKILL to the process that it likes least.
+    expect(readFileSync(`/proc/${busy}/oom_score_adj`, 'utf8').trim()).toBe('1000');
+    expect(readFileSync(`/proc/${busy}/environ`, 'utf8')).toBe('');
+    process.kill(busy, signal);
+    const died = await until('the execution fails', async () => {
+      const executions = await executionsOf(id);
+      return executions.find(({ ComputeState }) => ComputeState.StateType === FAILED);
+    });
+    expect(died.ComputeState.Message).toMatch(
+      new RegExp(`The process of module "/main.wasm" died \\(killed by ${signal}`),
+    );
+    expect(await hello()).toBeLessThan(HELLO_MS);
+    // It is not the job's fault, so it is run again.
+    await until('the next execution', async () => (await executionsOf(id)).length === 2);
+    await api.json('DELETE', `${API}/${id}`);
+  });
+
+  it('on the command line', async () => {
+    const { code, stdout, stderr } = await run('bun', ['wasm', 'run', MODULE, 'pages'], { env: client() });
+    expect({ code, stdout: stdout + stderr }).toMatchObject({
+      code: 1,
+      stdout: expect.stringMatching(/was ended by a trap.*\n\s+at pages.*\n\s+at main/),
+    });
+  });
+
+  function client(): Record<string, string> {
+    return {
+      BACALHAU_DIR: join(folder, 'client'),
+      BACALHAU_API_HOST: '127.0.0.1',
+      BACALHAU_API_PORT: String(orchestrator.apiPort),
+    };
+  }
+});
+
+/** Processor time of a process in hundredths of a second. */
+function ticks(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]!.split(' ');
+  return Number(fields[11]) + Number(fields[12]);
+}
+
+/** Of all files in a folder. */
+function bytesOf(path: string): number {
+  return readdirSync(path, { recursive: true, withFileTypes: true }).reduce((sum, entry) => {
+    const stat = statSync(join(entry.parentPath, entry.name), { throwIfNoEntry: false });
+    return sum + (stat?.isFile() ? stat.blocks * 512 : 0);
+  }, 0);
+}
