@@ -3,7 +3,8 @@
  * it; here its parts are read from the module's memory and the answer is written there.
  *
  * Differs from the original: pointers outside the memory are told before anything is sent (6 for those of the request, 7
- * for those of the answer), and an answer beyond the limit gives 5 with the part of it that has room.
+ * for those of the answer), and an answer that is cut gives 5 with its first part when all of it is beyond the limit. One
+ * that the module has room for is never cut, unless it is beyond the limit of the node.
  */
 import { Buffer } from 'node:buffer';
 import type { Channel } from './channel.ts';
@@ -69,7 +70,8 @@ class Call {
       number,
     ];
     // A capacity may reach beyond the memory, as long as the answer does not.
-    const wanted = Math.min(bodyRoom, view.byteLength - outBody);
+    const room = view.byteLength - outBody;
+    const wanted = Math.min(bodyRoom, room, maxBytes);
     const limit = Math.max(LEAST_LIMIT, Math.min(maxBytes, Math.floor(view.byteLength * MEMORY_SHARE)));
     const { end, written } = this.#exchange({
       type: 'http',
@@ -81,7 +83,7 @@ class Call {
       limit,
     }, { body, outBody });
     if (end.result !== HttpResult.ok && end.result !== HttpResult.tooLarge) return end.result;
-    if (end.more && wanted < bodyRoom) return HttpResult.memoryError;
+    if (end.more && room < Math.min(bodyRoom, maxBytes)) return HttpResult.memoryError;
     const answerHeaders = Buffer.from(end.headers, 'latin1').subarray(0, headersRoom);
     if (!this.#holds(outHeaders, answerHeaders.length)) return HttpResult.memoryError;
     this.#memory.bytes(outHeaders, answerHeaders.length).set(answerHeaders);

@@ -38,7 +38,7 @@ export interface HttpFrame {
   readonly bodyBytes: number;
   /** Bytes of the answer's body that are wanted. */
   readonly wanted: number;
-  /** Bytes beyond which the answer is too large. */
+  /** Bytes beyond which an answer that is not wanted whole is too large. */
   readonly limit: number;
 }
 

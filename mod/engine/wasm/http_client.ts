@@ -154,7 +154,7 @@ class Upload {
     this.#stopped = false;
     for (let offset = 0; offset < bytes && !this.#stopped; offset += HTTP_PART) {
       const pull = this.bodies.pull(offset, Math.min(HTTP_PART, bytes - offset));
-      this.#pull = pull;
+      this.#pull = pull.catch(() => undefined);
       yield await pull;
     }
   }
@@ -178,10 +178,11 @@ async function receive(
     const kept = part.subarray(0, Math.max(0, wanted - total));
     for (let at = 0; at < kept.length; at += HTTP_PART) await bodies.push(kept.subarray(at, at + HTTP_PART));
     total += part.length;
-    if (total >= wanted && (length !== null || total > limit)) break;
+    if (total > wanted && (length !== null || total > limit)) break;
   }
   const all = length ?? total;
-  return { result: all > limit ? HttpResult.tooLarge : HttpResult.ok, more: all > wanted };
+  const more = all > wanted;
+  return { result: more && all > limit ? HttpResult.tooLarge : HttpResult.ok, more };
 }
 
 /** Of the body that comes; null when it is not said. */

@@ -9,8 +9,9 @@ export type SendHttp = (frame: HttpParentFrame) => Promise<void>;
 export class RunHttp {
   readonly #options: HttpClientOptions;
   readonly #stopped = new AbortController();
-  #client: Promise<HttpClient> | null = null;
+  #client: HttpClient | null = null;
   readonly #fault = Promise.withResolvers<unknown>();
+  #serving: Promise<void> = Promise.resolve();
   #onBody: ((part: Uint8Array) => void) | null = null;
 
   constructor(options: HttpClientOptions) {
@@ -25,21 +26,23 @@ export class RunHttp {
   /** What the module process said. */
   take(frame: HttpChildFrame, send: SendHttp): void {
     if (frame.type === 'http-body') this.#onBody?.(Buffer.from(frame.data, 'base64'));
-    else this.#serve(frame, send).catch(this.#fault.resolve);
+    else this.#serving = this.#serve(frame, send).catch(this.#fault.resolve);
   }
 
-  /** Ends what is under way, and the decision log. Idempotent. */
-  close(): void {
+  /** Ends what is under way; resolves when the decision log is complete. Idempotent. */
+  async close(): Promise<void> {
     this.#stopped.abort(Object.assign(new Error('the module has ended'), { code: 'ECANCELED' }));
     // Who waits for a part of a body gets no more.
     this.#onBody?.(new Uint8Array(0));
-    this.#client?.then((client) => client.close(), () => undefined);
+    await this.#serving;
+    this.#client?.close();
   }
 
   async #serve(frame: HttpFrame, send: SendHttp): Promise<void> {
-    const client = await (this.#client ??= this.#load());
+    const client = this.#client ??= await this.#load();
     const end = await client.request(frame, {
       pull: (offset, length) => {
+        this.#stopped.signal.throwIfAborted();
         const { promise, resolve } = Promise.withResolvers<Uint8Array>();
         this.#onBody = resolve;
         void send({ type: 'http-want', offset, length });

@@ -63,16 +63,14 @@ export class WasmRun implements Run {
     if (this.#options.cpuMs > 0 && cpuMs !== null) this.#watchCpu(cpuMs);
     const { http } = this.#options;
     http?.fault.then((error) => this.#abandon(unrecorded(this.#frame.entryModule, error)));
-    this.#process.run(this.#frame, http).then((frame) => {
-      http?.close();
+    this.#process.run(this.#frame, http).then(async (frame) => {
       this.#cpuTimer?.[Symbol.dispose]();
       const stopped = this.#state === 'stopping';
       this.#state = 'done';
-      if (frame) {
-        this.#pool.give(this.#process, frame.reusable && !stopped);
-        return frame.end;
-      }
-      return stopped ? this.#verdict : this.#died();
+      if (frame) this.#pool.give(this.#process, frame.reusable && !stopped);
+      await http?.close();
+      if (frame) return frame.end;
+      return stopped ? this.#verdict : await this.#died();
     }).then(this.#end.resolve, this.#end.reject);
     return Promise.resolve();
   }

@@ -74,7 +74,7 @@ export function pattern(length: number): Buffer {
 
 export function decisions(bench: Bench): DecisionEntry[] {
   const text = readFileSync(bench.path(DECISION_LOG), 'utf8');
-  return text.trimEnd().split('\n').map((line) => JSON.parse(line) as DecisionEntry);
+  return text.split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as DecisionEntry);
 }
 
 export class Web implements AsyncDisposable {
