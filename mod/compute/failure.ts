@@ -24,6 +24,8 @@ export interface FailureOptions {
   readonly code: string;
   readonly message: string;
   readonly hint?: string;
+  /** What a shell would give for a program that never ran: 126, 127. */
+  readonly exitCode?: number | undefined;
   readonly cause?: unknown;
 }
 
@@ -32,11 +34,13 @@ export class RunFailure extends Error {
   readonly topic: EventTopic;
   readonly class: FailureClass;
   readonly error: BacalhauError;
+  readonly exitCode: number | undefined;
 
   constructor(options: FailureOptions) {
     super(options.message, { cause: options.cause });
     this.topic = options.topic;
     this.class = options.class;
+    this.exitCode = options.exitCode;
     this.error = new BacalhauError(options.code, options.message, {
       component: options.component ?? 'Compute',
       hint: options.hint ?? '',
@@ -60,7 +64,10 @@ export class RunFailure extends Error {
 
 const CLASSES: readonly string[] = ['user', 'timeout', 'infrastructure'];
 
-/** Any error of a step as its failure; its own `details.class` decides, else it is the infrastructure's. */
+/**
+ * Any error of a step as its failure; its own `details.class` decides, else it is the infrastructure's. An engine gives
+ * `details.exitCode` for a program that it could not start.
+ */
 export function asFailure(thrown: unknown, topic: EventTopic): RunFailure {
   if (thrown instanceof RunFailure) return thrown;
   const error = toBacalhauError(thrown);
@@ -72,6 +79,7 @@ export function asFailure(thrown: unknown, topic: EventTopic): RunFailure {
     code: error.code,
     message: error.message,
     hint: error.hint,
+    exitCode: error.details.exitCode === undefined ? undefined : Number(error.details.exitCode),
     cause: thrown,
   });
 }
@@ -91,7 +99,7 @@ export function timedOut(seconds: number): RunFailure {
     component: 'Executor',
     code: 'ExecutionTimeout',
     message: `Execution timed out after ${formatSeconds(seconds)}`,
-    hint: 'Raise Timeouts.ExecutionTimeout of the task, or give it less to do',
+    hint: 'Raise Timeouts.ExecutionTimeout or TotalTimeout (--timeout) of the task, or give it less to do',
   });
 }
 

@@ -14,7 +14,7 @@
  * after a crash the stop is not taken for the program's own end.
  */
 import type { Run, RunEnd } from '../engine/engine.ts';
-import { EventTopic } from '../model/mod.ts';
+import { EMPTY_RUN_OUTPUT, EventTopic } from '../model/mod.ts';
 import type { Event, RunOutput, SpecConfig } from '../model/mod.ts';
 import type { PhaseChange } from '../store/compute_rows.ts';
 import { hasStarted } from './beginning.ts';
@@ -22,6 +22,7 @@ import type { Beginning } from './beginning.ts';
 import { wanted } from './bid.ts';
 import { DiskWatch } from './disk_watch.ts';
 import { publishResults, salvage } from './ending.ts';
+import type { Salvaged } from './ending.ts';
 import { asFailure, atStep, nodeGoes, RunFailure, Stopped, timedOut } from './failure.ts';
 import type { StopReason } from './failure.ts';
 import type { Held } from './held.ts';
@@ -269,7 +270,7 @@ export class Runner {
         published: this.#published,
         publisher: this.#publishFailed ? null : this.#publisher,
       })
-      : NOTHING_LEFT;
+      : neverRan(this.#failure(thrown));
     const now = shop.world.now();
     if (verdict && !held.cancelled) {
       const message = computeError(held.execution, verdict, [...held.unreported, ...events], remains);
@@ -382,4 +383,11 @@ export class Runner {
   }
 }
 
-const NOTHING_LEFT = Object.freeze({ remains: Object.freeze({}), events: Object.freeze([]) });
+/** Nothing is left but the exit code, where there is one for a program that could not be started. */
+function neverRan({ exitCode, message }: RunFailure): Salvaged {
+  if (exitCode === undefined) return { remains: {}, events: [] };
+  return {
+    remains: { RunCommandResult: { ...EMPTY_RUN_OUTPUT, ExitCode: exitCode, ErrorMsg: message } },
+    events: [],
+  };
+}

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { RunEnd } from '../../mod/engine/engine.ts';
-import type { Task } from '../../mod/model/mod.ts';
+import { BacalhauError, type Task } from '../../mod/model/mod.ts';
 import type { Publisher } from '../../mod/publisher/publisher.ts';
 import type { ComputeError, ExecutionStatus } from '../../mod/transport/messages.ts';
 import { ask, cancel, execution, harness, phaseOf, untilPhase, waitFor } from './harness.ts';
@@ -170,6 +170,27 @@ describe('output, exit code and results are kept', () => {
     expect(payload.Events![0]!.Message).toContain('executable file not found');
     expect('RunCommandResult' in payload).toBe(false);
     await waitFor(() => host.world.size === 0);
+  });
+
+  it('of a program that could not be started: the exit code that a shell gives for it', async () => {
+    const host = lasting('hello\n');
+    const { engine } = host;
+    const h = await open(host, {
+      engines: [{
+        ...engine,
+        async create(request, signal) {
+          const run = await engine.create(request, signal);
+          const details = { class: 'user', exitCode: '127' };
+          const start = () =>
+            Promise.reject(new BacalhauError('ExecutableNotFound', 'no "nope"', { details }));
+          return { ...run, start };
+        },
+      }],
+    });
+    await h.send(order({}, ''));
+    const { RunCommandResult, Events } = await failure(h);
+    expect(Events![0]!.Details).toMatchObject({ class: 'user' });
+    expect(RunCommandResult).toMatchObject({ Stdout: '', ExitCode: 127, ErrorMsg: 'no "nope"' });
   });
 
   it('but not of one that was never started', async () => {

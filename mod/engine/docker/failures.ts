@@ -113,7 +113,7 @@ const RULES: readonly Rule[] = [
   },
   {
     pattern:
-      /invalid mount|duplicate mount point|invalid volume specification|mount destination|not a directory: .*mount|error mounting/i,
+      /invalid mount|duplicate mount point|invalid volume specification|mount destination|not a directory: .*mount|error mounting|mounting "[^"]*" to rootfs .*not a directory/i,
     code: 'MountInvalid',
     class: 'user',
     hint:
@@ -167,17 +167,14 @@ export function startFailure(thrown: unknown, what: string): unknown {
   });
 }
 
-/** Without the layers that each repeat that something failed. */
+/** What the layers between the engine and the kernel put before the reason: each only repeats that something failed. */
+const LAYERS =
+  /^(failed to (create|start) (shim task|shim|task|container)[^:]*|(OCI runtime|runc) (create|start) failed|\w+_linux\.go:\d+|unable to start container process|error during container init|[\w ]+ caused|crun): /i;
+
 function plain(message: string): string {
-  return message
-    .replace(
-      /^(failed to create (shim|task|shim task)[^:]*|OCI runtime create failed|runc create failed|container_linux\.go:\d+|crun): /gi,
-      '',
-    )
-    .replace(/^.*starting container process caused: /s, '')
-    .replace(/^process_linux\.go:\d+: [^:]*: /, '')
-    .replace(/: unknown$/, '')
-    .trim();
+  let text = message.trim().replace(/: unknown(?=:|$)/, '');
+  while (LAYERS.test(text)) text = text.replace(LAYERS, '');
+  return text;
 }
 
 export function failed(
