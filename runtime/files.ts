@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Stats } from 'node:fs';
-import { lstat, mkdir, open, readdir, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
+import { copyFile, lstat, mkdir, open, readdir, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 export interface Files {
@@ -20,6 +20,8 @@ export interface Files {
   size(path: string): Promise<number | null>;
   /** Writes under a temporary name, syncs and renames: after a crash there is the whole file or the one before. */
   write(path: string, data: Uint8Array | string): Promise<void>;
+  /** Copies a file over whatever file is there; nothing when there is none to copy. */
+  copy(from: string, to: string): Promise<void>;
   /** Syncs a file, or a folder with all below it, to the disk. Links are not followed. */
   sync(path: string): Promise<void>;
   /** Free bytes on the file system that holds `path`. */
@@ -95,6 +97,9 @@ export const realFiles: Files = {
     await writeFile(temporary, data, { flush: true });
     await rename(temporary, path);
     await sync(dirname(path));
+  },
+  async copy(from, to) {
+    await orNull(copyFile(from, to));
   },
   sync: syncTree,
   async free(path) {

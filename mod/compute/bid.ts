@@ -22,6 +22,7 @@ import type {
   StringMap,
   Task,
 } from '../model/mod.ts';
+import { DECISION_LOG } from '../../runtime/egress/decision_log.ts';
 import { checkEnvironment } from './environment.ts';
 import { asFailure, RunFailure } from './failure.ts';
 import type { Admission } from './options.ts';
@@ -135,7 +136,7 @@ function isNetworked(task: Task): boolean {
   return type !== 'None' && type !== 'Default';
 }
 
-const RESERVED_NAMES = ['', '.', '..', 'stdout', 'stderr', 'exitCode'];
+const RESERVED_NAMES = ['', '.', '..', 'stdout', 'stderr', 'exitCode', DECISION_LOG];
 
 /** A result path's name becomes a folder beside `stdout`; it must stay there. */
 function checkOutputNames(task: Task): readonly Refusal[] {

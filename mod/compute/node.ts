@@ -13,6 +13,7 @@ import { DEFAULT_LIMITS, DEFAULT_TIMINGS } from './options.ts';
 import type { ComputeNodeOptions } from './options.ts';
 import { Ports, UNSHARED_PORTS } from './ports.ts';
 import { Providers } from './providers.ts';
+import { remarkOn } from './preparation.ts';
 import { recover } from './recovery.ts';
 import { executionStatus } from './reports.ts';
 import { outputsOf, runPaths } from './results.ts';
@@ -116,6 +117,7 @@ export async function startComputeNode(options: ComputeNodeOptions): Promise<Com
         directory: paths.folder,
         logPath: paths.log,
         logLimit: limits.logBytes,
+        remark: remarkOn(shop, held),
         longRunning: !isFinite(held.execution.Job?.Type ?? 'batch'),
       };
     },

@@ -1,7 +1,7 @@
 /** All that a program needs before its engine makes it: folders, environment, inputs, ports and devices. */
 import type { Engine, RunRequest } from '../engine/engine.ts';
 import { EventTopic, toRfc3339 } from '../model/mod.ts';
-import type { StringMap } from '../model/mod.ts';
+import type { Event, StringMap } from '../model/mod.ts';
 import { checkEnvironment, resolveEnvironment } from './environment.ts';
 import { atStep, notInstalled, RunFailure, Stopped } from './failure.ts';
 import type { Held } from './held.ts';
@@ -48,15 +48,23 @@ export async function prepareRun(run: Preparing, discard: boolean): Promise<RunR
 }
 
 function say(shop: Workshop, held: Held, message: string, details?: StringMap): void {
-  shop.status.say(
-    held,
-    Object.freeze({
-      Message: message,
-      Topic: EventTopic.PreparingEnvironment,
-      Timestamp: toRfc3339(shop.world.now()),
-      ...(details ? { Details: details } : {}),
-    }),
-  );
+  shop.status.say(held, eventOf(shop, EventTopic.PreparingEnvironment, message, details));
+}
+
+/** For {@link RunRequest.remark}. */
+export function remarkOn(shop: Workshop, held: Held): NonNullable<RunRequest['remark']> {
+  return (message, details) => {
+    shop.status.say(held, eventOf(shop, EventTopic.RunningExecution, message, details), 'running');
+  };
+}
+
+function eventOf(shop: Workshop, topic: EventTopic, message: string, details?: StringMap): Event {
+  return Object.freeze({
+    Message: message,
+    Topic: topic,
+    Timestamp: toRfc3339(shop.world.now()),
+    ...(details ? { Details: details } : {}),
+  });
 }
 
 /** @throws RunFailure when this node has lost it */

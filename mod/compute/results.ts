@@ -1,8 +1,9 @@
 /**
  * What a run leaves behind: the beginnings of its output for the RunOutput, and with a publisher the results folder
- * (`stdout`, `stderr`, `exitCode` and one folder per result path). Both come from the run's log, so they can be made
- * again after a crash.
+ * (`stdout`, `stderr`, `exitCode`, one folder per result path, and what was decided about each request of a program that
+ * may reach named domains only). All of it comes from files of the run, so it can be made again after a crash.
  */
+import { DECISION_LOG } from '../../runtime/egress/decision_log.ts';
 import { extractStreams } from '../../runtime/log_file.ts';
 import type { Files } from '../../runtime/files.ts';
 import type { MountedOutput } from '../engine/engine.ts';
@@ -60,6 +61,7 @@ export async function captureResults(
   await files.makeFolder(results);
   const streams = await extractStreams(paths.log, `${results}/stdout`, `${results}/stderr`, { encoded: cap });
   await files.write(`${results}/exitCode`, String(exitCode));
+  await files.copy(`${paths.folder}/${DECISION_LOG}`, `${results}/${DECISION_LOG}`);
   await files.sync(results);
   return Object.freeze({
     Stdout: streams.stdout,

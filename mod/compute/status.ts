@@ -38,9 +38,10 @@ export class StatusReports {
   }
 
   /** For the history of the job: with the next status, or with the final report where none is told. */
-  say(held: Held, event: Event): void {
+  say(held: Held, event: Event, phase: 'preparing' | 'running' = 'preparing'): void {
     held.say(event);
-    this.mark(held, 'preparing');
+    const pending = this.#marked.get(held.id)?.phase ?? 'queued';
+    this.mark(held, pending === 'queued' ? phase : pending);
   }
 
   /** Its end is reported otherwise. */
@@ -73,11 +74,11 @@ export class StatusReports {
     const durable = phase === 'queued' || phase === 'publishing';
     return {
       id: held.id,
-      // The phases that the runner stores itself are only reported. What is being prepared may be told of repeatedly.
+      // The phases that the runner stores itself are only reported. There may be something to tell of the others again.
       from: durable
         ? [phase]
-        : phase === 'preparing'
-        ? [...ENTERED_FROM.preparing, phase]
+        : phase === 'preparing' || events.length > 0
+        ? [...ENTERED_FROM[phase], phase]
         : ENTERED_FROM[phase],
       phase,
       kind: events.length > 0 ? 'notice' : 'status',

@@ -37,6 +37,8 @@ export interface RunRequest {
   readonly pinned?: StringMap;
   /** Tells people who follow the job what goes on before the program starts (a pull); may be called often. */
   readonly progress?: (message: string, details?: StringMap) => void;
+  /** Tells the same people what happens to the program while it runs (a host that it was refused); to be called rarely. */
+  readonly remark?: (message: string, details?: StringMap) => void;
   /** Private directory of this run, exists. */
   readonly directory: string;
   /** File for `runtime/log_file.ts` records; the engine appends stdout and stderr as they are written. */

@@ -8,5 +8,6 @@ export { OpenRules } from './open_rules.ts';
 export { type Decision, EgressPolicy, type PolicyOptions, type Resolve, type Target } from './policy.ts';
 export { DEFAULT_LIMITS, EgressProxy, type ProxyLimits, type ProxyOptions } from './proxy.ts';
 export { Meter, TokenBucket } from './rate.ts';
+export { type Remark, withRemarks } from './remarks.ts';
 export { canonicalHost, DomainRules, type HostRules, parseDomains, type RuleProblem } from './rules.ts';
 export { Visit } from './visit.ts';

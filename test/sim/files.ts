@@ -1,5 +1,5 @@
 /** Files of a simulated node: real ones (in tmpfs), but each call is synchronous underneath, so that rest is rest. */
-import { mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import type { Files } from '../../runtime/files.ts';
 import type { SimWorld } from './clock.ts';
 
@@ -21,6 +21,10 @@ export function simFiles(world: SimWorld): Files {
       call(() => {
         writeFileSync(`${path}.tmp`, data);
         renameSync(`${path}.tmp`, path);
+      }),
+    copy: (from, to) =>
+      call(() => {
+        if (statSync(from, { throwIfNoEntry: false })) copyFileSync(from, to);
       }),
     sync: () => call(() => undefined),
     free: () => call(() => 1e12),

@@ -40,8 +40,10 @@ export class DockerEngine implements Engine {
     };
   }
 
-  available(): Promise<Refusal | null> {
-    return this.#health.available();
+  async available(): Promise<Refusal | null> {
+    const refusal = await this.#health.available();
+    if (!refusal) this.#parts.http?.warn();
+    return refusal;
   }
 
   async check(task: Task, signal?: AbortSignal): Promise<Refusal | null> {
@@ -188,7 +190,7 @@ export class DockerEngine implements Engine {
   }
 
   #httpRun(request: RunRequest): HttpRun {
-    const { executionId, jobId, runNo, task, directory } = request;
+    const { executionId, jobId, runNo, task, directory, remark } = request;
     return {
       executionId,
       jobId,
@@ -197,6 +199,7 @@ export class DockerEngine implements Engine {
       labels: objectLabels(this.#settings, request, 'network'),
       domains: task.Network?.Domains ?? [],
       decisionLog: `${directory}/${DECISION_LOG}`,
+      ...(remark && { remark }),
     };
   }
 }

@@ -3,6 +3,7 @@ import type { Gpu, Refusal, StringMap } from '../../model/mod.ts';
 import type { Docker } from '../../../runtime/docker/mod.ts';
 import type { Logger } from '../../../runtime/logger.ts';
 import type { World } from '../../../runtime/world.ts';
+import type { RunRequest } from '../engine.ts';
 
 /** How containers are confined beyond what Docker does by itself. Every default can be changed by configuration. */
 export interface Hardening {
@@ -57,15 +58,21 @@ export interface HttpRun {
   readonly domains: readonly string[];
   /** File for the decisions of the proxy. */
   readonly decisionLog: string;
+  /** See {@link RunRequest.remark}. */
+  readonly remark?: RunRequest['remark'];
 }
 
 /** Networks that reach the named domains only; see http_network/. */
 export interface HttpNetworkSource {
   available(): Promise<Refusal | null>;
   check(domains: readonly string[]): Refusal | null;
+  /** Says in the log, once, where it can be told without an attempt that there are no such networks here. */
+  warn(): void;
   open(run: HttpRun, signal: AbortSignal): Promise<{ readonly networkMode: string; readonly env: StringMap }>;
   /** After a restart of the node, for a namespace that lives on. */
   adopt(run: HttpRun): Promise<void>;
+  /** The program has ended: its log of decisions is complete when this resolves. Idempotent. */
+  settle(executionId: string, runNo: number): Promise<void>;
   /** Idempotent. */
   close(executionId: string, runNo: number): Promise<void>;
   /** Ends what runs in this node; namespaces stay for {@link adopt}. Idempotent. */

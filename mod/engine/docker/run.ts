@@ -332,7 +332,11 @@ export class DockerRun implements Run {
   }
 
   #conclude(end: Promise<RunEnd>): void {
-    end.then((result) => this.#settle(result), (thrown) => {
+    const { executionId, runNo } = this.#request;
+    end.then(async (result) => {
+      if (!this.#gone.signal.aborted) await this.#host.http?.settle(executionId, runNo);
+      this.#settle(result);
+    }).catch((thrown) => {
       if (!this.#gone.signal.aborted) this.#end.reject(thrown);
     });
   }

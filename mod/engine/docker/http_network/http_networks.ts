@@ -12,11 +12,14 @@ import {
   parseDomains,
   type ProxyLimits,
   type Resolve,
+  withRemarks,
 } from '../../../../runtime/egress/mod.ts';
 import type { Logger } from '../../../../runtime/logger.ts';
 import type { World } from '../../../../runtime/world.ts';
 import { BacalhauError, type Refusal, type StringMap } from '../../../model/mod.ts';
+import type { RunRequest } from '../../engine.ts';
 import { LABEL_INSTALL, LABEL_OUR_EXECUTION, LABEL_RUN } from '../names.ts';
+import { mayEnterNamespaces } from './capabilities.ts';
 import { findNsenter, ForwarderProcess } from './forwarder_process.ts';
 import { findHolders, type Holder, inspectHolder, removeHolder, startHolder } from './holder.ts';
 import { HOLDER_ARCHITECTURES } from './holder_image.ts';
@@ -46,6 +49,8 @@ export interface HttpNetworkRun {
   readonly domains: readonly string[];
   /** Path of the file for the decisions. */
   readonly decisionLog: string;
+  /** What the people who follow the job are told while the program runs. */
+  readonly remark?: RunRequest['remark'];
 }
 
 export interface HttpNetwork {
@@ -68,6 +73,9 @@ const ENV: StringMap = Object.freeze({
   NO_PROXY: LOCAL,
 });
 
+const LIMIT_HINT =
+  'Open fewer at a time, or raise Engines.Types.Docker.HTTPNetwork.MaxConnections of the node.';
+
 const START_MS = 20_000;
 /** How long a "no" holds before it is tried again. */
 const REFUSAL_MS = 60_000;
@@ -86,11 +94,12 @@ interface Live {
 export class HttpNetworks {
   #live = new Map<string, Live>();
   #folder: string | undefined;
+  #said = '';
   #proof: { readonly at: number; readonly result: Promise<Refusal | null> } | undefined;
 
   constructor(private readonly docker: Docker, private readonly options: HttpNetworkOptions) {}
 
-  /** Null when a namespace can be entered here, proved by doing it once; otherwise why not. */
+  /** Null when a namespace can be entered here, proved by doing it once; otherwise why not, which the log says, too. */
   async available(): Promise<Refusal | null> {
     const { world } = this.options;
     const before = this.#proof;
@@ -99,7 +108,21 @@ export class HttpNetworks {
       if (result === null || world.elapsed() - before.at < REFUSAL_MS) return result;
     }
     if (this.#proof === before) this.#proof = { at: world.elapsed(), result: this.#prove() };
-    return await this.#proof!.result;
+    const result = await this.#proof!.result;
+    if (result) this.#say(result.reason);
+    return result;
+  }
+
+  /** Says in the log, once, what can be told without an attempt. */
+  warn(): void {
+    const why = obstacle(this.docker);
+    if (why) this.#say(refusal(why).reason);
+  }
+
+  #say(reason: string): void {
+    if (this.#said === reason) return;
+    this.#said = reason;
+    this.options.logger?.log('warn', 'Jobs with an HTTP network do not run here', { reason });
   }
 
   /** Whether this list of domains can be obeyed. */
@@ -156,6 +179,21 @@ export class HttpNetworks {
     });
   }
 
+  /** The program has ended: its log of decisions is complete when this resolves. Idempotent. */
+  async settle(executionId: string, runNo: number): Promise<void> {
+    const live = this.#live.get(keyOf(executionId, runNo));
+    if (!live) return;
+    live.closing = true;
+    await live.proxy.close().catch((error: Error) => this.#cannotRecord(executionId, error));
+  }
+
+  #cannotRecord(execution: string, error: Error): void {
+    this.options.logger?.log('error', 'A decision about the network of an execution cannot be recorded', {
+      execution,
+      reason: error.message,
+    });
+  }
+
   /** Removes forwarder, proxy, socket and holder, also those of an earlier node. Idempotent. */
   async close(executionId: string, runNo: number): Promise<void> {
     const key = keyOf(executionId, runNo);
@@ -183,10 +221,16 @@ export class HttpNetworks {
     const socket = socketPath(this.#folder, run.executionId, run.runNo);
     rmSync(socket, { force: true });
     const { limits, decisionLogLimit, resolve } = this.options;
+    const log = openDecisionLog(run.decisionLog, decisionLogLimit);
+    const { remark } = run;
     const proxy = await EgressProxy.listen({ path: socket }, {
       policy: new EgressPolicy(parseDomains(run.domains).rules, resolve ? { resolve } : {}),
-      log: openDecisionLog(run.decisionLog, decisionLogLimit),
+      log: remark
+        ? withRemarks(log, (message, hint) => remark(message, hint === undefined ? {} : { Hint: hint }))
+        : log,
       headers: { 'X-Bacalhau-Job-ID': run.jobId },
+      limitHint: LIMIT_HINT,
+      onLogError: (error) => this.#cannotRecord(run.executionId, error),
       ...(limits ? { limits } : {}),
     });
     try {
@@ -299,6 +343,7 @@ function obstacle(docker: Docker): string | null {
   if (process.platform !== 'linux') return `network namespaces are Linux's, and this is ${process.platform}`;
   if (!docker.endpoint.isLocal) return 'the Docker engine is not on this machine';
   if (findNsenter() === null) return 'there is no program "nsenter" (util-linux)';
+  if (!mayEnterNamespaces()) return 'its process does not run as root and may not enter network namespaces';
   return null;
 }
 
