@@ -139,7 +139,8 @@ async function ownEngines(parts: NodeParts): Promise<Engine[]> {
  * @param folder in which they may make folders of their own
  */
 export function makeEngines(config: Config, world: World, folder: string): Engine[] {
-  const { Noop, WASM: { MaxCPUTime, MaxFileSize, MaxOpenFiles, MemoryLimit, Pool } } = config.Engines.Types;
+  const { Noop, WASM: { HTTP, MaxCPUTime, MaxFileSize, MaxOpenFiles, MemoryLimit, Pool } } =
+    config.Engines.Types;
   const enabled = notIn(config.Engines.Disabled);
   const engines: Engine[] = [];
   if (enabled('wasm')) {
@@ -154,6 +155,12 @@ export function makeEngines(config: Config, world: World, folder: string): Engin
         fileBytes: MaxFileSize,
         logBytes: config.Compute.Logs.MaxSize,
         cpuMs: MaxCPUTime,
+        http: {
+          timeoutMs: HTTP.Timeout,
+          maxBytes: HTTP.MaxResponse,
+          bytesPerSecond: HTTP.BytesPerSecond,
+          privateHosts: HTTP.PrivateHosts,
+        },
       }),
     );
   }

@@ -1,6 +1,6 @@
 /** `InputSources`, `Publishers`, `Engines`, `ResultDownloaders` (config.md 10). */
 import { Docker } from './docker.ts';
-import { duration, flag, HOUR, int, list, MINUTE, size, text } from '../key.ts';
+import { duration, flag, HOUR, int, list, MINUTE, SECOND, size, text } from '../key.ts';
 
 const later = { supported: false };
 
@@ -59,6 +59,24 @@ export const Engines = {
         0,
         'Processor time that a module may use, on Linux; 0 = no limit but its time-outs. (Not in 1.9)',
       ),
+      HTTP: {
+        Timeout: duration(
+          30 * SECOND,
+          'Time for one HTTP request of a module, with its redirects. (Not in 1.9)',
+          { min: 1 },
+        ),
+        MaxResponse: size(100 * 1024 ** 2, 'Most of an answer that a module is given. (Not in 1.9)', {
+          min: 65536,
+        }),
+        BytesPerSecond: size(
+          12_500_000,
+          'Bytes per second, both directions together, of a module with an HTTP network; 0 = no limit. (Not in 1.9)',
+        ),
+        PrivateHosts: flag(
+          true,
+          'Modules with the networks Default, Host and Full reach private addresses and this machine, too. (Not in 1.9)',
+        ),
+      },
       Pool: {
         Size: int(1, 'Processes that are kept ready for modules. (Not in 1.9)'),
         OneShot: flag(false, 'Give every module a process of its own that ends with it. (Not in 1.9)'),
