@@ -99,6 +99,13 @@ const RULES: readonly Rule[] = [
     hint: 'The node does not grant it; lower Engine.Params.Ulimits',
   },
   {
+    pattern: /can't contain null/i,
+    code: 'EnvironmentInvalid',
+    class: 'user',
+    hint:
+      'Names and values of environment variables are texts that end at a zero byte; encode bytes as base64',
+  },
+  {
     pattern: /no space left on device|disk quota exceeded/i,
     code: 'NoSpace',
     class: 'infrastructure',

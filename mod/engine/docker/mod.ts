@@ -22,6 +22,8 @@ export interface DockerEngineOptions extends DockerEngineSettings {
   readonly host?: string;
   /** For `DOCKER_HOST` and the like, and registry credentials; that of the process by default. */
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Milliseconds for the engine's answer to one short call. Default 60,000. */
+  readonly callMs?: number;
   /** Pulling, the manifest cache, pruning. */
   readonly images?: Omit<ImageOptions, 'world' | 'directory'>;
   /** Of the proxy of each run with an HTTP network. */
@@ -38,6 +40,7 @@ export async function dockerEngine(options: DockerEngineOptions): Promise<Engine
     const docker = await connectDocker({
       ...(options.env && { env: options.env }),
       ...(options.host !== undefined && { host: options.host }),
+      ...(options.callMs !== undefined && { timeoutMs: options.callMs }),
     });
     const log = logger ? { logger } : {};
     const images = new Images(docker, {
