@@ -3,7 +3,7 @@
  * (invariants.md C13). Composition and lifetime; what happens to an execution is in `executions.ts` and `runner.ts`.
  */
 import { addResources, isFinite } from '../model/mod.ts';
-import type { NodeInfo, Resources } from '../model/mod.ts';
+import type { NodeInfo, Resources, Task } from '../model/mod.ts';
 import { ComputeStore } from '../store/compute_store.ts';
 import type { ComputeLink, Received } from '../transport/link.ts';
 import type { InMessage, LogFrame, LogRequest } from '../transport/messages.ts';
@@ -107,7 +107,7 @@ export async function startComputeNode(options: ComputeNodeOptions): Promise<Com
         executionId: held.id,
         jobId: held.execution.JobID,
         runNo: held.runNo,
-        task: held.task,
+        task: options.admission?.rejectNetworkedJobs ? withoutNetwork(held.task) : held.task,
         env: {},
         resources: held.resources,
         inputs: [],
@@ -255,4 +255,9 @@ export async function startComputeNode(options: ComputeNodeOptions): Promise<Com
     close: (farewell = 'keep') => closed ??= close(farewell),
     [Symbol.asyncDispose]: () => closed ??= close('keep'),
   };
+}
+
+/** On a node that takes no networked jobs, those that leave the choice to it get none (job-spec.md 1.13). */
+function withoutNetwork(task: Task): Task {
+  return { ...task, Network: { ...task.Network, Type: 'None' } };
 }

@@ -3,6 +3,9 @@ import { accept, ask, cancel, execution, harness, phaseOf, reject, untilPhase, w
 import type { Harness, HarnessOptions } from './harness.ts';
 import { mkdir } from 'node:fs/promises';
 import { readdirSync } from 'node:fs';
+import type { Engine } from '../../mod/engine/mod.ts';
+import { noopEngine } from '../../mod/engine/noop.ts';
+import { realWorld } from '../../runtime/world.ts';
 
 const opened: Harness[] = [];
 async function open(options?: HarnessOptions) {
@@ -50,6 +53,26 @@ describe('one execution', () => {
       (await h.db.read((db) => db.selectFrom('executions').select('confirmed_at').executeTakeFirstOrThrow()))
         .confirmed_at > 0n,
     ).toBe(true);
+  });
+
+  it('gives no network to a task that leaves the choice to a node which takes no networked jobs', async () => {
+    const noop = noopEngine({ world: realWorld });
+    const seen: unknown[] = [];
+    const engine: Engine = {
+      type: noop.type,
+      available: () => noop.available(),
+      check: (task) => noop.check(task),
+      find: (identity, request) => noop.find(identity, request),
+      close: () => noop.close(),
+      create: (request, signal) => {
+        seen.push(request.task.Network);
+        return noop.create(request, signal);
+      },
+    };
+    const h = await open({ engines: [engine], admission: { rejectNetworkedJobs: true } });
+    await h.send(ask(execution('e-1', {}, { desired: 1 })));
+    await h.until('RunResult', 'e-1');
+    expect(seen).toEqual([{ Type: 'None' }]);
   });
 
   it('runs a direct order without an answer to the bid', async () => {
