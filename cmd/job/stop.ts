@@ -46,7 +46,7 @@ export const command = defineCommand<Options>({
         },
       );
     }
-    const reason = 'Canceled at user request';
+    const reason = 'Stopped at user request';
     const evaluation = await step('Stopping job', client.stopJob(job.ID, { ...where, reason }));
     say(`\nJob stop successfully submitted with evaluation ID: ${evaluation}\n`);
   },

@@ -104,6 +104,7 @@ function wait(
   lacking: number,
   pending: boolean,
 ): void {
+  const { job } = draft.input;
   const refusals = placement.refusals();
   draft.refusals = refusals;
   if (placement.avoidedUntil !== null) {
@@ -112,7 +113,9 @@ function wait(
   if (pending) return stayAwake(draft);
   const all = [...nodes.values()];
   const lack = describeLack(Math.max(1, lacking), all, placement.suitable, refusals);
-  if (kind.finite && isHopeless(all, refusals)) return fail(draft, lack.message, lack.details);
+  // Who says how long to wait means it, also for a node that is yet to be labelled or added (differences.md A3).
+  const told = !kind.perNode && (job.spec.Tasks[0]?.Timeouts?.QueueTimeout ?? 0) > 0;
+  if (kind.finite && !told && isHopeless(all, refusals)) return fail(draft, lack.message, lack.details);
   queue(draft, lack, !kind.finite && kind.perNode);
 }
 

@@ -42,7 +42,17 @@ it('of one that failed', async () => {
   fail(node, execution, remains('failed'));
   await cluster.ended(id, 'Failed');
   const [shown] = await cluster.orchestrator.jobs.executions(id, ANY);
-  expect(shown).toMatchObject({ RunOutput: OUTPUT, PublishedResult: result('failed') });
+  expect(shown).toMatchObject({
+    RunOutput: OUTPUT,
+    PublishedResult: result('failed'),
+    DesiredState: { StateType: 2, Message: 'execution failed' },
+  });
+  // What only the event is about is not repeated.
+  expect(shown!.ComputeState.Details).toEqual({
+    ErrorCode: 'Executor:ExecutionTimeout',
+    Phase: 'failed',
+    Class: 'timeout',
+  });
   expect(await cluster.orchestrator.jobs.results(id, { namespace: '' })).toEqual([result('failed')]);
 });
 
@@ -52,6 +62,8 @@ it('of one that was stopped, also when an inventory said first that it has ended
   const { id, execution } = await running(cluster, node);
   await node.down();
   await cluster.orchestrator.jobs.stopJob(id, { namespace: '', reason: '' });
+  const [stopping] = await cluster.orchestrator.jobs.executions(id, ANY);
+  expect(stopping!.DesiredState).toEqual({ StateType: 2, Message: 'Execution stopped: job stopped' });
   node.held.get(execution)!.phase = 'failed';
   await node.up();
   await until('stopped', async () => (await cluster.executions(id))[0]!.phase === 'stopped');

@@ -201,6 +201,21 @@ describe('a job without nodes', () => {
     });
   });
 
+  it('waits for one with the right labels as long as its queue time-out says', () => {
+    const spec = makeJob({ Constraints: [{ Key: 'zone', Operator: '=', Values: ['eu'] }] });
+    const job = makeJob({ ...spec, Tasks: [{ ...spec.Tasks[0]!, Timeouts: { QueueTimeout: 30 } }] });
+    const late = new Cluster(job, [makeNode('n-1')]);
+    const plan = late.step();
+    expect(plan.job).toMatchObject({ state: 'Queued' });
+    late.now = plan.wake!.at;
+    expect(late.step().job).toMatchObject({ state: 'Failed' });
+    const inTime = new Cluster(job, [makeNode('n-1')]);
+    inTime.step();
+    const eu = makeNode('n-2');
+    inTime.nodes.push({ ...eu, info: { ...eu.info, Labels: { zone: 'eu' } } });
+    expect(inTime.step().create).toMatchObject([{ nodeId: 'n-2' }]);
+  });
+
   it.each(
     [
       ['is silent', { session: 'away' }],

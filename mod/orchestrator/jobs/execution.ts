@@ -9,10 +9,14 @@ import {
 } from '../../model/mod.ts';
 import type { ExecutionRow, JobVersionRow } from '../../store/mod.ts';
 
+/** What a failed node says about its event rather than the execution; the class is told as `Class`. */
+const OF_THE_EVENT: readonly string[] = ['IsError', 'FailsExecution', 'class'];
+
 /** The phase, and how long silence is waited for, as details of the compute state (invariants.md section 2). */
 function withPhase<T>(state: State<T>, row: ExecutionRow): State<T> {
+  const said = Object.entries(state.Details ?? {}).filter(([key]) => !OF_THE_EVENT.includes(key));
   const details: StringMap = {
-    ...state.Details,
+    ...Object.fromEntries(said),
     Phase: row.phase,
     ...(row.phase === 'unknown'
       ? { UnknownSince: toRfc3339(row.unknownSince), LostAfter: toRfc3339(row.lostAfter) }

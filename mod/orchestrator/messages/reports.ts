@@ -57,7 +57,7 @@ export async function onRunResult(
       ...result,
       phase: 'failed',
       compute: computeState(ComputeState.Failed, failure.message, details),
-      desired: STOPPED,
+      desired: { ...STOPPED, Message: 'execution failed' },
       class: failure.class,
       code: failure.code,
     }, {

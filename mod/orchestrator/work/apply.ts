@@ -43,7 +43,9 @@ async function applyChange(unit: JobUnit, change: ExecutionChange): Promise<void
     ...(compute !== undefined || message !== undefined
       ? { compute: computeState(state, message ?? row.compute.Message ?? '', row.compute.Details) }
       : {}),
-    ...(desired === undefined ? {} : { desired: { StateType: desired } }),
+    ...(desired === undefined
+      ? {}
+      : { desired: { StateType: desired, ...(message ? { Message: message } : {}) } }),
     ...(change.code === undefined ? {} : { code: change.code }),
     ...(change.class === undefined ? {} : { class: change.class }),
     ...(change.execDeadline === undefined ? {} : { execDeadline: change.execDeadline }),
