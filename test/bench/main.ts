@@ -10,6 +10,7 @@ import { Connection, load } from '../support/http_load.ts';
 import { wasmJob } from '../support/jobs.ts';
 import { isAlive, memoryOf, PROGRAMS, run, start, temporaryFolder, until } from '../support/program.ts';
 import { median, quantile, render, type Row } from './measure.ts';
+import { wasmRows } from './wasm.ts';
 
 const JOBS = '/api/v1/orchestrator/jobs';
 const MB = 1e6;
@@ -141,6 +142,10 @@ async function main(): Promise<void> {
   if (isAlive(compute.pid) || isAlive(orchestrator.pid)) throw new Error('a server outlived SIGTERM');
   await devstack();
   process.stdout.write(`\n${render(rows)}\n\n`);
+  await wasmRows().catch((error: Error) => {
+    process.stdout.write(`SKIPPED: modules: ${error.message}\n`);
+    if (process.env.CI === 'true') throw error;
+  });
   await dockerRows().catch((error: Error) => {
     process.stdout.write(`SKIPPED: containers: ${error.message}\n`);
     if (process.env.CI === 'true') throw error;
