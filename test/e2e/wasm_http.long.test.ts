@@ -1,0 +1,110 @@
+/** Modules that send HTTP requests, as jobs of the executable, by what the job says of its network. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { createServer, type Server as WebServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { DECISION_LOG } from '../../runtime/egress/mod.ts';
+import { connectedNodes, type Orchestrator, startCompute, startOrchestrator } from '../support/cluster.ts';
+import { ROOT, run, type Runtime, type Server, temporaryFolder, until } from '../support/program.ts';
+
+const MODULE = join(ROOT, 'test/fixtures/wasm/http.wasm');
+const MIB = 2 ** 20;
+
+describe.each<Runtime>(['bun', 'deno'])('under %s', (runtime) => {
+  let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+  let orchestrator: Orchestrator;
+  let compute: Server;
+  let web: WebServer;
+  let origin: string;
+  let waiting = 0;
+  let env: Record<string, string>;
+
+  beforeAll(async () => {
+    web = createServer((request, response) => {
+      if (request.url === '/silent') {
+        waiting++;
+        request.socket.on('close', () => waiting--);
+      } else if (request.url === '/big') response.end(Buffer.alloc(32 * MIB, 'x'));
+      else if (request.url === '/away') response.writeHead(302, { Location: 'http://192.0.2.1/' }).end();
+      else request.pipe(response);
+    });
+    await new Promise<void>((resolve) => web.listen(0, '127.0.0.1', resolve));
+    origin = `http://127.0.0.1:${(web.address() as AddressInfo).port}`;
+    folder = await temporaryFolder();
+    orchestrator = await startOrchestrator(runtime, folder.path);
+    compute = await startCompute(runtime, folder.path, 'n-http', orchestrator.natsPort, [
+      '-c',
+      'Engines.Types.WASM.HTTP.BytesPerSecond=0',
+    ]);
+    await connectedNodes(orchestrator.apiPort, ['n-http']);
+    env = {
+      BACALHAU_DIR: join(folder.path, 'client'),
+      BACALHAU_API_HOST: '127.0.0.1',
+      BACALHAU_API_PORT: String(orchestrator.apiPort),
+    };
+  });
+
+  afterAll(async () => {
+    await compute.end();
+    await orchestrator.end();
+    web.closeAllConnections();
+    web.close();
+    await folder[Symbol.asyncDispose]();
+  });
+
+  const job = (...args: string[]) => run(runtime, ['wasm', 'run', ...args], { env });
+
+  function decisions(): { verdict: string; host: string; code?: string }[] {
+    return readdirSync(folder.path, { recursive: true, encoding: 'utf8' })
+      .filter((path) => path.endsWith(DECISION_LOG))
+      .flatMap((path) => readFileSync(join(folder.path, path), 'utf8').trimEnd().split('\n'))
+      .map((line) => JSON.parse(line) as { verdict: string; host: string });
+  }
+
+  it('a list of domains: what it names, and nothing else', async () => {
+    const { code, stdout } = await job(
+      ...['--network', 'http', '--domain', '127.0.0.1', '--follow', MODULE],
+      ...[
+        `POST|${origin}/echo||~300|100|1000`,
+        'GET|http://127.0.0.2/||x|9|9',
+        `GET|${origin}/away|||100|100`,
+      ],
+    );
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/result 0\nstatus 200\n[\s\S]*body 300 [\s\S]*result 4\nresult 4\n/);
+    const seen = decisions();
+    for (
+      const line of [
+        { verdict: 'allowed', host: '127.0.0.1', bytesSent: 300, bytesReceived: 300, status: 200 },
+        { verdict: 'refused', host: '127.0.0.2', code: 'host-not-listed' },
+        { verdict: 'allowed', host: '127.0.0.1', status: 302 },
+        { verdict: 'refused', host: '192.0.2.1', code: 'host-not-listed' },
+      ]
+    ) expect(seen).toContainEqual(expect.objectContaining(line));
+  });
+
+  it('no network: the job says why the module cannot be loaded', async () => {
+    const { code, stderr, stdout } = await job('--network', 'none', MODULE, `GET|${origin}/|||9|9`);
+    expect(code).toBe(1);
+    expect(stdout + stderr).toContain(
+      'imports "wasi:http/requests", which a task without network is not given',
+    );
+    expect(stdout + stderr).toContain('Network.Type');
+  });
+
+  it('a large answer comes whole, and fast', async () => {
+    const began = performance.now();
+    const { stdout } = await job('--follow', MODULE, `GET|${origin}/big|||100|${32 * MIB}`);
+    expect(stdout).toMatch(new RegExp(`result 0\nstatus 200\n[\\s\\S]*body ${32 * MIB} `));
+    expect(performance.now() - began).toBeLessThan(15_000);
+  });
+
+  it('a job that waits for an answer is stopped, and its connection closed', async () => {
+    const { stdout } = await job('--id-only', '--wait=false', MODULE, `GET|${origin}/silent|||9|9`);
+    await until('the request is under way', () => waiting === 1);
+    const stopped = await run(runtime, ['job', 'stop', stdout.trim()], { env });
+    expect(stopped.code).toBe(0);
+    await until('its connection is closed', () => waiting === 0);
+  });
+});
