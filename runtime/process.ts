@@ -51,6 +51,13 @@ export function processCpuMs(pid: number): number | null {
   return fields && (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
+/** Bytes of a process that are in memory; null when it is gone or the system does not tell (all but Linux). */
+export function processMemory(pid: number): number | null {
+  if (process.platform !== 'linux') return null;
+  const found = /^VmRSS:\s+(\d+) kB$/m.exec(readProc(pid, 'status') ?? '');
+  return found && Number(found[1]) * 1024;
+}
+
 /** Makes the system take this process first when memory runs out. Without effect where there is no such choice. */
 export function offerToOomKiller(pid: number): void {
   if (process.platform !== 'linux') return;
@@ -98,13 +105,17 @@ export function killGroup(pid: number): boolean {
 
 /** The fields of /proc/<pid>/stat after the name, which may itself hold blanks and brackets. */
 function linuxStat(pid: number): string[] | null {
-  let text: string;
+  const text = readProc(pid, 'stat');
+  return text === null ? null : text.slice(text.lastIndexOf(')') + 2).split(' ');
+}
+
+/** Null when the process is gone. */
+function readProc(pid: number, name: string): string | null {
   try {
-    text = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return readFileSync(`/proc/${pid}/${name}`, 'latin1');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ESRCH') return null;
     throw error;
   }
-  return text.slice(text.lastIndexOf(')') + 2).split(' ');
 }

@@ -5,6 +5,7 @@ import { type Limits, LogFull } from './limits.ts';
 import { PAGE } from './memory_limit.ts';
 import { RunFailure } from './module_cache.ts';
 import { ProcessExit } from './proc.ts';
+import { trapWords } from './trap_words.ts';
 
 /** What a run had taken when it ended. */
 export interface Taken {
@@ -95,7 +96,7 @@ function trapped(thrown: unknown, frame: RunFrame, taken: Taken): WasmEnd {
   return {
     kind: 'failed',
     code: reached?.code ?? 'ModuleTrapped',
-    message: `Module "${frame.entryModule}" was ended by a trap: ${trapWords(thrown, overflow)}` +
+    message: `Module "${frame.entryModule}" was ended by a trap: ${words(thrown, overflow)}` +
       (reached && !overflow ? `; ${reached.words}` : '') + (stack && `\n${stack}`),
     hint: reached?.hint ??
       'The program itself did something that WebAssembly forbids; see its log for what it printed before',
@@ -148,11 +149,9 @@ function isException(thrown: unknown): boolean {
   return Exception !== undefined && thrown instanceof Exception;
 }
 
-function trapWords(thrown: unknown, overflow: boolean): string {
+function words(thrown: unknown, overflow: boolean): string {
   if (overflow) return 'its call stack is exhausted';
-  if (isException(thrown)) return 'an exception that nobody caught';
-  // JSC adds the expression of ours that called the guest.
-  return (thrown instanceof Error ? thrown.message : String(thrown)).replace(/ \(evaluating .*\)$/, '');
+  return isException(thrown) ? 'an exception that nobody caught' : trapWords(thrown);
 }
 
 function mebibytes(bytes: number): string {

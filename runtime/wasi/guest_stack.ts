@@ -15,6 +15,7 @@ interface StackFormat {
 
 const FORMAT = Error as unknown as StackFormat;
 const STACK_LINES = 20;
+const KEPT_FRAMES = 40;
 
 /** V8: `name (wasm://wasm/<hash>:wasm-function[7]:0x45)`. */
 const V8 = /wasm-function\[(\d+)\]:0x([0-9a-f]+)/;
@@ -23,15 +24,17 @@ const JSC = /\.wasm-function\[(.*)\]$/;
 
 /** Once per process, before anything is thrown: how many frames an error keeps. */
 export function keepGuestFrames(): void {
-  FORMAT.stackTraceLimit = STACK_LINES * 2;
+  FORMAT.stackTraceLimit = KEPT_FRAMES;
 }
 
-/** One line a frame, innermost first, at most 20. */
+/** One line a frame, innermost first, at most 20; equal ones in a row are one line. `…` stands for further ones. */
 export function guestStack(thrown: unknown): string {
   if (!(thrown instanceof Error)) return '';
   const before = FORMAT.prepareStackTrace;
   let frames: string[] = [];
+  let cut = false;
   FORMAT.prepareStackTrace = (_error, sites) => {
+    cut = sites.length >= KEPT_FRAMES;
     frames = sites.map(guestFrame).filter((frame) => frame !== null);
     return '';
   };
@@ -41,7 +44,19 @@ export function guestStack(thrown: unknown): string {
   } finally {
     FORMAT.prepareStackTrace = before;
   }
-  return frames.slice(0, STACK_LINES).map((frame) => `  at ${frame}`).join('\n');
+  const found = lines(frames).map((line) => `  at ${line}`);
+  const shown = found.slice(0, STACK_LINES);
+  return [...shown, ...(cut || found.length > shown.length ? ['  …'] : [])].join('\n');
+}
+
+function lines(frames: readonly string[]): string[] {
+  const runs: { frame: string; count: number }[] = [];
+  for (const frame of frames) {
+    const last = runs.at(-1);
+    if (last?.frame === frame) last.count++;
+    else runs.push({ frame, count: 1 });
+  }
+  return runs.map(({ frame, count }) => count === 1 ? frame : `${frame}, ${count} times`);
 }
 
 function guestFrame(site: CallSite): string | null {

@@ -84,14 +84,14 @@ const cases: readonly Case[] = [
   {
     name: 'recursion',
     what: 'recursion',
-    says: /its call stack is exhausted\n {2}at deeper/,
+    says: /its call stack is exhausted\n {2}at deeper, \d+ times/,
     exitCode: 1,
     limitMs: 500,
   },
   {
     name: 'a program that starts itself again',
     what: 'restart',
-    says: /its call stack is exhausted\n(.*\n)? {2}at main/,
+    says: /its call stack is exhausted\n(.*\n)? {2}at main, \d+ times/,
     exitCode: 1,
     limitMs: 500,
   },

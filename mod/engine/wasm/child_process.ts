@@ -1,7 +1,13 @@
 /** The parent's end of one module process (runtime/wasi/child.ts): start it, hand it a run, kill it. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { BacalhauError } from '../../model/mod.ts';
-import { killGroup, offerToOomKiller, processCpuMs, processStartTime } from '../../../runtime/process.ts';
+import {
+  killGroup,
+  offerToOomKiller,
+  processCpuMs,
+  processMemory,
+  processStartTime,
+} from '../../../runtime/process.ts';
 import { childEnvironment } from '../../../runtime/self.ts';
 import {
   type ChildFrame,
@@ -22,6 +28,8 @@ export class ModuleProcess {
   readonly pid: number;
   /** See `processStartTime`; null where the system cannot tell. */
   readonly startTime: string | null;
+  /** Bytes of memory when it was ready; 0 where the system does not tell. */
+  memoryAtStart = 0;
   #child: ChildProcess;
   #alive = true;
   #answer: ((frame: EndFrame | null) => void) | null = null;
@@ -86,7 +94,10 @@ export class ModuleProcess {
     if (signal.aborted) abort();
     const first = await Promise.race([hello, gone, aborted]);
     signal.removeEventListener('abort', abort);
-    if (first === 'hello') return self;
+    if (first === 'hello') {
+      self.memoryAtStart = self.memory ?? 0;
+      return self;
+    }
     await self.kill();
     const text = self.#stderr.trim();
     throw fail(
@@ -107,6 +118,11 @@ export class ModuleProcess {
   /** Milliseconds of processor time used so far; null where the system does not tell. */
   get cpuMs(): number | null {
     return processCpuMs(this.pid);
+  }
+
+  /** Bytes of memory that it holds now; null where the system does not tell. */
+  get memory(): number | null {
+    return processMemory(this.pid);
   }
 
   /** How the process ended, for people. */

@@ -112,7 +112,12 @@ class WasmEngine implements Engine {
     const { jobId, task: { Network: network }, directory } = request;
     const decisionLog = join(directory, DECISION_LOG);
     const http = frame.http && new RunHttp({ world, settings, network, jobId, decisionLog });
-    const run = new WasmRun(await this.#pool.take(signal), this.#pool, frame, { world, cpuMs, http });
+    const run = new WasmRun(await this.#pool.take(signal), this.#pool, frame, {
+      world,
+      cpuMs,
+      memory: frame.memoryLimit || MAX_MEMORY,
+      http,
+    });
     const key = runKey(request);
     this.#runs.set(key, run);
     const forget = () => this.#runs.delete(key);

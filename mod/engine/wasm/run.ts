@@ -5,6 +5,7 @@ import type { World } from '../../../runtime/world.ts';
 import type { ModuleProcess } from './child_process.ts';
 import type { RunHttp } from './http_run.ts';
 import type { ProcessPool } from './pool.ts';
+import { UsageWatch } from './usage_watch.ts';
 
 const STOPPED: RunEnd = Object.freeze({
   kind: 'failed',
@@ -15,13 +16,12 @@ const STOPPED: RunEnd = Object.freeze({
   exitCode: 137,
 });
 
-/** Between two looks at the processor time, at least. */
-const CPU_STEP_MS = 50;
-
 export interface WasmRunOptions {
   readonly world: World;
   /** Milliseconds of processor time; 0 = no limit. */
   readonly cpuMs: number;
+  /** Bytes that the module may grow to. */
+  readonly memory: number;
   /** Null for a task without network. */
   readonly http: RunHttp | null;
 }
@@ -37,7 +37,7 @@ export class WasmRun implements Run {
   #state: 'held' | 'running' | 'stopping' | 'done' = 'held';
   /** Why the process is being killed. */
   #verdict = STOPPED;
-  #cpuTimer: Disposable | null = null;
+  #watch: Disposable | null = null;
 
   constructor(process: ModuleProcess, pool: ProcessPool, frame: RunFrame, options: WasmRunOptions) {
     this.#options = options;
@@ -59,12 +59,18 @@ export class WasmRun implements Run {
       );
     }
     this.#state = 'running';
-    const { cpuMs } = this.#process;
-    if (this.#options.cpuMs > 0 && cpuMs !== null) this.#watchCpu(cpuMs);
-    const { http } = this.#options;
-    http?.fault.then((error) => this.#abandon(unrecorded(this.#frame.entryModule, error)));
+    const { world, cpuMs, memory, http } = this.#options;
+    const { entryModule } = this.#frame;
+    this.#watch = new UsageWatch(
+      world,
+      this.#process,
+      entryModule,
+      { cpuMs, memory },
+      (end) => this.#abandon(end),
+    );
+    http?.fault.then((error) => this.#abandon(unrecorded(entryModule, error)));
     this.#process.run(this.#frame, http).then(async (frame) => {
-      this.#cpuTimer?.[Symbol.dispose]();
+      this.#watch?.[Symbol.dispose]();
       const stopped = this.#state === 'stopping';
       this.#state = 'done';
       if (frame) this.#pool.give(this.#process, frame.reusable && !stopped);
@@ -101,17 +107,6 @@ export class WasmRun implements Run {
     this.stop(0).catch(this.#end.reject);
   }
 
-  /** A process serves several runs, so the system's own limit of processor time would count them together. */
-  #watchCpu(before: number): void {
-    const { world, cpuMs } = this.#options;
-    const used = (this.#process.cpuMs ?? before) - before;
-    if (used >= cpuMs) {
-      return this.#abandon(cpuLimit(this.#frame.entryModule, cpuMs));
-    }
-    // Compilers run beside the module, on threads of their own: time may pass faster here than outside.
-    this.#cpuTimer = world.after(Math.max(CPU_STEP_MS, (cpuMs - used) / 2), () => this.#watchCpu(before));
-  }
-
   async #died(): Promise<RunEnd> {
     await this.#process.kill();
     const { signal, epitaph } = this.#process;
@@ -135,19 +130,6 @@ export class WasmRun implements Run {
       class: 'infrastructure',
     };
   }
-}
-
-function cpuLimit(module: string, limit: number): RunEnd {
-  return {
-    kind: 'failed',
-    code: 'CpuTimeLimit',
-    message: `Module "${module}" was stopped: it used ${
-      limit / 1000
-    } s of processor time, all that it may use`,
-    hint: 'Let the program do less at a time; the limit is Engines.Types.WASM.MaxCPUTime of the node',
-    class: 'timeout',
-    exitCode: 137,
-  };
 }
 
 function unrecorded(module: string, error: unknown): RunEnd {

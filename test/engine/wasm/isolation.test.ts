@@ -10,10 +10,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import type { RequestOptions } from '../../fixtures/wasm/request.ts';
-import { CHILD_COMMAND } from '../../../runtime/wasi/frames.ts';
 import { findProgram, processAlive } from '../../../runtime/process.ts';
 import { Bench, CHILDREN, until } from './helpers.ts';
 
@@ -30,13 +28,7 @@ const proc = (pid: string, name: string) => readFileSync(`/proc/${pid}/${name}`,
 const limit = (pid: string, name: string) =>
   new RegExp(`^${name} +(\\S+)`, 'm').exec(proc(pid, 'limits'))?.[1];
 
-const executable = fileURLToPath(new URL('../../../dist/bacalhau', import.meta.url));
-const children = {
-  ...CHILDREN,
-  ...(existsSync(executable) ? { executable: [executable, CHILD_COMMAND] } : {}),
-};
-
-describe.each(Object.entries(children))('under %s', (_runtime, childCommand) => {
+describe.each(Object.entries(CHILDREN))('under %s', (_runtime, childCommand) => {
   test.skipIf(process.platform !== 'linux')(
     'no way to more privileges, few files, nothing of our environment, a folder of its own',
     async () => {
@@ -72,18 +64,64 @@ describe.each(Object.entries(children))('under %s', (_runtime, childCommand) => 
     expect((end as { message: string }).message).toMatch(/\n {2}at pages.*(\n {2}at .*)*\n {2}at _start/);
     const stripped = await bench.run('trap');
     expect((stripped.end as { message: string }).message).toMatch(
-      /unreachable.*\n {2}at function 0.*\n {2}at function 1/i,
+      /unreachable code was reached.*\n {2}at function 0.*\n {2}at function 1/,
     );
+  });
+
+  test('traps say the same under every runtime', async () => {
+    await using bench = new Bench({ childCommand });
+    const words = {
+      unreachable: 'unreachable code was reached (abort, panic or assertion)',
+      memory: 'memory access out of bounds',
+      fill: 'memory access out of bounds',
+      divide: 'division by zero',
+      remainder: 'division by zero',
+      overflow: 'integer overflow in a division',
+      convert: 'a number that no integer can hold was made one',
+      index: 'table access out of bounds',
+      null: 'a function pointer is null or of another type',
+      signature: 'a function pointer is null or of another type',
+      table: 'table access out of bounds',
+    };
+    for (const [EntryPoint, expected] of Object.entries(words)) {
+      const { end } = await bench.run('traps', { params: { EntryPoint } });
+      expect(end).toMatchObject({ code: 'ModuleTrapped', exitCode: 1, class: 'user' });
+      expect((end as { message: string }).message.split('\n')[0]).toBe(
+        `Module "/wasm/entry.wasm" was ended by a trap: ${expected}`,
+      );
+    }
+  });
+
+  test('memory that the engine takes for a module counts, too', async () => {
+    await using bench = new Bench({ childCommand });
+    const { end } = await bench.run('tables', { resources: { Memory: MIB } });
+    expect(end).toMatchObject({
+      code: 'MemoryLimit',
+      class: 'user',
+      message: expect.stringMatching(/its process had come to \d+ MiB of memory, 1 MiB for the module/),
+    });
   });
 
   test('each limit says its name', async () => {
     await using bench = new Bench({ childCommand, openFiles: 50, fileBytes: 3 * MIB });
     const memory = { resources: { Memory: 8 * MIB } };
     const cases: [string, RequestOptions, string, RegExp, RegExp][] = [
-      ['recursion', {}, 'StackLimit', /call stack is exhausted\n {2}at deeper/, /recursion/],
-      ['restart', {}, 'StackLimit', /call stack is exhausted\n(.*\n)? {2}at main/, /recursion/],
+      [
+        'recursion',
+        {},
+        'StackLimit',
+        /call stack is exhausted\n(.*\n)? {2}at deeper.*, \d\d times\n {2}…$/,
+        /recursion/,
+      ],
+      [
+        'restart',
+        {},
+        'StackLimit',
+        /call stack is exhausted\n(.*\n)? {2}at main.*, \d\d times\n {2}…$/,
+        /recursion/,
+      ],
       ['memory', memory, 'MemoryLimit', /exit code 1: its memory had .* 8 MiB/, /Resources\.Memory/],
-      ['pages', memory, 'MemoryLimit', /trap: .*; its memory had .* 8 MiB/, /Resources\.Memory/],
+      ['pages', memory, 'MemoryLimit', /trap: unreachable.*; its memory had .* 8 MiB/, /Resources\.Memory/],
       ['files', {}, 'OpenFilesLimit', /exit code 1: .* limit of 50 open files/, /MaxOpenFiles/],
       ['file', {}, 'FileSizeLimit', /exit code 1: .* limit of 3 MiB for a file/, /MaxFileSize/],
     ];
