@@ -97,9 +97,10 @@ export class Command extends Library {
   /** A flag whose value is an integer, from 0 unless `least` says otherwise. */
   count(flags: string, description: string, fallback?: number, least = 0): this {
     const option = new Option(flags, description).argParser((value: string) => {
-      if (!/^-?\d{1,15}$/.test(value) || Number(value) < least) {
-        throw new InvalidArgumentError(`It is not an integer from ${least}.`);
+      if (!/^-?\d+$/.test(value) || Number(value) < least) {
+        throw new InvalidArgumentError(`It is no whole number${least < 0 ? '' : ` of at least ${least}`}.`);
       }
+      if (!Number.isSafeInteger(Number(value))) throw new InvalidArgumentError('It is too large.');
       return Number(value);
     });
     return this.addOption(fallback === undefined ? option : option.default(fallback));
@@ -186,13 +187,14 @@ export function parseCommand(command: Command, argv: readonly string[]): Parsed 
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.code === 'commander.helpDisplayed' || error.code === 'commander.help') return undefined;
-    throw usageError(command.name(), error);
+    throw usageError(command, error);
   }
   const options = command.opts<Record<string, unknown> & GlobalOptions>();
   return { args: command.args, options, globals: options };
 }
 
-function usageError(path: string, error: CommanderError): BacalhauError {
+function usageError(command: Command, error: CommanderError): BacalhauError {
+  const path = command.name();
   const text = error.message.replace(/^error: /, '').trim();
   const [what, suggestion] = text.split('\n');
   const quoted = /'([^']*)'/.exec(what!)?.[1] ?? '';
@@ -204,10 +206,14 @@ function usageError(path: string, error: CommanderError): BacalhauError {
     'commander.optionMissingArgument': `flag needs an argument: ${flag}`,
     'commander.missingArgument': `it needs the argument <${quoted}>`,
   };
+  const isOfFlag = error.code === 'commander.unknownOption' ||
+    error.code === 'commander.optionMissingArgument';
+  const takesProgram = command.registeredArguments.at(-1)?.variadic === true;
   const nearest = /Did you mean (?:one of )?(.*?)\?/.exec(suggestion ?? '')?.[1];
   return new BacalhauError('BadRequest', `Cannot run "${path}": ${words[error.code] ?? what}`, {
     hint: (nearest ? `Did you mean ${nearest}? ` : '') +
-      `Run "${path} --help" to see its arguments and flags.`,
+      `Run "${path} --help" to see its arguments and flags.` +
+      (isOfFlag && takesProgram ? '\nFlags of the program come after --.' : ''),
     cause: error,
   });
 }

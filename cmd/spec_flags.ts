@@ -20,10 +20,12 @@ import {
   parseOutput,
   parsePublisher,
   specError,
+  splitList,
   validateSubmission,
 } from '../mod/spec/mod.ts';
 import type { Command } from './command.ts';
 import type { Context } from './context.ts';
+import { withFlagName } from './spec_flag_names.ts';
 
 export interface SpecFlags {
   readonly name?: string;
@@ -96,9 +98,9 @@ export function buildJob(
 ): Job {
   const inputs = [...flags.input.map(parseInput), ...(task.inputs ?? [])];
   const outputs = flags.output.map(parseOutput);
-  const env = pairs(flags.env, 'environment variable', false);
+  const env = Object.fromEntries(flags.env.flatMap(environment));
   const timeouts: TimeoutConfig = {
-    ...(flags.timeout === undefined ? {} : { TotalTimeout: flags.timeout }),
+    ...(flags.timeout ? { TotalTimeout: flags.timeout } : {}),
     ...(flags.queueTimeout === undefined ? {} : { QueueTimeout: flags.queueTimeout }),
   };
   const job: Job = {
@@ -137,7 +139,7 @@ export function buildJob(
     ModifyTime: 0n,
   };
   const problems = validateSubmission(job);
-  if (problems.length > 0) throw specError('this job', problems);
+  if (problems.length > 0) throw specError('this job', problems.map(withFlagName));
   return job;
 }
 
@@ -165,24 +167,57 @@ function one<T>(name: string, value: T | undefined, other: string, otherValue: T
   return value ?? otherValue;
 }
 
-function pairs(texts: readonly string[], what: string, bare: boolean): StringMap {
-  // A comma separates pairs only where a whole pair follows, so that values may have commas.
-  const entries = texts.flatMap((text) => bare ? text.split(',') : text.split(/,(?=[^,=]+=)/)).map((pair) => {
+/** The variables of one `--env`: a single one, or several between commas, with quotes around what has commas itself. */
+function environment(text: string): readonly (readonly [string, string])[] {
+  return quotedPairs(text).map((pair) => {
     const at = pair.indexOf('=');
-    if (at < 0 && bare && pair !== '') return [pair, ''] as const;
-    if (at < 1) {
-      throw new BacalhauError('BadRequest', `Cannot use ${what} "${pair}": it is not of the form key=value`);
-    }
-    return [pair.slice(0, at), pair.slice(at + 1)] as const;
+    if (at > 0) return [pair.slice(0, at), pair.slice(at + 1)];
+    throw new BacalhauError(
+      'BadRequest',
+      `Cannot use environment variable "${pair}" (--env): it is not of the form KEY=value`,
+      { hint: 'Write -e KEY=value, or -e KEY=env:NAME for the variable NAME of the node.' },
+    );
   });
-  return Object.fromEntries(entries);
+}
+
+function quotedPairs(text: string): readonly string[] {
+  if (text.includes('"')) {
+    try {
+      const fields = splitList(text);
+      if (fields.every((field) => field.includes('='))) return fields;
+    } catch (thrown) {
+      if (!(thrown instanceof RangeError)) throw thrown;
+      // Quotes inside a value, such as JSON, are its own.
+    }
+  }
+  // A comma separates pairs only where a whole pair follows, so that values may have commas.
+  return text.split(/,(?=[^,=]+=)/);
+}
+
+/** The parts of a flag that takes a list. @throws BacalhauError that names the flag */
+export function listOf(flag: string, text: string): readonly string[] {
+  try {
+    return splitList(text);
+  } catch (thrown) {
+    if (!(thrown instanceof RangeError)) throw thrown;
+    throw new BacalhauError('BadRequest', `Cannot read ${flag} "${text}": ${thrown.message}`, {
+      hint: 'Commas separate parts; a part with a comma or quote stands in quotes, quotes inside doubled.',
+      cause: thrown,
+    });
+  }
 }
 
 function labels(texts: readonly string[]): StringMap {
-  const found = pairs(texts, 'label', true);
-  for (const [key, value] of Object.entries(found)) {
+  const found: Record<string, string> = {};
+  for (const pair of texts.flatMap((text) => listOf('--labels', text))) {
+    const [, key = '', value = ''] = /^([^=]*)=?(.*)$/s.exec(pair)!;
     const complaint = labelKeyComplaint(key) ?? labelValueComplaint(value);
-    if (complaint) throw new BacalhauError('BadRequest', `Cannot use label "${key}=${value}": ${complaint}`);
+    if (complaint) {
+      throw new BacalhauError('BadRequest', `Cannot use label "${pair}" (--labels): ${complaint}`, {
+        hint: 'Write -l key=value or -l key, with commas between several.',
+      });
+    }
+    found[key] = value;
   }
   return found;
 }

@@ -91,7 +91,8 @@ export async function writeYaml(value: unknown): Promise<string> {
   const document = new yaml.Document(value, { compat: 'yaml-1.1', aliasDuplicateObjects: false });
   yaml.visit(document, {
     Scalar(_key, node) {
-      if (typeof node.value === 'string' && typeof plainScalar(node.value) !== 'string') {
+      if (typeof node.value !== 'string') return;
+      if (typeof plainScalar(node.value) !== 'string' || TIMESTAMP.test(node.value)) {
         node.type = 'QUOTE_DOUBLE';
       }
     },
@@ -273,6 +274,9 @@ function words(value: boolean, ...list: string[]): [string, boolean][] {
 
 const FLOAT = /^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)(e[-+]?[0-9]+)?$/i;
 const RADIX = /^([-+]?)0(x[0-9a-f]+|b[01]+|o?[0-7]+)$/i;
+
+/** What readers of YAML 1.1 take for a time. */
+const TIMESTAMP = /^\d{4}-\d{1,2}-\d{1,2}([Tt ]\d{1,2}:\d{1,2}:\d{1,2}(\.\d+)?(Z|[-+]\d{2}:\d{2})?)?$/;
 
 /** What an unquoted scalar means: null, boolean, number (bigint where a double is too small) or the text itself. */
 export function plainScalar(text: string): unknown {

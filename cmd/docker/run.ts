@@ -1,8 +1,9 @@
 /** `bacalhau docker run IMAGE [COMMAND] [ARG…]`: a job around one container (cli.md 9.3 and 11.6, job-spec.md 1.15). */
-import { parsePort, splitList } from '../../mod/spec/mod.ts';
+import { parsePort } from '../../mod/spec/mod.ts';
 import { defineCommand } from '../command.ts';
+import { checkConfigFlags } from '../program_words.ts';
 import { addRunFlags, type RunFlags } from '../run_flags.ts';
-import { addSpecFlags, buildJob, type SpecFlags, warnOldFlags } from '../spec_flags.ts';
+import { addSpecFlags, buildJob, listOf, type SpecFlags, warnOldFlags } from '../spec_flags.ts';
 import { printJob, submitAndWatch } from '../submit.ts';
 
 interface Options extends SpecFlags, RunFlags {
@@ -50,7 +51,7 @@ export const command = defineCommand<Options>({
     addRunFlags(command);
   },
   run: async ([image, ...parameters], options, context) => {
-    const words = options.entrypoint.flatMap(splitList);
+    const words = options.entrypoint.flatMap((text) => listOf('--entrypoint', text));
     const job = buildJob(options, {
       engine: {
         Type: 'docker',
@@ -64,6 +65,7 @@ export const command = defineCommand<Options>({
       },
       ports: options.port.map(parsePort),
     });
+    await checkConfigFlags(context, 'bacalhau docker run IMAGE -- sh -c "…"');
     warnOldFlags(context, options);
     if (options.dryRun) return void await printJob(context, job);
     return await submitAndWatch(context, job, options);

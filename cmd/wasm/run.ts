@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { BacalhauError, type InputSource } from '../../mod/model/mod.ts';
 import { parseInput } from '../../mod/spec/mod.ts';
 import { defineCommand } from '../command.ts';
+import { checkConfigFlags } from '../program_words.ts';
 import { addRunFlags, type RunFlags } from '../run_flags.ts';
 import { addSpecFlags, buildJob, type SpecFlags, warnOldFlags } from '../spec_flags.ts';
 import { printJob, submitAndWatch } from '../submit.ts';
@@ -79,6 +80,7 @@ export const command = defineCommand<Options>({
       },
       inputs: [entry, ...imports].flatMap(({ input }) => input ? [input] : []),
     });
+    await checkConfigFlags(context, 'bacalhau wasm run MODULE -- -c …');
     warnOldFlags(context, options);
     if (options.dryRun) return void await printJob(context, job);
     return await submitAndWatch(context, job, options);

@@ -2,6 +2,7 @@
 import { BacalhauError, jobCodec } from '../model/mod.ts';
 import type { Job, Problem } from '../model/mod.ts';
 import { readYaml } from '../../runtime/yaml.ts';
+import { normaliseResources } from './normalise.ts';
 import { problemAt, specError } from './problem.ts';
 import type { SpecProblem } from './problem.ts';
 import { sanitiseJob } from './sanitise.ts';
@@ -13,11 +14,11 @@ const ALLOWED = ['Name', 'Namespace', 'Type', 'Priority', 'Count', 'Constraints'
 const FORBIDDEN = ['ID', 'State', 'Version', 'Revision', 'CreateTime', 'ModifyTime'];
 
 export interface Read {
-  /** As far as it could be read. */
+  /** As far as it could be read, without what the server would leave out. */
   readonly job: Job;
   /** Empty when the job may be submitted. */
   readonly problems: readonly SpecProblem[];
-  /** What the server will leave out or what is probably a mistake. */
+  /** What was left out of it, or what is probably a mistake. */
   readonly warnings: readonly string[];
 }
 
@@ -36,14 +37,23 @@ export async function readSpec(text: string): Promise<Read> {
   const readable = (problem: Problem) =>
     !types.some(({ keys }) => keys.every((key, index) => problem.keys[index] === key));
   found.push(...validateSubmission(job).filter(readable));
+  const sanitised = sanitiseJob(job);
   return {
-    job,
+    job: withCleanResources(sanitised.job),
     problems: found.map((problem) => ({ ...problem, ...locate(problem.keys) })),
     warnings: [
       ...duplicates.map(({ line, message }) => `line ${line}: ${message}`),
-      ...sanitiseJob(job).warnings,
+      ...sanitised.warnings,
     ],
   };
+}
+
+/** Amounts as they are stored, so that a dry run shows them so. */
+function withCleanResources(job: Job): Job {
+  const Tasks = job.Tasks.map((task) =>
+    task.Resources === undefined ? task : { ...task, Resources: normaliseResources(task.Resources) }
+  );
+  return { ...job, Tasks };
 }
 
 /** Forbidden keys first, then unknown ones; each as the person wrote it. */

@@ -126,13 +126,28 @@ function sourceOf(uri: string, options: ReadonlyMap<string, string>): SpecConfig
       return { Type: 's3', Params: { ...S3_EMPTY, Bucket: host, Key: path.slice(1), ...s3Params(options) } };
     case 'file':
       if (rest === '') throw new RangeError('the path is missing');
-      return { Type: 'local', Params: { SourcePath: rest, ReadWrite: readWrite(options), CreateAs: '' } };
+      return {
+        Type: 'local',
+        Params: { SourcePath: cleanPath(rest), ReadWrite: readWrite(options), CreateAs: '' },
+      };
     case 'git':
     case 'gitlfs':
       throw new RangeError(`sources of type ${scheme} are not supported`);
     default:
       throw new RangeError('unknown storage schema: use ipfs://, http://, https://, s3:// or file://');
   }
+}
+
+/** Without empty parts, `.` and what `..` undoes, as the original stores it. */
+function cleanPath(path: string): string {
+  const root = path.startsWith('/') ? '/' : '';
+  const parts: string[] = [];
+  for (const part of path.split('/')) {
+    if (part === '' || part === '.') continue;
+    if (part !== '..' || (root === '' && (parts.length === 0 || parts.at(-1) === '..'))) parts.push(part);
+    else parts.pop();
+  }
+  return root + parts.join('/') || '.';
 }
 
 function s3Params(options: ReadonlyMap<string, string>): Record<string, string> {

@@ -65,6 +65,35 @@ describe('a dry run', () => {
     expect((await task('--queue-timeout', '0', 'alpine')).Timeouts).toEqual({ QueueTimeout: 0 });
   });
 
+  it('takes what scripts write with empty variables', async () => {
+    expect(await task('-l', '', '--timeout', '0', 'alpine')).toMatchObject({ Timeouts: {} });
+  });
+
+  it.each<[string, Record<string, string>]>([
+    ['A=x,B=y', { A: 'x', B: 'y' }],
+    ['A=x,y', { A: 'x,y' }],
+    ['"A=x,y=z"', { A: 'x,y=z' }],
+    ['A=x,"B=y,z=1"', { A: 'x', B: 'y,z=1' }],
+    ['A={"x": "y"}', { A: '{"x": "y"}' }],
+    ['A=b=c', { A: 'b=c' }],
+  ])('reads the variables of -e %s', async (text, expected) => {
+    expect((await task('-e', text, 'alpine')).Env).toEqual(expected);
+  });
+
+  it.each([
+    ['/data/', '/data'],
+    ['./in', 'in'],
+    ['/a/./b//../c', '/a/c'],
+    ['../x', '../x'],
+    ['/', '/'],
+  ])('writes the input file://%s as %s', async (path, expected) => {
+    const { InputSources } = await task('-i', `file://${path}`, 'alpine');
+    expect(InputSources).toMatchObject([{
+      Alias: `file://${path}`,
+      Source: { Params: { SourcePath: expected } },
+    }]);
+  });
+
   it('publishes ports in a network that has them', async () => {
     const ports = [
       '--port',
@@ -110,8 +139,37 @@ describe('refused before anything is sent:', () => {
     ['Cannot read port "80": "80" is none of', ['--port', '80', 'alpine']],
     ['"many" is not a port', ['--port', 'name=a,target=many', 'alpine']],
     ['static port 80 is not between', ['--port', 'name=a,static=80', 'alpine']],
+    ['--cpu: invalid resources: CPU: "x" is not an amount of CPU', ['--cpu', 'x', 'alpine']],
+    ['--memory: invalid resources: memory: "lots"', ['--memory', 'lots', 'alpine']],
+    ['--env: environment variable "a" must be upper case', ['-e', 'a=b', 'alpine']],
+    ['environment variable "A" (--env): it is not of the form KEY=value', ['-e', 'A', 'alpine']],
+    ['--input: input source with target', ['-i', 'file:///a:/x', '-i', 'file:///b:/x', 'alpine']],
+    ['--output: invalid output: path "rel" must be absolute', ['-p', 'local', '-o', 'o:rel', 'alpine']],
+    ['--domain: invalid network: "localhost"', ['--network', 'http', '--domain', 'localhost', 'alpine']],
+    ['--workdir: invalid docker engine', ['-w', 'rel', 'alpine']],
+    ['the image: invalid docker engine', ['Ubuntu']],
+    ['label "a=b c" (--labels): "b c" is no label value', ['-l', 'a=b c', 'alpine']],
+    ['Cannot read --entrypoint "a"b": misplaced quote', ['--entrypoint', 'a"b', 'alpine']],
+    ["argument '-1' is invalid. It is no whole number of at least 0", ['--count', '-1', 'alpine']],
+    ["argument 'x' is invalid. It is no whole number.", ['--priority', 'x', 'alpine']],
+    ['It is too large', ['--timeout', '99999999999999999999', 'alpine']],
   ])('%s', async (message, words) => {
     await expect(dryRun(...words)).rejects.toThrow(message);
+  });
+
+  it.each([
+    ['a -c', ['alpine', 'sh', '-c', 'echo hi'], '"echo hi" is not a valid config key', 'comes after --: '],
+    [
+      'a flag',
+      ['alpine', 'echo', '-n', 'hi'],
+      'unknown shorthand flag: "n"',
+      'Flags of the program come after --.',
+    ],
+  ])('%s that is meant for the program, with a hint at --', async (_, words, message, hint) => {
+    await expect(dryRun(...words)).rejects.toMatchObject({
+      message: expect.stringContaining(message),
+      hint: expect.stringContaining(hint),
+    });
   });
 
   it.each<[string, string]>([

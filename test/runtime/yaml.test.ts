@@ -108,3 +108,13 @@ it('writes what readers of YAML 1.1 read back', async () => {
   const data = { a: 'yes', b: '0777', c: 'no\nlines: 1', d: ['~', 1, null, true], e: {} };
   expect(await value(await writeYaml(data))).toEqual(data);
 });
+
+it.each([
+  ['2006-01-02', '"2006-01-02"'],
+  ['2026-11-21T16:19:43.123456789Z', '"2026-11-21T16:19:43.123456789Z"'],
+  ['yes', '"yes"'],
+  ['1.2.3', '1.2.3'],
+  ['a: b', "'a: b'"],
+])('writes the text %s as the original does', async (text, written) => {
+  expect(await writeYaml({ a: text })).toBe(`a: ${written}\n`);
+});

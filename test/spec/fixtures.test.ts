@@ -23,8 +23,9 @@ describe('valid', () => {
     const prepared = prepareForSubmission(job, context);
     const stored = read(`valid-stored/${name.replace('.yaml', '.json')}`);
     expect(stringifyJson(encodeJob(prepared.job), 2)).toBe(stringifyJson(parseJson(stored), 2));
-    expect(prepared.warnings).toHaveLength(name.startsWith('15') ? 2 : 0);
-    expect(warnings).toEqual(prepared.warnings);
+    expect(warnings).toHaveLength(name.startsWith('15') ? 2 : 0);
+    // What was warned of is gone before it is sent, so nobody hears of it twice.
+    expect(prepared.warnings).toEqual([]);
   });
 });
 
