@@ -109,9 +109,9 @@ class WasmEngine implements Engine {
     }
     const frame = this.#frame(request, params);
     const { world, cpuMs = 0, http: settings = {} } = this.#options;
-    const { jobId, task: { Network: network }, directory } = request;
+    const { jobId, task: { Network: network }, directory, remark } = request;
     const decisionLog = join(directory, DECISION_LOG);
-    const http = frame.http && new RunHttp({ world, settings, network, jobId, decisionLog });
+    const http = frame.http && new RunHttp({ world, settings, network, jobId, decisionLog, remark });
     const run = new WasmRun(await this.#pool.take(signal), this.#pool, frame, {
       world,
       cpuMs,

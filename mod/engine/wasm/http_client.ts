@@ -7,6 +7,7 @@ import {
   DEFAULT_LIMITS,
   openDecisionLog,
   TokenBucket,
+  withRemarks,
 } from '../../../runtime/egress/mod.ts';
 import {
   HTTP_PART,
@@ -16,6 +17,7 @@ import {
 } from '../../../runtime/wasi/http_frames.ts';
 import type { World } from '../../../runtime/world.ts';
 import type { NetworkConfig } from '../../model/mod.ts';
+import type { RunRequest } from '../engine.ts';
 import { Connection, NotAllowed, type Ways } from './http_connection.ts';
 import { headerText, type OutgoingRequest, readUrl, redirected } from './http_message.ts';
 import { type HostPolicy, hostPolicy } from './http_policy.ts';
@@ -28,6 +30,8 @@ export interface HttpClientOptions {
   readonly jobId: string;
   /** File for the decisions. */
   readonly decisionLog: string;
+  /** Tells the people who follow the job what was refused. */
+  readonly remark: RunRequest['remark'];
 }
 
 /** Where the bodies are: in the module's memory. */
@@ -50,10 +54,13 @@ export class HttpClient {
   readonly #timeoutMs: number;
 
   constructor(options: HttpClientOptions) {
-    const { settings, network, decisionLog } = options;
+    const { settings, network, decisionLog, remark } = options;
     this.#options = options;
     this.#policy = hostPolicy(network, settings);
-    this.#log = recording(openDecisionLog(decisionLog));
+    const log = recording(openDecisionLog(decisionLog));
+    this.#log = remark
+      ? withRemarks(log, (message, hint) => remark(message, hint === undefined ? {} : { Hint: hint }))
+      : log;
     // Only lists of domains come with a share of the node's line, as for containers.
     this.#bucket = new TokenBucket(
       network?.Type === 'HTTP' ? settings.bytesPerSecond ?? DEFAULT_LIMITS.bytesPerSecond : 0,

@@ -153,7 +153,9 @@ export class Connection {
 
   async #pace(bytes: number): Promise<void> {
     const wait = this.#ways.bucket.take(bytes);
-    if (wait >= 1) await this.#ways.sleep(wait);
+    if (wait < 1) return;
+    this.#visit.throttledMs += wait;
+    await this.#ways.sleep(wait);
   }
 
   /** @throws the signal's reason */

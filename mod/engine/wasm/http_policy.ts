@@ -46,6 +46,20 @@ export function hostPolicy(
     case 'HTTP':
       return new EgressPolicy(parseDomains(network?.Domains ?? []).rules, options);
     default:
-      return new EgressPolicy(new OpenRules(privateHosts), options);
+      return open(new EgressPolicy(new OpenRules(privateHosts), options));
   }
+}
+
+/** There is no list to which an address could be added: another network it must be. */
+function open(policy: HostPolicy): HostPolicy {
+  return {
+    async decide(target) {
+      const decision = await policy.decide(target);
+      if (decision.allowed || decision.code !== 'address-not-public') return decision;
+      const hint =
+        `To allow it, set Network.Type of the task to HTTP with "${decision.address}" in Domains, ` +
+        'beside its name and all other hosts that the module needs.';
+      return { ...decision, hint };
+    },
+  };
 }

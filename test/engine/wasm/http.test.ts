@@ -1,8 +1,7 @@
 /** HTTP host functions of modules (executors.md 8), against real servers, under both runtimes. */
-import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { ask, decisions, fnv, pattern, send, Web } from './http_guest.ts';
-import { Bench, CHILDREN, FIXTURES, until } from './helpers.ts';
+import { Bench, CHILDREN } from './helpers.ts';
 
 const LOOPBACK = { Type: 'HTTP', Domains: ['127.0.0.1'] } as const;
 
@@ -80,6 +79,7 @@ describe.each(Object.entries(CHILDREN))('under %s', (_runtime, childCommand) => 
     expect(answers.map(({ hash }) => hash)).toEqual(sizes.map((size) => fnv(pattern(size))));
     expect(web.asked.map(({ body }) => body.length)).toEqual(sizes);
   });
+
   test('what is cut, what is too large, and what the answer says of it', async () => {
     await using bench = new Bench({ childCommand, http: { maxBytes: 200_000 } });
     await using web = await Web.start((request, response) => {
@@ -161,7 +161,7 @@ describe.each(Object.entries(CHILDREN))('under %s', (_runtime, childCommand) => 
       ['0 U u 0 0 0 0 H h -1 b S', 7],
     ];
     const { answers, end } = await send(bench, LOOPBACK, cases.map(([text]) => `raw ${text}`), {
-      HTTP_URL: web.origin,
+      env: { HTTP_URL: web.origin },
     });
     expect(end).toEqual({ kind: 'exited', exitCode: 0 });
     expect(cases.map(([text], at) => [text, answers[at]?.result])).toEqual(cases);
@@ -171,7 +171,7 @@ describe.each(Object.entries(CHILDREN))('under %s', (_runtime, childCommand) => 
       'raw 0 U u 0 0 0 0 H h E-5 b S',
       'raw 0 U u 0 0 0 0 H h E-4 b S',
       'raw 0 U u 0 0 0 0 E-4 h B b S',
-    ], { HTTP_URL: web.origin });
+    ], { env: { HTTP_URL: web.origin } });
     expect(late.answers.map(({ result }) => result)).toEqual([0, 7, 7]);
     expect(late.end).toEqual({ kind: 'exited', exitCode: 0 });
   });
@@ -198,55 +198,6 @@ describe.each(Object.entries(CHILDREN))('under %s', (_runtime, childCommand) => 
     expect(answers.map(({ result }) => result)).toEqual([...Array(13).fill(1), 6, 6]);
   });
 
-  test('hosts by the type of the network', async () => {
-    await using web = await Web.start((_request, response) => void response.end('hello'));
-    const { port } = web;
-    const names: Record<string, string[]> = {
-      'api.x.org': ['127.0.0.1'],
-      'a.suffix.org': ['127.0.0.1'],
-      'suffix.org': ['127.0.0.1'],
-      'deep.api.glob.org': ['127.0.0.1'],
-      'rebound.org': ['169.254.169.254'],
-    };
-    const resolve = (host: string) =>
-      names[host]
-        ? Promise.resolve(names[host])
-        : Promise.reject(Object.assign(new Error('no'), { code: 'ENOTFOUND' }));
-    await using bench = new Bench({ childCommand, http: { resolve, timeoutMs: 2000 } });
-    const hosts = [`127.0.0.1:${port}`, `api.x.org:${port}`, `suffix.org:${port}`, `a.suffix.org:${port}`];
-    const more = [
-      `deep.api.glob.org:${port}`,
-      'rebound.org',
-      '169.254.169.254',
-      `0x7f.1:${port}`,
-      'gone.org',
-    ];
-    const all = [...hosts, ...more].map((host) => ask(`http://${host}/`));
-    const results = async (network: Parameters<typeof send>[1]) =>
-      (await send(bench, network, all)).answers.map(({ result }) => result);
-    expect(await results(undefined)).toEqual([0, 0, 0, 0, 0, 4, 4, 0, 2]);
-    expect(await results({ Type: 'Default' })).toEqual([0, 0, 0, 0, 0, 4, 4, 0, 2]);
-    expect(await results({ Type: 'Host' })).toEqual([0, 0, 0, 0, 0, 4, 4, 0, 2]);
-    expect(await results({ Type: 'Full' })).toEqual([0, 0, 0, 0, 0, 4, 4, 0, 2]);
-    expect(await results({ Type: 'Bridge' })).toEqual(Array(9).fill(4));
-    expect(await results({ Type: 'HTTP' })).toEqual(Array(9).fill(4));
-    // Names alone do not open private addresses …
-    expect(await results({ Type: 'HTTP', Domains: ['*'] })).toEqual([4, 4, 4, 4, 4, 4, 4, 4, 2]);
-    // … which have to be named, too.
-    const Domains = ['127.0.0.1', 'api.x.org', '.suffix.org', '*.glob.org', 'rebound.org'];
-    expect(await results({ Type: 'HTTP', Domains })).toEqual([0, 0, 0, 0, 0, 4, 4, 0, 4]);
-    expect(decisions(bench).slice(-9).map(({ verdict, code }) => [verdict, code])).toEqual([
-      ...Array(5).fill(['allowed', undefined]),
-      ['refused', 'address-not-public'],
-      ['refused', 'host-not-listed'],
-      ['allowed', undefined],
-      ['refused', 'host-not-listed'],
-    ]);
-    await using closed = new Bench({ childCommand, http: { resolve, privateHosts: false } });
-    expect((await send(closed, { Type: 'Full' }, all)).answers.map(({ result }) => result))
-      .toEqual([4, 4, 4, 4, 4, 4, 4, 4, 2]);
-  });
-
   test('a task without network is not given the functions', async () => {
     await using bench = new Bench({ childCommand });
     const { end, answers } = await send(bench, { Type: 'None' }, [ask('http://127.0.0.1/')]);
@@ -264,139 +215,21 @@ describe.each(Object.entries(CHILDREN))('under %s', (_runtime, childCommand) => 
     });
   });
 
-  test('redirects: followed, and every host is checked', async () => {
-    await using other = await Web.start((_request, response) => void response.end('other'), {
-      host: '127.0.0.2',
-    });
-    await using web = await Web.start((request, response, body) => {
-      const [, status, target = ''] = /^\/(\d+)\/(.*)$/.exec(request.url!) ?? [];
-      if (!status) return void response.end(`${request.method}:${body}`);
-      const location = target === 'other'
-        ? `${other.origin}/x`
-        : target === 'loop'
-        ? request.url!
-        : `/${target}`;
-      response.writeHead(
-        Number(status),
-        target === 'nowhere' ? {} : { Location: target === 'ftp' ? 'ftp://x/' : location },
-      );
-      response.end('moved');
-    });
+  test('what cannot be recorded is not done', async () => {
     await using bench = new Bench({ childCommand });
-    const post = {
-      method: 'POST',
-      body: 'form',
-      headers: 'Authorization: s3cret\nX-Keep: 1\nContent-Type: text/x',
-    };
-    const requests = [
-      ask(`${web.origin}/302/end`),
-      ask(`${web.origin}/301/302/end`, post),
-      ask(`${web.origin}/303/end`, post),
-      ask(`${web.origin}/307/308/end`, post),
-      ask(`${web.origin}/302/end`, { method: 'HEAD' }),
-      ask(`${web.origin}/302/nowhere`),
-      ask(`${web.origin}/302/ftp`),
-      ask(`${web.origin}/302/loop`),
-    ];
-    const { answers } = await send(bench, LOOPBACK, [...requests, ask(`${web.origin}/307/other`, post)]);
-    expect(answers.map(({ result, status, body }) => [result, status, body])).toEqual([
-      [0, 200, 'GET:'],
-      [0, 200, 'GET:'],
-      [0, 200, 'GET:'],
-      [0, 200, 'POST:form'],
-      [0, 200, ''],
-      [0, 302, 'moved'],
-      [2, 0, ''],
-      [2, 0, ''],
-      [4, 0, ''],
-    ]);
-    expect(web.asked.filter(({ url }) => url === '/302/loop')).toHaveLength(11);
-    expect(other.asked).toEqual([]);
-    expect(decisions(bench).at(-1)).toMatchObject({
-      verdict: 'refused',
-      host: '127.0.0.2',
-      code: 'host-not-listed',
+    await using web = await Web.start((_request, response) => void response.end());
+    const { end } = await bench.run('http', {
+      params: { Parameters: [ask(web.origin)] },
+      directory: bench.path('gone'),
     });
-    const { answers: [allowed] } = await send(bench, { Type: 'HTTP', Domains: ['127.0.0.1', '127.0.0.2'] }, [
-      ask(`${web.origin}/307/other`, post),
-    ]);
-    expect(allowed).toMatchObject({ result: 0, body: 'other' });
-    const [asked] = other.asked;
-    expect(asked!.body.toString()).toBe('form');
-    expect(asked!.headers).toContain('X-Keep');
-    expect(asked!.headers).not.toContain('Authorization');
-  });
-
-  test('time-outs and broken connections', async () => {
-    await using bench = new Bench({ childCommand, http: { timeoutMs: 700 } });
-    await using web = await Web.start((request, response) => {
-      if (request.url === '/silent') return;
-      response.writeHead(200, { 'Content-Length': 10 });
-      response.write('begin');
-      if (request.url === '/broken') response.socket!.end();
-      if (request.url === '/chunks') response.socket!.destroy();
+    expect(end).toMatchObject({
+      kind: 'failed',
+      code: 'DecisionLogFailed',
+      class: 'infrastructure',
+      message: expect.stringMatching(/requests cannot be recorded \(.*gone/),
     });
-    const { answers } = await send(bench, LOOPBACK, [
-      ask(`${web.origin}/silent`),
-      ask(`${web.origin}/slow`),
-      ask(`${web.origin}/broken`),
-      ask('http://127.0.0.1:1025/'),
-    ]);
-    expect(answers.map(({ result }) => result)).toEqual([3, 3, 2, 2]);
-    expect(decisions(bench).map(({ verdict, code }) => [verdict, code]).slice(0, 2))
-      .toEqual([['failed', 'ETIMEDOUT'], ['failed', 'ETIMEDOUT']]);
-  });
-
-  test('a module that waits for an answer is stopped at once, and its request with it', async () => {
-    await using bench = new Bench({ childCommand });
-    let gone = false;
-    await using web = await Web.start((request) => void request.socket.on('close', () => gone = true));
-    const run = await bench.engine.create(
-      bench.request('http', { params: { Parameters: [ask(web.origin)] }, network: LOOPBACK }),
-      new AbortController().signal,
-    );
-    await run.start();
-    await until(() => web.asked.length === 1);
-    await run.stop(0);
-    expect(await run.wait()).toMatchObject({ code: 'Stopped', exitCode: 137 });
-    await until(() => gone);
-    await until(() => decisions(bench).length === 1);
-    expect(decisions(bench)).toMatchObject([{ verdict: 'failed', code: 'ECANCELED' }]);
-  });
-
-  test('TLS: the certificate must be of the host', async () => {
-    const tls = {
-      key: readFileSync(`${FIXTURES}/../tls/key.pem`, 'utf8'),
-      cert: readFileSync(`${FIXTURES}/../tls/cert.pem`, 'utf8'),
-    };
-    await using web = await Web.start((_request, response) => void response.end('secret'), { tls });
-    const resolve = () => Promise.resolve(['127.0.0.1']);
-    const requests = ['localhost', 'other.example', '127.0.0.1', '127.0.0.2'].map((host) =>
-      ask(`https://${host}:${web.port}/`)
-    );
-    await using bench = new Bench({ childCommand, http: { resolve, ca: tls.cert } });
-    const { answers } = await send(bench, { Type: 'Full' }, requests);
-    expect(answers.map(({ result, body }) => [result, body])).toEqual([
-      [0, 'secret'],
-      [2, ''],
-      [0, 'secret'],
-      [2, ''],
-    ]);
-    await using stranger = new Bench({ childCommand, http: { resolve } });
-    expect((await send(stranger, { Type: 'Full' }, requests)).answers.map(({ result }) => result)).toEqual([
-      2,
-      2,
-      2,
-      2,
-    ]);
-  });
-
-  test('the rate of a run with a list of domains is limited', async () => {
-    await using bench = new Bench({ childCommand, http: { bytesPerSecond: 1_000_000 } });
-    await using web = await Web.start((_request, response) => void response.end(pattern(1_500_000)));
-    const began = performance.now();
-    const { answers } = await send(bench, LOOPBACK, [ask(web.origin, { bodyRoom: 1_500_000 })]);
-    expect(answers).toMatchObject([{ result: 0, bodyBytes: 1_500_000 }]);
-    expect(performance.now() - began).toBeGreaterThan(450);
+    expect(web.asked).toEqual([]);
+    // The next run has a process of its own.
+    expect((await bench.run('exit')).end).toEqual({ kind: 'exited', exitCode: 3 });
   });
 });

@@ -5,6 +5,7 @@ import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { DECISION_LOG, type DecisionEntry } from '../../../runtime/egress/mod.ts';
 import type { NetworkConfig } from '../../../mod/model/mod.ts';
+import type { RequestOptions } from '../../fixtures/wasm/request.ts';
 import type { Bench, Finished } from './helpers.ts';
 
 export interface Answer {
@@ -42,11 +43,11 @@ export async function send(
   bench: Bench,
   network: NetworkConfig | undefined,
   requests: readonly string[],
-  env: Record<string, string> = {},
+  options: Pick<RequestOptions, 'env' | 'remark'> = {},
 ): Promise<{ readonly answers: Answer[]; readonly end: Finished['end'] }> {
   const { end, stdout } = await bench.run('http', {
     params: { Parameters: requests },
-    env,
+    ...options,
     ...(network ? { network } : {}),
   });
   const answers = stdout.split(/^(?=result )/m).filter((text) => text !== '').map(readAnswer);
