@@ -41,23 +41,29 @@ export async function startCompute(
   natsPort: number,
   extra: readonly string[] = [],
   env: Readonly<Record<string, string>> = {},
+  wrapper: readonly string[] = [],
 ): Promise<Server> {
-  const server = start(runtime, [
-    'serve',
-    '--compute',
-    '--name',
-    name,
-    '--data-dir',
-    join(folder, name),
-    ...FREE,
-    '-c',
-    'API.Port=0',
-    '-c',
-    'Publishers.Types.Local.Port=0',
-    '-c',
-    `Compute.Orchestrators=nats://127.0.0.1:${natsPort}`,
-    ...extra,
-  ], env);
+  const server = start(
+    runtime,
+    [
+      'serve',
+      '--compute',
+      '--name',
+      name,
+      '--data-dir',
+      join(folder, name),
+      ...FREE,
+      '-c',
+      'API.Port=0',
+      '-c',
+      'Publishers.Types.Local.Port=0',
+      '-c',
+      `Compute.Orchestrators=nats://127.0.0.1:${natsPort}`,
+      ...extra,
+    ],
+    env,
+    wrapper,
+  );
   await server.line(/http:\/\/[^:\s]+:(\d+)/);
   return server;
 }

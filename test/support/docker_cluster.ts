@@ -45,18 +45,21 @@ export class DockerCluster implements AsyncDisposable {
     readonly folder: string,
     readonly orchestrator: Orchestrator,
     readonly settings: readonly string[],
+    readonly wrapper: readonly string[],
   ) {}
 
   static async start(
     runtime: Runtime,
     docker: TestDocker,
     settings: readonly string[] = [],
+    /** Of the compute node; see `start`. */
+    wrapper: readonly string[] = [],
   ): Promise<DockerCluster> {
     const stack = new AsyncDisposableStack();
     const folder = stack.use(await temporaryFolder());
     await mkdir(join(folder.path, 'data'));
     const orchestrator = stack.use(await startOrchestrator(runtime, folder.path));
-    const cluster = new DockerCluster(runtime, docker, folder.path, orchestrator, settings);
+    const cluster = new DockerCluster(runtime, docker, folder.path, orchestrator, settings, wrapper);
     cluster.#stack.use(stack);
     await cluster.startCompute();
     await connectedNodes(orchestrator.apiPort, [NODE]);
@@ -65,11 +68,19 @@ export class DockerCluster implements AsyncDisposable {
 
   /** Again, after a kill. */
   async startCompute(): Promise<void> {
-    this.compute = await startCompute(this.runtime, this.folder, NODE, this.orchestrator.natsPort, [
-      '-c',
-      `Compute.AllowListedLocalPaths=${this.folder}/data,${this.folder}/data/**:rw`,
-      ...this.settings.flatMap((setting) => ['-c', setting]),
-    ], this.docker.env);
+    this.compute = await startCompute(
+      this.runtime,
+      this.folder,
+      NODE,
+      this.orchestrator.natsPort,
+      [
+        '-c',
+        `Compute.AllowListedLocalPaths=${this.folder}/data,${this.folder}/data/**:rw`,
+        ...this.settings.flatMap((setting) => ['-c', setting]),
+      ],
+      this.docker.env,
+      this.wrapper,
+    );
   }
 
   /** A connection to the API; dispose it. */

@@ -68,12 +68,14 @@ export interface Server extends AsyncDisposable {
   end(): Promise<number | null>;
 }
 
+/** @param wrapper a command that runs the rest of its line (`unshare`, `setpriv`) in its own process */
 export function start(
   runtime: Runtime,
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
+  wrapper: readonly string[] = [],
 ): Server {
-  const [command, ...first] = PROGRAMS[runtime];
+  const [command, ...first] = [...wrapper, ...PROGRAMS[runtime]];
   const child = spawn(command!, [...first, ...args], {
     cwd: tmpdir(),
     env: cleanEnv(env),

@@ -10,19 +10,25 @@ import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { processAlive } from '../../../../runtime/process.ts';
 import { until } from '../../../support/program.ts';
+import type { Names } from './outside_dns.ts';
 import { selfServer } from './outside_server.ts';
 
 /** Addresses of the outside; the host has routes to them while it exists. */
 export const ALLOWED = '93.184.216.34';
 export const EVIL = '93.184.216.35';
 export const PRIVATE = '10.93.184.5';
+export const ALLOWED6 = '2a00:5db8::34';
+export const PRIVATE6 = 'fd93:184::5';
 export const METADATA = '169.254.169.254';
 /** The host's own end. */
 export const HOST = '10.93.184.1';
+const HOST6 = 'fd93:184::1';
 
 /** What a server was asked: `address:port method url host jobId`. */
 export interface Outside extends AsyncDisposable {
   readonly seen: string[];
+  /** What the name server on {@link PRIVATE} was asked: `A name`. */
+  readonly asked: string[];
   /** PEM file with the certificate of allowed.test. */
   readonly certificate: string;
 }
@@ -53,10 +59,11 @@ function sweep(pid: number): void {
   spawnSync('ip', ['netns', 'del', `bac-out-${pid}`], { stdio: 'pipe' });
 }
 
-export async function outside(): Promise<Outside> {
+/** @param names of its name server */
+export async function outside(names: Names = {}): Promise<Outside> {
   const unlock = await lock();
   try {
-    return await make(unlock);
+    return await make(unlock, names);
   } catch (error) {
     sweep(process.pid);
     unlock();
@@ -64,7 +71,7 @@ export async function outside(): Promise<Outside> {
   }
 }
 
-async function make(unlock: () => void): Promise<Outside> {
+async function make(unlock: () => void, names: Names): Promise<Outside> {
   const name = `bac-out-${process.pid}`;
   const link = `bo${process.pid}`;
   const folder = mkdtempSync(join(tmpdir(), 'outside-'));
@@ -83,7 +90,7 @@ async function make(unlock: () => void): Promise<Outside> {
     '-subj',
     '/CN=allowed.test',
     '-addext',
-    'subjectAltName=DNS:allowed.test',
+    'subjectAltName=DNS:allowed.test,DNS:*.wild.test,DNS:*.dotted.test',
     '-keyout',
     join(folder, 'key.pem'),
     '-out',
@@ -92,9 +99,13 @@ async function make(unlock: () => void): Promise<Outside> {
   ip('netns', 'add', name);
   ip('link', 'add', link, 'type', 'veth', 'peer', 'name', 'out0', 'netns', name);
   ip('addr', 'add', `${HOST}/24`, 'dev', link);
+  ip('addr', 'add', `${HOST6}/64`, 'dev', link, 'nodad');
   ip('link', 'set', link, 'up');
   ip('-n', name, 'link', 'set', 'lo', 'up');
   ip('-n', name, 'addr', 'add', `${PRIVATE}/24`, 'dev', 'out0');
+  for (const address of [`${PRIVATE6}/64`, `${ALLOWED6}/128`]) {
+    ip('-n', name, 'addr', 'add', address, 'dev', 'out0', 'nodad');
+  }
   for (const address of [ALLOWED, EVIL, METADATA]) {
     ip('-n', name, 'addr', 'add', `${address}/32`, 'dev', 'out0');
   }
@@ -103,16 +114,19 @@ async function make(unlock: () => void): Promise<Outside> {
   for (const address of [ALLOWED, EVIL, METADATA]) {
     ip('route', 'replace', `${address}/32`, 'via', PRIVATE, 'dev', link);
   }
-  const child = spawn('ip', ['netns', 'exec', name, ...selfServer(folder)], {
+  ip('-6', 'route', 'replace', `${ALLOWED6}/128`, 'via', PRIVATE6, 'dev', link);
+  const child = spawn('ip', ['netns', 'exec', name, ...selfServer(folder, PRIVATE, names)], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   const seen: string[] = [];
+  const asked: string[] = [];
   const gone = new Promise<void>((resolve) => child.once('close', () => resolve()));
   const ready = new Promise<void>((resolve) => {
-    createInterface({ input: child.stdout }).on(
-      'line',
-      (line) => line === 'ready' ? resolve() : seen.push(line),
-    );
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      if (line === 'ready') resolve();
+      else if (line.startsWith('DNS ')) asked.push(line.slice('DNS '.length));
+      else seen.push(line);
+    });
   });
   await Promise.race([
     ready,
@@ -120,6 +134,7 @@ async function make(unlock: () => void): Promise<Outside> {
   ]);
   return {
     seen,
+    asked,
     certificate,
     async [Symbol.asyncDispose]() {
       child.kill('SIGKILL');
