@@ -1,14 +1,26 @@
 /**
  * Turns the modules of a run into instances. An import is satisfied by WASI, by a module of the run (under its path as
  * given, or its file name without `.wasm`), or by the file in the task that the import's module name is the path of.
+ *
+ * The memories of all modules share the limit of the task. What a module imports from comes first and is bounded to half
+ * of what is left, should it have a memory of its own and not say how large it may become; the entry module gets the rest.
  */
 import type { Channel } from './channel.ts';
 import { Descriptors } from './descriptors.ts';
-import type { RunFrame } from './frames.ts';
+import type { RunFrame, WasmEnd } from './frames.ts';
 import type { Host } from './host.ts';
 import { HTTP_MODULE, httpImports } from './http.ts';
 import { GuestMemory } from './memory.ts';
-import { type Compiled, type ModuleCache, RunFailure } from './module_cache.ts';
+import { inspectModule } from './inspect.ts';
+import {
+  type Compiled,
+  type ModuleCache,
+  type ModuleFile,
+  readModule,
+  RunFailure,
+  tooLarge,
+} from './module_cache.ts';
+import { type ImportedMemory, MAX_PAGES, PAGE } from './memory_limit.ts';
 import type { Tree } from './tree.ts';
 import { WASI_MODULE, wasiImports } from './wasi.ts';
 
@@ -28,8 +40,11 @@ export function link(context: LinkContext): WebAssembly.Instance {
   const { frame } = context;
   const linker = new Linker(context);
   for (const path of frame.importModules) linker.library(path);
-  return linker.instantiate(frame.entryModule);
+  return linker.instantiate(frame.entryModule, 1);
 }
+
+/** Of the memory that is left, for a module that others import from. */
+const LIBRARY_SHARE = 0.5;
 
 /** What we provide under one module name. */
 type GivenModule = Readonly<Record<string, (...args: never[]) => number>>;
@@ -40,9 +55,12 @@ class Linker {
   /** Modules being linked, to see a circle. */
   readonly #linking: string[] = [];
   readonly #env: readonly string[];
+  /** Pages of memory that no module has yet. */
+  #pages: number;
 
   constructor(context: LinkContext) {
     this.#context = context;
+    this.#pages = Math.min(MAX_PAGES, Math.ceil((context.frame.memoryLimit || Infinity) / PAGE));
     this.#env = Object.keys(context.frame.env).sort().map((name) => `${name}=${context.frame.env[name]}`);
   }
 
@@ -51,7 +69,7 @@ class Linker {
     const name = plainName(path);
     let instance = this.#libraries.get(name);
     if (!instance) {
-      instance = this.instantiate(path);
+      instance = this.instantiate(path, LIBRARY_SHARE);
       const { _initialize } = instance.exports;
       if (typeof _initialize === 'function') _initialize();
       this.#libraries.set(name, instance);
@@ -61,7 +79,8 @@ class Linker {
     return instance;
   }
 
-  instantiate(path: string): WebAssembly.Instance {
+  /** @param share of the memory that is left which it may have */
+  instantiate(path: string, share: number): WebAssembly.Instance {
     if (this.#linking.includes(path)) {
       const circle = [...this.#linking, path].map((each) => `"${each}"`).join(' → ');
       throw new RunFailure(
@@ -72,7 +91,10 @@ class Linker {
     }
     this.#linking.push(path);
     const { cache, tree, descriptors, frame } = this.#context;
-    const compiled = cache.load(tree, path, frame.memoryLimit);
+    const file = readModule(tree, path);
+    this.#linkFirst(file);
+    const compiled = cache.compile(file, Math.floor(this.#pages * share));
+    this.#pages -= compiled.pages;
     const memory = new GuestMemory();
     const host: Host = { memory, descriptors, tree, args: ['', ...frame.args], env: this.#env };
     const imports = this.#imports(path, compiled, host);
@@ -102,7 +124,7 @@ class Linker {
       const memory = compiled.memories.find((each) => each.module === module && each.name === name);
       const provider = given.get(module);
       const value = provider ? provider[name] : this.#exported(path, module, name, memory !== undefined) ??
-        (memory && new WebAssembly.Memory({ initial: memory.minimum, maximum: memory.maximum }));
+        (memory && this.#newMemory(path, memory));
       if (value === undefined) {
         throw new RunFailure(
           'LinkError',
@@ -139,6 +161,28 @@ class Linker {
     this.#context.memories.add(value);
   }
 
+  /** Modules that it imports from; one that is missing is told of when its exports are asked for. */
+  #linkFirst({ path, bytes }: ModuleFile): void {
+    let names: Set<string>;
+    try {
+      names = new Set(inspectModule(bytes).imports.map(({ module }) => module));
+    } catch (error) {
+      if (error instanceof RangeError) return; // malformed: compiling it tells more
+      throw error;
+    }
+    for (const name of names) {
+      if (name !== WASI_MODULE && name !== HTTP_MODULE) this.#found(path, name);
+    }
+  }
+
+  /** A memory that a module wants and nobody has. */
+  #newMemory(path: string, { minimum, maximum }: ImportedMemory): WebAssembly.Memory {
+    if (minimum > this.#pages) throw tooLarge(path, minimum, this.#pages);
+    const bounded = Math.min(maximum ?? MAX_PAGES, this.#pages);
+    this.#pages -= bounded;
+    return new WebAssembly.Memory({ initial: minimum, maximum: bounded });
+  }
+
   /** @param optional whether we can do without: a memory is made when nobody gives one */
   #exported(
     path: string,
@@ -146,22 +190,28 @@ class Linker {
     name: string,
     optional: boolean,
   ): WebAssembly.ExportValue | undefined {
-    const known = this.#libraries.get(plainName(module));
-    if (known) return known.exports[name];
+    const found = this.#found(path, module);
+    if (found || optional) return found?.exports[name];
+    throw new RunFailure(
+      'LinkError',
+      `Cannot link module "${path}": nothing provides "${name}" that it imports from "${module}"`,
+      'Give the providing module in ImportModules, or build the module for WASI preview 1 (wasm32-wasi)',
+    );
+  }
+
+  /** The module of this name, for one that imports from it; null where there is none. */
+  #found(path: string, name: string): WebAssembly.Instance | null {
+    const known = this.#libraries.get(plainName(name));
+    if (known) return known;
     try {
-      return this.library(module).exports[name];
+      return this.library(name);
     } catch (error) {
-      if (
-        !(error instanceof RunFailure) || error.end.kind !== 'failed' || error.end.code !== 'ModuleNotFound'
-      ) throw error;
+      const { end } = error as { end?: WasmEnd };
+      if (!(error instanceof RunFailure) || end?.kind !== 'failed' || end.code !== 'ModuleNotFound') {
+        throw error;
+      }
       this.#linking.length = this.#linking.indexOf(path) + 1;
-      if (optional) return undefined;
-      throw new RunFailure(
-        'LinkError',
-        `Cannot link module "${path}": nothing provides "${name}" that it imports from "${module}"`,
-        'Give the providing module in ImportModules, or build the module for WASI preview 1 (wasm32-wasi)',
-        { cause: error },
-      );
+      return null;
     }
   }
 }

@@ -1,14 +1,14 @@
 /**
  * Puts an upper bound on the memories of a module by rewriting the binary: neither runtime can bound one instance from
- * outside. With a maximum in the memory section (or on an imported memory), growth beyond it fails inside the guest, as
- * a program expects of `memory.grow` or `malloc`.
+ * outside. With a maximum in the memory section, growth beyond it fails inside the guest, as a program expects of
+ * `memory.grow` or `malloc`. A memory that a module imports is bounded by who makes it.
  */
 import { BinaryReader, HAS_MAXIMUM, Section } from './binary_reader.ts';
 
 export const PAGE = 65_536;
 
 /** More pages than 32-bit addresses reach. */
-const MAX_PAGES = 65_536;
+export const MAX_PAGES = 65_536;
 
 /** Where a memory comes from when the module imports it. */
 export interface ImportedMemory {
@@ -16,46 +16,49 @@ export interface ImportedMemory {
   readonly name: string;
   /** Pages. */
   readonly minimum: number;
-  readonly maximum: number;
+  /** Pages that it may have at most, as the module says. */
+  readonly maximum: number | null;
 }
 
 export interface Limited {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly imports: readonly ImportedMemory[];
+  /** Pages that the module's own memories may come to, all together. */
+  readonly pages: number;
 }
 
 /** The module needs more memory from the start than it may have. */
 export class MemoryTooLarge extends Error {
-  constructor(readonly minimumBytes: number) {
-    super(`the module needs at least ${minimumBytes} bytes of memory`);
+  constructor(readonly pages: number) {
+    super(`the module needs at least ${pages} pages of memory`);
   }
 }
 
 /**
- * The module with all its memories bounded to `limitBytes` together (rounded up to pages): each gets its minimum, the
- * first all that is left.
+ * The module with its own memories bounded to `pages` together: each gets its minimum, the first all that is left.
  * @throws MemoryTooLarge when the minimums alone exceed the limit
  * @throws RangeError when the bytes are not a well-formed module; compiling it tells more
  */
-export function limitMemory(bytes: Uint8Array, limitBytes: number): Limited {
-  const pages = Math.min(MAX_PAGES, Math.ceil(limitBytes / PAGE));
-  const found: Memory[] = [];
-  // A first pass sums up the minimums, a second one writes.
-  rewrite(bytes, (memory) => {
-    found.push(memory);
-    return memory.maximum ?? MAX_PAGES;
-  });
-  const needed = found.reduce((sum, { minimum }) => sum + minimum, 0);
-  if (needed > pages) throw new MemoryTooLarge(needed * PAGE);
+export function limitMemory(bytes: Uint8Array, pages: number): Limited {
   const imports: ImportedMemory[] = [];
-  let left = pages - needed;
-  const result = rewrite(bytes, (memory) => {
-    const maximum = Math.min(memory.maximum ?? MAX_PAGES, memory.minimum + left);
-    left = 0;
-    if (memory.from) imports.push({ ...memory.from, minimum: memory.minimum, maximum });
+  let needed = 0;
+  // A first pass sums up the minimums, a second one writes.
+  rewrite(bytes, ({ minimum, maximum, from }) => {
+    if (from) imports.push({ ...from, minimum, maximum });
+    else needed += minimum;
     return maximum;
   });
-  return { bytes: result, imports };
+  if (needed > pages) throw new MemoryTooLarge(needed);
+  let left = Math.min(MAX_PAGES, pages) - needed;
+  let bounded = 0;
+  const result = rewrite(bytes, ({ minimum, maximum: declared, from }) => {
+    if (from) return declared;
+    const maximum = Math.min(declared ?? MAX_PAGES, minimum + left);
+    left -= maximum - minimum;
+    bounded += maximum;
+    return maximum;
+  });
+  return { bytes: result, imports, pages: bounded };
 }
 
 interface Memory {
@@ -64,8 +67,10 @@ interface Memory {
   readonly from: { readonly module: string; readonly name: string } | null;
 }
 
-/** Copies a module; `bound` gives each memory's new maximum in pages. */
-function rewrite(bytes: Uint8Array, bound: (memory: Memory) => number): Uint8Array<ArrayBuffer> {
+type Bound = (memory: Memory) => number | null;
+
+/** Copies a module; `bound` gives each memory's new maximum in pages, null for none. */
+function rewrite(bytes: Uint8Array, bound: Bound): Uint8Array<ArrayBuffer> {
   const parts: Uint8Array[] = [bytes.subarray(0, 8)];
   const reader = new BinaryReader(bytes, 8);
   while (reader.at < bytes.length) {
@@ -92,14 +97,14 @@ function rewrite(bytes: Uint8Array, bound: (memory: Memory) => number): Uint8Arr
   return result;
 }
 
-function rewriteMemories(reader: BinaryReader, bound: (memory: Memory) => number): Uint8Array {
+function rewriteMemories(reader: BinaryReader, bound: Bound): Uint8Array {
   const count = reader.number();
   const out = encode(count);
   for (let index = 0; index < count; index++) out.push(...boundLimits(reader, null, bound));
   return Uint8Array.from(out);
 }
 
-function rewriteImports(reader: BinaryReader, bound: (memory: Memory) => number): Uint8Array {
+function rewriteImports(reader: BinaryReader, bound: Bound): Uint8Array {
   const count = reader.number();
   const parts: Uint8Array[] = [Uint8Array.from(encode(count))];
   for (let index = 0; index < count; index++) {
@@ -129,10 +134,13 @@ function rewriteImports(reader: BinaryReader, bound: (memory: Memory) => number)
 function boundLimits(
   reader: BinaryReader,
   from: Memory['from'],
-  bound: (memory: Memory) => number,
+  bound: Bound,
 ): number[] {
   const { flags, minimum, maximum } = reader.limits();
-  return [flags | HAS_MAXIMUM, ...encode(minimum), ...encode(bound({ minimum, maximum, from }))];
+  const bounded = bound({ minimum, maximum, from });
+  return bounded === null
+    ? [flags, ...encode(minimum)]
+    : [flags | HAS_MAXIMUM, ...encode(minimum), ...encode(bounded)];
 }
 
 /** LEB128, as every unsigned integer of the format. */

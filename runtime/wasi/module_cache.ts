@@ -5,7 +5,8 @@
 import { closeSync, constants, fstatSync, readdirSync, readSync } from 'node:fs';
 import { Errno, WasiError } from './errno.ts';
 import type { WasmEnd } from './frames.ts';
-import { type ImportedMemory, limitMemory, MemoryTooLarge } from './memory_limit.ts';
+import { type ImportedMemory, type Limited, limitMemory, MemoryTooLarge, PAGE } from './memory_limit.ts';
+import { HEADER_BYTES, headerComplaint } from './module_header.ts';
 import { contentHash, type ModuleStore } from './module_store.ts';
 import { type Location, mountedNames, type Place, release, type Tree } from './tree.ts';
 
@@ -19,10 +20,18 @@ export class RunFailure extends Error {
   }
 }
 
+export interface ModuleFile {
+  /** The guest's. */
+  readonly path: string;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
 export interface Compiled {
   readonly module: WebAssembly.Module;
   /** Memories that the module wants to be given. */
   readonly memories: readonly ImportedMemory[];
+  /** Pages that its own memories may come to. */
+  readonly pages: number;
 }
 
 interface Cached extends Compiled {
@@ -31,7 +40,6 @@ interface Cached extends Compiled {
 
 const MAX_MODULES = 16;
 const MAX_BYTES = 64 * 1024 * 1024;
-const MAGIC = [0x00, 0x61, 0x73, 0x6d];
 
 export class ModuleCache {
   /** Oldest use first. */
@@ -43,27 +51,22 @@ export class ModuleCache {
     this.#store = store;
   }
 
-  /**
-   * The module at the guest's `path`, or the only `*.wasm` in it when it is a directory.
-   * @throws RunFailure
-   */
-  load(tree: Tree, path: string, memoryLimit: number): Compiled {
-    const bytes = readModule(tree, path);
-    const hash = contentHash(bytes);
-    const key = `${hash} ${memoryLimit}`;
-    const compiled = this.#compiled.get(key) ??
-      { ...compile(bytes, path, memoryLimit), size: bytes.length };
-    this.#store.use(hash, memoryLimit, bytes);
+  /** @param pages of memory that the module may come to. @throws RunFailure */
+  compile(file: ModuleFile, pages: number): Compiled {
+    const hash = contentHash(file.bytes);
+    const key = `${hash} ${pages}`;
+    const compiled = this.#compiled.get(key) ?? { ...compile(file, pages), size: file.bytes.length };
+    this.#store.use(hash, pages, file.bytes);
     this.#keep(key, compiled);
     return compiled;
   }
 
   /** Compiles modules of earlier runs, one a step. */
   *prepare(): Generator<void> {
-    for (const { bytes, memoryLimit } of this.#store.recent()) {
-      const key = `${contentHash(bytes)} ${memoryLimit}`;
+    for (const { bytes, pages } of this.#store.recent()) {
+      const key = `${contentHash(bytes)} ${pages}`;
       if (!this.#compiled.has(key)) {
-        this.#keep(key, { ...compile(bytes, 'of an earlier run', memoryLimit), size: bytes.length });
+        this.#keep(key, { ...compile({ path: key, bytes }, pages), size: bytes.length });
       }
       yield;
     }
@@ -80,33 +83,21 @@ export class ModuleCache {
   }
 }
 
-function compile(bytes: Uint8Array<ArrayBuffer>, path: string, memoryLimit: number): Compiled {
-  checkHeader(bytes, path);
-  let limited: { bytes: Uint8Array<ArrayBuffer>; imports: readonly ImportedMemory[] } = {
-    bytes,
-    imports: [],
-  };
+function compile({ path, bytes }: ModuleFile, pages: number): Compiled {
+  let limited: Limited | undefined;
+  let malformed: unknown;
   try {
-    limited = limitMemory(bytes, memoryLimit || Infinity);
+    limited = limitMemory(bytes, pages);
   } catch (error) {
-    if (error instanceof MemoryTooLarge) {
-      throw new RunFailure(
-        'MemoryLimit',
-        `Cannot run module "${path}": it needs ${
-          mebibytes(error.minimumBytes)
-        } of memory to start, the task may use ` +
-          `${mebibytes(memoryLimit)}`,
-        `Ask for more memory, for example Resources: { Memory: "${
-          Math.ceil(error.minimumBytes / 2 ** 20)
-        }Mi" }`,
-        { cause: error },
-      );
-    }
-    // Malformed: the compiler's words below are better than ours.
+    if (error instanceof MemoryTooLarge) throw tooLarge(path, error.pages, pages);
     if (!(error instanceof RangeError)) throw error;
+    malformed = error;
   }
   try {
-    return { module: new WebAssembly.Module(limited.bytes), memories: limited.imports };
+    const module = new WebAssembly.Module(limited?.bytes ?? bytes);
+    // What only we cannot read could take as much memory as it likes.
+    if (!limited) throw malformed;
+    return { module, memories: limited.imports, pages: limited.pages };
   } catch (error) {
     throw new RunFailure(
       'InvalidModule',
@@ -117,40 +108,53 @@ function compile(bytes: Uint8Array<ArrayBuffer>, path: string, memoryLimit: numb
   }
 }
 
+/** @param left pages that it may have */
+export function tooLarge(path: string, needed: number, left: number): RunFailure {
+  return new RunFailure(
+    'MemoryLimit',
+    `Cannot run module "${path}": it needs ${mebibytes(needed * PAGE)} of memory to start, ` +
+      `the task may use ${mebibytes(left * PAGE)}`,
+    `Ask for more memory, for example Resources: { Memory: "${Math.ceil(needed * PAGE / 2 ** 20)}Mi" }`,
+  );
+}
+
 function mebibytes(bytes: number): string {
   return `${Math.ceil(bytes / 2 ** 20 * 100) / 100} MiB`;
 }
 
+/** @param bytes the module, or the beginning of it. @throws RunFailure */
 function checkHeader(bytes: Uint8Array, path: string): void {
-  if (bytes.length < 8 || MAGIC.some((byte, index) => bytes[index] !== byte)) {
-    throw new RunFailure(
-      'NotWebAssembly',
-      `Cannot run module "${path}": the file is not WebAssembly` +
-        (bytes.length === 0 ? ' (it is empty)' : ''),
-      'EntryModule and ImportModules name compiled modules (*.wasm); text format (*.wat) and archives are not run',
-    );
-  }
-  // Bytes 6 and 7 are the layer: 1 is the component model.
-  if (bytes[6] !== 0) {
-    throw new RunFailure(
-      'NotWebAssembly',
-      `Cannot run module "${path}": the file is a WebAssembly component, not a core module`,
-      'Build it for WASI preview 1 (wasm32-wasip1), without wrapping it into a component',
-    );
-  }
+  const complaint = headerComplaint(bytes);
+  if (!complaint) return;
+  throw new RunFailure('NotWebAssembly', `Cannot run module "${path}": ${complaint.why}`, complaint.hint);
+}
+
+/**
+ * The module at the guest's `path`, or the only `*.wasm` in it when it is a directory.
+ * @throws RunFailure
+ */
+export function readModule(tree: Tree, path: string): ModuleFile {
+  const bytes = atModule(tree, path, (place) => readPlace(place, Infinity));
+  checkHeader(bytes, path);
+  return { path, bytes };
+}
+
+/** The same, of which only the header is looked at. @throws RunFailure */
+export function checkModule(tree: Tree, path: string): void {
+  checkHeader(atModule(tree, path, (place) => readPlace(place, HEADER_BYTES)), path);
 }
 
 /** @throws RunFailure */
-function readModule(tree: Tree, path: string): Uint8Array<ArrayBuffer> {
+function atModule<T>(tree: Tree, path: string, use: (place: Place) => T): T {
   const hint =
     'EntryModule and ImportModules are paths inside the task: normally the Target of an input source';
   const root = tree.root();
   try {
     return tree.walk(root, `./${path}`, true, (place) => {
-      if (!place.virtual && !place.stat()?.isDirectory()) return readPlace(place);
+      if (!place.virtual && !place.stat()?.isDirectory()) return use(place);
       const directory = place.location();
       try {
-        return tree.walk(directory, onlyModule(directory, path), true, readPlace);
+        return tree.walk(directory, onlyModule(directory, path), true, use);
       } finally {
         release(directory);
       }
@@ -181,11 +185,12 @@ function onlyModule(location: Location, path: string): string {
   );
 }
 
-function readPlace(place: Place): Uint8Array<ArrayBuffer> {
+/** At most `limit` bytes of it. */
+function readPlace(place: Place, limit: number): Uint8Array<ArrayBuffer> {
   if (!place.stat()?.isFile()) throw new WasiError(Errno.noent);
   const fd = place.openFile(constants.O_RDONLY);
   try {
-    const bytes = new Uint8Array(fstatSync(fd).size);
+    const bytes = new Uint8Array(Math.min(fstatSync(fd).size, limit));
     let done = 0;
     while (done < bytes.length) {
       const count = readSync(fd, bytes, done, bytes.length - done, done);

@@ -1,6 +1,6 @@
 /**
  * Modules that were run before, as files: neither runtime gives away compiled code, so a new process compiles the last
- * ones while nobody waits for it. Named by content and by the memory that they are compiled for; the time of a file is
+ * ones while nobody waits for it. Named by content and by the pages of memory that they are compiled for; the time of a file is
  * that of its last use.
  */
 import { createHash } from 'node:crypto';
@@ -19,12 +19,12 @@ export const STORE_FOLDER = 'modules';
 
 export interface StoredModule {
   readonly bytes: Uint8Array<ArrayBuffer>;
-  readonly memoryLimit: number;
+  readonly pages: number;
 }
 
 interface StoredFile {
   readonly path: string;
-  readonly memoryLimit: number;
+  readonly pages: number;
   readonly size: number;
   /** Milliseconds since the epoch. */
   readonly used: number;
@@ -45,9 +45,9 @@ export class ModuleStore {
   }
 
   /** Notes that a module is used. `hash` is its {@link contentHash}. */
-  use(hash: string, memoryLimit: number, bytes: Uint8Array): void {
+  use(hash: string, pages: number, bytes: Uint8Array): void {
     if (bytes.length < MIN_BYTES || bytes.length > MAX_STORED_BYTES) return;
-    const path = join(this.#folder, `${hash}-${memoryLimit}.wasm`);
+    const path = join(this.#folder, `${hash}-${pages}.wasm`);
     const now = Date.now() / 1000;
     try {
       utimesSync(path, now, now);
@@ -67,9 +67,9 @@ export class ModuleStore {
 
   /** Last used first; each is read when it is asked for. */
   *recent(): Generator<StoredModule> {
-    for (const { path, memoryLimit } of this.#files()) {
+    for (const { path, pages } of this.#files()) {
       const bytes = attempt(() => readFileSync(path));
-      if (bytes) yield { bytes, memoryLimit };
+      if (bytes) yield { bytes, pages };
     }
   }
 
@@ -87,7 +87,7 @@ export class ModuleStore {
       const limit = /^[0-9a-f]{64}-(\d+)\.wasm$/.exec(name)?.[1];
       const path = join(this.#folder, name);
       const stat = limit === undefined ? null : attempt(() => statSync(path));
-      if (stat) files.push({ path, memoryLimit: Number(limit), size: stat.size, used: stat.mtimeMs });
+      if (stat) files.push({ path, pages: Number(limit), size: stat.size, used: stat.mtimeMs });
     }
     return files.sort((a, b) => b.used - a.used);
   }

@@ -48,6 +48,20 @@ describe.each(Object.entries(CHILDREN))('under %s', (_runtime, childCommand) => 
       class: 'user',
       message: expect.stringContaining('needs 6.25 MiB of memory to start, the task may use 2 MiB'),
     });
+    // All modules of a task share its memory: the library gets half of it, the entry module the rest.
+    const library = {
+      hostPath: `${FIXTURES}/grow_library.wasm`,
+      target: '/wasm/library.wasm',
+      readOnly: true,
+    };
+    expect((await bench.run('grow_both', { resources, inputs: [library] })).end).toMatchObject({
+      ...limited,
+      exitCode: 16_016,
+    });
+    const params = { ImportModules: ['/wasm/library.wasm'] };
+    expect((await bench.run('grow', { resources, params, inputs: [library] })).end).toMatchObject({
+      exitCode: 16,
+    });
   });
 
   test('the file system: what is mounted is there, nothing else is', async () => {
