@@ -74,5 +74,7 @@ export function logFailed(error: unknown): RunEnd {
   );
 }
 
-const LOOK_AT_ENGINE = 'Look at the Docker engine of the node: systemctl status docker';
+export const AWAY = 'The Docker engine of the node does not answer: it is waited for';
+export const BACK = 'The Docker engine of the node answers again';
+export const LOOK_AT_ENGINE = 'Look at the Docker engine of the node: systemctl status docker';
 const LEAVE_IT = 'Leave the containers of this node to it; end a job by: bacalhau job stop';

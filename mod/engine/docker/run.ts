@@ -304,14 +304,18 @@ export class DockerRun implements Run {
     const { docker, world, settings } = this.#host;
     const { signal } = this.#gone;
     const deadline = world.elapsed() + (settings.engineGraceMs ?? GRACE_MS);
+    let away = false;
     for (let waitMs = FIRST_RETRY_MS;; waitMs = Math.min(waitMs * 2, LAST_RETRY_MS)) {
       try {
         const { State } = await docker.containers.inspect(this.#id);
+        if (away) this.#request.remark?.(ends.BACK);
         return await this.#resume(State, true);
       } catch (thrown) {
         if (isNotFound(thrown)) return this.#befell(ends.containerLost());
         if (signal.aborted) return STOPPED;
         if (world.elapsed() > deadline) return ends.engineUnavailable(thrown);
+        if (!away) this.#request.remark?.(ends.AWAY, { Hint: ends.LOOK_AT_ENGINE });
+        away = true;
       }
       await world.sleep(waitMs, signal).catch(() => {});
     }
