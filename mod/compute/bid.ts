@@ -65,14 +65,18 @@ export async function decideBid(execution: Execution, rules: BidRules, signal: A
 
 /** One event for the history: all reasons in one sentence, codes and hints as details. */
 export function refusalEvent(refusals: readonly Refusal[], now: bigint): Event {
-  const hints = [...new Set(refusals.map((refusal) => refusal.hint).filter((hint) => hint !== ''))];
+  // Several become one text: each ends without its full stop.
+  const hints = [...new Set(refusals.map(({ hint }) => hint).filter((hint) => hint !== ''))];
+  const hint = hints.length > 1 ? hints.map((each) => each.replace(/\.$/, '')).join('; ') : hints[0];
+  const [first] = refusals;
   return Object.freeze({
     Message: `rejected bid: ${refusals.map((refusal) => refusal.reason).join('; ')}`,
     Topic: EventTopic.ExecScanning,
     Timestamp: toRfc3339(now),
     Details: Object.freeze({
-      ErrorCode: `Bidder:${refusals[0]?.code ?? 'Refused'}`,
-      ...(hints.length > 0 ? { Hint: hints.join('; ') } : {}),
+      ...Object.assign({}, ...refusals.map(({ details }) => details)),
+      ErrorCode: `${first?.component ?? 'Bidder'}:${first?.code ?? 'Refused'}`,
+      ...(hint === undefined ? {} : { Hint: hint }),
       ...(refusals.every((refusal) => refusal.retryable) ? { Retryable: 'true' } : {}),
     }),
   });
@@ -147,6 +151,7 @@ function checkOutputNames(task: Task): readonly Refusal[] {
     refuse(
       'BadResultName',
       `this node does not take "${Name}" as the name of a result path: it has to be a plain file name`,
+      `Choose a name without "/", and none of ${RESERVED_NAMES.slice(3).join(', ')}`,
     )
   );
 }

@@ -64,4 +64,8 @@ export interface Refusal {
   readonly hint: string;
   /** Whether waiting can help (busy now) or nothing will change (engine not installed). */
   readonly retryable: boolean;
+  /** Part of the node that refuses, for the error code: `Docker`; default `Bidder`. */
+  readonly component?: string;
+  /** More about it, for the details of the event: `{ Image: 'ubuntu' }`. */
+  readonly details?: Readonly<Record<string, string>>;
 }

@@ -71,3 +71,26 @@ it('an engine that cannot pin fails the execution with its own words', async () 
     expect(event!.Message).toContain('registry says no');
   });
 });
+
+it('tells who refuses and what about, and every hint as part of one text', async () => {
+  const image = {
+    code: 'ImageNotFound',
+    component: 'Docker',
+    reason: 'this node cannot use image "x"',
+    hint: 'Check the name.',
+    retryable: false,
+    details: { Image: 'x' },
+  };
+  await withEngine({ check: () => Promise.resolve(image) }, async (h) => {
+    await h.send(ask(execution('e-1', {}, { task: { Env: { A: 'env:NOT_ALLOWED' } } })));
+    const { Events } = (await h.until('BidResult', 'e-1')).payload;
+    expect(Events![0]).toMatchObject({
+      Message: expect.stringMatching(/^rejected bid: this node cannot use image "x"; .*NOT_ALLOWED/),
+      Details: {
+        ErrorCode: 'Docker:ImageNotFound',
+        Image: 'x',
+        Hint: expect.stringMatching(/^Check the name; Add /),
+      },
+    });
+  });
+});

@@ -71,7 +71,10 @@ export function imageFailure(thrown: unknown, image: string, options: ImageError
   }
   const code = thrown.code === 'NotFound' ? 'ImageNotFound' : thrown.code;
   if (temporary(thrown) && !(code in HINTS)) return imageError('Unavailable', image, thrown.message, all);
-  return imageError(code in HINTS ? code as ImageErrorCode : 'SystemError', image, thrown.message, all);
+  const why = /^manifest unknown\b/i.test(thrown.message)
+    ? 'its registry has no such image (manifest unknown)'
+    : thrown.message;
+  return imageError(code in HINTS ? code as ImageErrorCode : 'SystemError', image, why, all);
 }
 
 /** The engine itself cannot be reached, as opposed to the registry that it asks. */
@@ -94,5 +97,7 @@ export function cannotAsk(error: unknown): boolean {
 
 export function refusalOf(error: BacalhauError): Refusal {
   const reason = error.message.replace(/^Cannot use/, 'this node cannot use');
-  return { code: error.code, reason, hint: error.hint, retryable: error.retryable };
+  const { Image = '' } = error.details;
+  const { code, hint, retryable, component } = error;
+  return { code, reason, hint, retryable, component, details: { Image } };
 }

@@ -104,6 +104,8 @@ describe.skipIf(!found)('images at bid time', () => {
       reason: `this node cannot use image "${ref}": it is not on this node, which never pulls images`,
       hint: expect.stringMatching(/pull policy/),
       retryable: false,
+      component: 'Docker',
+      details: { Image: ref },
     });
     await expect(images.ensure(ref, { 'docker.image.digest': digest }, () => {}, never)).rejects
       .toMatchObject({ code: 'ImageNotFound', details: { class: 'infrastructure' } });
@@ -135,6 +137,8 @@ describe.skipIf(!found)('images at bid time', () => {
       reason: expect.stringMatching(/^this node cannot use image ".*\/no\/such:1": .*manifest unknown/),
       hint: expect.stringMatching(/Check the name of the image; if it is private, log this node in/),
       retryable: false,
+      component: 'Docker',
+      details: { Image: ref },
     });
     await expect(imagesOf().ensure(ref, {}, () => {}, never)).rejects.toMatchObject({
       code: 'ImageNotFound',
