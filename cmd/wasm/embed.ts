@@ -6,11 +6,11 @@ import { buffer } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { BacalhauError, type SpecConfig } from '../../mod/model/mod.ts';
+import { headerComplaint } from '../../runtime/wasi/module_header.ts';
 
 /** Up to this many bytes a file is embedded without compression. */
 const PLAIN_LIMIT = 512;
 const FILE_LIMIT = 10 * 1024 * 1024;
-const MAGIC = Buffer.from('\0asm');
 
 /** @throws BacalhauError when the file cannot be read, is too large or is no WebAssembly */
 export async function embedModule(path: string): Promise<SpecConfig> {
@@ -41,12 +41,15 @@ async function readModule(path: string): Promise<Buffer> {
   if (content.length > FILE_LIMIT) {
     throw refused(path, `it has ${content.length} bytes, more than the ${FILE_LIMIT} that can be embedded`);
   }
-  if (!content.subarray(0, MAGIC.length).equals(MAGIC)) throw refused(path, 'it is not WebAssembly');
+  const complaint = headerComplaint(content);
+  if (complaint) throw refused(path, complaint.why, complaint.hint);
   return content;
 }
 
-function refused(path: string, why: string): BacalhauError {
-  return new BacalhauError('BadRequest', `Cannot use module "${path}": ${why}`, {
-    hint: 'Give a compiled module (.wasm), or a URL such as https://host/module.wasm.',
-  });
+function refused(
+  path: string,
+  why: string,
+  hint = 'Give a compiled module (.wasm), or a URL such as https://host/module.wasm.',
+): BacalhauError {
+  return new BacalhauError('BadRequest', `Cannot use module "${path}": ${why}`, { hint });
 }

@@ -1,6 +1,7 @@
 /** What a module asks for and offers, read from its binary without running or compiling anything of it. */
 import { BinaryReader, Section } from './binary_reader.ts';
 import { PAGE } from './memory_limit.ts';
+import { HEADER_BYTES, headerComplaint } from './module_header.ts';
 
 export type ExternKind = 'function' | 'table' | 'memory' | 'global' | 'tag';
 
@@ -38,7 +39,6 @@ export interface ModuleInspection {
 }
 
 const KINDS: readonly ExternKind[] = ['function', 'table', 'memory', 'global', 'tag'];
-const MAGIC = '\0asm';
 const FUNCTION_TYPE = 0x60;
 const VALUE_TYPES: Readonly<Record<number, string>> = {
   0x7f: 'i32',
@@ -50,20 +50,11 @@ const VALUE_TYPES: Readonly<Record<number, string>> = {
   0x6f: 'externref',
 };
 
-/** Why these bytes are no core module, in words, or null when their header is right. */
-export function headerComplaint(bytes: Uint8Array): string | null {
-  const magic = new TextDecoder('latin1').decode(bytes.subarray(0, 4));
-  if (magic !== MAGIC) return 'it is not WebAssembly (its first four bytes are not "\\0asm")';
-  const [version, , layer] = [bytes[4], bytes[5], bytes[6]];
-  if (layer === 1) return 'it is a component, and only core modules run here: build for WASI preview 1';
-  return version === 1 && bytes.length >= 8 ? null : 'its version of the binary format is not 1';
-}
-
 /** @throws RangeError when the bytes are not a well-formed module */
 export function inspectModule(bytes: Uint8Array): ModuleInspection {
   const complaint = headerComplaint(bytes);
-  if (complaint) throw new RangeError(complaint);
-  const reader = new BinaryReader(bytes, MAGIC.length + 4);
+  if (complaint) throw new RangeError(complaint.why);
+  const reader = new BinaryReader(bytes, HEADER_BYTES);
   let types: readonly (Signature | null)[] = [];
   const functions: number[] = [];
   const imports: ModuleImport[] = [];

@@ -17,6 +17,7 @@ import type { World } from '../../../runtime/world.ts';
 import type { Engine, EngineIdentity, Run, RunRequest } from '../engine.ts';
 import { RunHttp } from './http_run.ts';
 import { httpOffer, type HttpSettings } from './http_settings.ts';
+import { checkModules } from './module_check.ts';
 import { isolated, prepareDirectory, processLimits, removeDirectory } from './isolation.ts';
 import { isRefusal, parseWasmParams, type WasmParams } from './params.ts';
 import { ProcessPool } from './pool.ts';
@@ -108,6 +109,7 @@ class WasmEngine implements Engine {
       });
     }
     const frame = this.#frame(request, params);
+    checkModules(frame);
     const { world, cpuMs = 0, http: settings = {} } = this.#options;
     const { jobId, task: { Network: network }, directory, remark } = request;
     const decisionLog = join(directory, DECISION_LOG);

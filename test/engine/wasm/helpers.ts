@@ -7,11 +7,13 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import {
   type Engine,
+  type Run,
   type RunEnd,
   type RunRequest,
   wasmEngine,
   type WasmEngineOptions,
 } from '../../../mod/engine/mod.ts';
+import { BacalhauError } from '../../../mod/model/mod.ts';
 import { extractStreams } from '../../../runtime/log_file.ts';
 import { realWorld } from '../../../runtime/world.ts';
 import { type RequestOptions, wasmRequest } from '../../fixtures/wasm/request.ts';
@@ -48,7 +50,12 @@ export class Bench implements AsyncDisposable {
 
   async run(module: string, options: RequestOptions = {}): Promise<Finished> {
     const request = this.request(module, options);
-    const run = await this.engine.create(request, new AbortController().signal);
+    let run: Run;
+    try {
+      run = await this.engine.create(request, new AbortController().signal);
+    } catch (error) {
+      return { end: refusedEnd(error), stdout: '', stderr: '', mark: '' };
+    }
     await run.start();
     const end = await run.wait();
     const { mark } = await extractStreams(request.logPath, this.path('stdout'), this.path('stderr'));
@@ -64,6 +71,13 @@ export class Bench implements AsyncDisposable {
     await this.engine.close();
     rmSync(this.directory, { recursive: true });
   }
+}
+
+/** What the compute node makes of an error of `create` that is the fault of the task. */
+function refusedEnd(error: unknown): RunEnd {
+  if (!(error instanceof BacalhauError) || error.details.class !== 'user') throw error;
+  const { code, message, hint } = error;
+  return { kind: 'failed', code, message, hint, class: 'user' };
 }
 
 /** Waits for something to become true. @throws when it does not within `ms` */
