@@ -10,6 +10,7 @@ import {
   openSync,
   statfsSync,
 } from 'node:fs';
+import type { Output } from './descriptors.ts';
 import { handlePath } from './host_directory.ts';
 import { Errno, fromHost, WasiError } from './errno.ts';
 import { readInto, writeFrom } from './file_io.ts';
@@ -37,9 +38,16 @@ function freeBytes(path: string | null): bigint {
   return bavail * bsize;
 }
 
-/** The bytes of several buffers as one piece, so that a line written in parts is one record of the log. */
-function joined(buffers: readonly Uint8Array[]): Uint8Array {
-  return buffers.length === 1 ? buffers[0]! : Buffer.concat(buffers);
+/** Bytes of several buffers that are copied into one. */
+const JOINED = 65_536;
+
+/** Writes to a stream; what several buffers hold in one piece, so that a line written in parts is one record of the log. */
+function writeOut({ write }: Output, buffers: readonly Uint8Array[]): number {
+  const total = buffers.reduce((sum, { length }) => sum + length, 0);
+  // All of them may be the same memory: more than a line or two is not held twice.
+  if (buffers.length > 1 && total <= JOINED) write(Buffer.concat(buffers));
+  else buffers.forEach((buffer) => write(buffer));
+  return total;
 }
 
 export const fd: Family = ({ memory, descriptors }) => ({
@@ -66,9 +74,7 @@ export const fd: Family = ({ memory, descriptors }) => ({
     memory.check(result, 4);
     if (descriptor.kind === 'output') {
       demand(descriptor, Right.fdWrite);
-      const bytes = joined(buffers);
-      descriptor.write(bytes);
-      memory.setU32(result, bytes.length);
+      memory.setU32(result, writeOut(descriptor, buffers));
     } else memory.setU32(result, writeFrom(descriptors.file(fd, Right.fdWrite), buffers, descriptors.limits));
   },
   fd_pwrite(fd: number, list: number, count: number, offset: bigint, result: number) {

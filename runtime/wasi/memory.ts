@@ -8,6 +8,9 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 /** `IOV_MAX` of Linux. */
 const MAX_BUFFERS = 1024;
 
+/** `PATH_MAX` of Linux, its zero byte included. Without it a guest could make us walk, and hold, gigabytes. */
+const MAX_PATH = 4096;
+
 /** Integers are little-endian; each access beyond the memory throws RangeError, which the guest sees as EFAULT. */
 export class GuestMemory {
   #memory: WebAssembly.Memory | null = null;
@@ -23,28 +26,33 @@ export class GuestMemory {
     return this.#view;
   }
 
-  /** @throws RangeError unless all of it is memory; before something is done that cannot be undone */
+  /**
+   * Before something is done that cannot be undone.
+   * @param length not negative, and maybe more than 32 bits
+   * @throws RangeError unless all of it is memory
+   */
   check(pointer: number, length: number): void {
     this.#refresh();
-    if ((pointer >>> 0) + (length >>> 0) > this.#bytes.length) {
+    if ((pointer >>> 0) + length > this.#bytes.length) {
       throw new RangeError('outside the guest memory');
     }
   }
 
   /** A view of guest memory: valid until the guest runs again. */
   bytes(pointer: number, length: number): Uint8Array {
-    this.check(pointer, length);
-    const start = pointer >>> 0;
-    return this.#bytes.subarray(start, start + (length >>> 0));
+    const [start, size] = [pointer >>> 0, length >>> 0];
+    this.check(start, size);
+    return this.#bytes.subarray(start, start + size);
   }
 
-  /** @throws TypeError with code EILSEQ when the bytes are not UTF-8 */
-  text(pointer: number, length: number): string {
+  /** A path or the target of a link. @throws WasiError ENAMETOOLONG, EILSEQ when the bytes are not UTF-8 */
+  path(pointer: number, length: number): string {
+    const bytes = this.bytes(pointer, length);
+    if (bytes.length >= MAX_PATH) throw new WasiError(Errno.nametoolong);
     try {
-      return decoder.decode(this.bytes(pointer, length));
-    } catch (error) {
-      if (error instanceof RangeError) throw error;
-      throw Object.assign(new TypeError('not UTF-8', { cause: error }), { code: 'EILSEQ' });
+      return decoder.decode(bytes);
+    } catch {
+      throw new WasiError(Errno.ilseq);
     }
   }
 

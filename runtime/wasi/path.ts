@@ -28,7 +28,7 @@ export const path: Family = ({ memory, descriptors, tree }) => {
     [pointer, length]: readonly [number, number],
     follow: boolean,
     use: (place: Place) => T,
-  ): T => tree.walk(descriptors.directory(fd, right).location, memory.text(pointer, length), follow, use);
+  ): T => tree.walk(descriptors.directory(fd, right).location, memory.path(pointer, length), follow, use);
 
   return {
     path_filestat_get(fd: number, lookup: number, pointer: number, length: number, result: number) {
@@ -141,7 +141,7 @@ export const path: Family = ({ memory, descriptors, tree }) => {
       pointer: number,
       length: number,
     ) {
-      const target = memory.text(targetPointer, targetLength);
+      const target = memory.path(targetPointer, targetLength);
       if (target === '') return Errno.noent;
       if (target.includes('\0')) return Errno.inval;
       absoluteRefused(target);

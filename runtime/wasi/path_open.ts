@@ -45,7 +45,7 @@ export const pathOpen: Family = ({ memory, descriptors, tree }) => ({
       // What is asked for beyond what there is, is not there: nothing was opened with it yet.
       inheriting: BigInt.asUintN(64, rightsInheriting) & parent.inheriting,
     };
-    const path = memory.text(pointer, length);
+    const path = memory.path(pointer, length);
     memory.check(result, 4);
     descriptors.reserve();
     const follow = (lookup & FOLLOW) !== 0 && !(create && (oflags & Open.exclusive) !== 0);

@@ -54,7 +54,7 @@ export class Tree {
   readonly #mounts: Mounted[] = [];
   #nodes = 1n;
 
-  /** @throws Error when two mounts claim one path, or the host's file does not exist */
+  /** @throws Error when two mounts claim one path, or the host's file does not exist or is a pipe, device or socket */
   constructor(mounts: readonly Mount[]) {
     for (const { hostPath, guestPath, readOnly } of mounts) {
       const path = components(guestPath).filter((part) => part !== '.');
@@ -66,14 +66,7 @@ export class Tree {
         node = child;
       }
       if (node.mount) throw new Error(`Cannot mount at "${guestPath}": the path is used twice`);
-      const real = realpathSync(hostPath);
-      const directory = isDirectory(real);
-      node.mount = {
-        directory: directory ? hostDirectory(real) : null,
-        file: directory ? null : hostFile(real),
-        readOnly,
-      };
-      this.#mounts.push(node.mount);
+      this.#mounts.push(node.mount = mounted(hostPath, guestPath, readOnly));
     }
   }
 
@@ -234,6 +227,21 @@ export class Place {
     } finally {
       file.close();
     }
+  }
+}
+
+/** @throws Error */
+function mounted(hostPath: string, guestPath: string, readOnly: boolean): Mounted {
+  const real = realpathSync(hostPath);
+  try {
+    return isDirectory(real)
+      ? { directory: hostDirectory(real), file: null, readOnly }
+      : { directory: null, file: hostFile(real), readOnly };
+  } catch (error) {
+    if (!(error instanceof WasiError)) throw error;
+    throw new Error(`Cannot mount "${hostPath}" at "${guestPath}": it is neither a file nor a directory`, {
+      cause: error,
+    });
   }
 }
 

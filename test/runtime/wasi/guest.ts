@@ -108,3 +108,26 @@ export function open(
 }
 
 export const Open = { create: 1, directory: 2, exclusive: 4, truncate: 8 } as const;
+
+/** A subscription (48 bytes) at `at` in `buf`, as calls that write it. */
+export function subscription(
+  at: number,
+  given: {
+    data: number;
+    clock?: { id?: number; ns: bigint; absolute?: boolean };
+    read?: number;
+    write?: number;
+  },
+): string[] {
+  const { data, clock, read, write } = given;
+  const type = clock ? 0 : read !== undefined ? 1 : 2;
+  const calls = [`set64 ${at} ${data}`, `set64 ${at + 8} ${type}`];
+  if (!clock) return [...calls, `set64 ${at + 16} ${read ?? write}`];
+  return [
+    ...calls,
+    `set64 ${at + 16} ${clock.id ?? 1}`,
+    `set64 ${at + 24} ${clock.ns}`,
+    `set64 ${at + 32} 0`,
+    `set64 ${at + 40} ${clock.absolute ? 1 : 0}`,
+  ];
+}

@@ -65,6 +65,9 @@ const CALLS = [
   `poll_oneoff buf ${BAD} 1 out`,
   `poll_oneoff buf buf 1 0xfffffffd`,
   `poll_oneoff buf buf -1 out`,
+  // Their sizes are 32 more than 2^32 bytes, and three times 2^32.
+  `poll_oneoff buf buf 0x5555556 out`,
+  `poll_oneoff buf buf 0x10000000 out`,
   `random_get ${BAD} 17`,
   `random_get buf -1`,
 ];

@@ -1,30 +1,6 @@
-/** WASI families without files: `args_*`, `environ_*`, `clock_*`, `poll_oneoff`, `proc_*`, `random_get`, `sock_*`. */
-import { writeFileSync } from 'node:fs';
+/** WASI families without files: `args_*`, `environ_*`, `clock_*`, `proc_*`, `random_get`, `sock_*`. */
 import { expect, it } from 'vitest';
-import { Errno, open, Right, underEachRuntime } from './guest.ts';
-
-/** A subscription (48 bytes) at `at` in `buf`, as calls that write it. */
-function subscription(
-  at: number,
-  given: {
-    data: number;
-    clock?: { id?: number; ns: bigint; absolute?: boolean };
-    read?: number;
-    write?: number;
-  },
-): string[] {
-  const { data, clock, read, write } = given;
-  const type = clock ? 0 : read !== undefined ? 1 : 2;
-  const calls = [`set64 ${at} ${data}`, `set64 ${at + 8} ${type}`];
-  if (!clock) return [...calls, `set64 ${at + 16} ${read ?? write}`];
-  return [
-    ...calls,
-    `set64 ${at + 16} ${clock.id ?? 1}`,
-    `set64 ${at + 24} ${clock.ns}`,
-    `set64 ${at + 32} 0`,
-    `set64 ${at + 40} ${clock.absolute ? 1 : 0}`,
-  ];
-}
+import { Errno, underEachRuntime } from './guest.ts';
 
 underEachRuntime('the system', (world) => {
   it('arguments and environment as given, of any text', async () => {
@@ -107,64 +83,5 @@ underEachRuntime('the system', (world) => {
         'sched_yield',
       ]),
     ).toEqual([...Array(4).fill(Errno.notsock), Errno.badf, Errno.badf, 0]);
-  });
-
-  it('poll_oneoff sleeps until the first clock, and tells which', async () => {
-    const ms = 1_000_000n;
-    const answers = await world().calls([
-      'clock_time_get 1 0 out',
-      ...subscription(0, { data: 11, clock: { ns: 3_600_000n * ms } }),
-      ...subscription(48, { data: 22, clock: { ns: 30n * ms } }),
-      ...subscription(96, { data: 33, clock: { id: 0, ns: 5n, absolute: true } }),
-      'poll_oneoff buf out 2 out',
-      `poll_oneoff buf ${0} 0 out`,
-      'clock_time_get 1 0 out',
-    ]);
-    const [slept, none, after] = answers.slice(-3);
-    expect(slept!.errno).toBe(0);
-    expect(none!.errno).toBe(Errno.inval);
-    const waited = after!.u64 - answers[0]!.u64;
-    expect(waited).toBeGreaterThanOrEqual(30n * ms);
-    expect(waited).toBeLessThan(5000n * ms);
-  });
-
-  it('poll_oneoff: descriptors are ready at once, each with its own error', async () => {
-    const given = world();
-    writeFileSync(given.path('rw/file'), '0123456789');
-    const answers = await given.calls([
-      open('rw/file', { rights: Right.fdRead | Right.pollFdReadwrite }),
-      ...subscription(0, { data: 1, read: 0 }),
-      ...subscription(48, { data: 2, write: 1 }),
-      ...subscription(96, { data: 3, read: 4 }),
-      ...subscription(144, { data: 4, write: 4 }),
-      ...subscription(192, { data: 5, read: 99 }),
-      ...subscription(240, { data: 6, clock: { ns: 3_600_000_000_000n } }),
-      ...subscription(288, { data: 7, clock: { id: 9, ns: 1n } }),
-      // The events overwrite the subscriptions: 32 bytes are never ahead of 48.
-      'poll_oneoff buf buf 7 out',
-      ...[0, 1, 2, 3, 4, 5].flatMap((event) => [
-        `word ${event * 32}`,
-        `word ${event * 32 + 8}`,
-        `word ${event * 32 + 16}`,
-        `word ${event * 32 + 24}`,
-      ]),
-    ]);
-    const words = answers.slice(-24).map(({ text }) => Number(text));
-    expect(answers.at(-25)!.u32).toBe(6);
-    const READ = 1 << 16;
-    const WRITE = 2 << 16;
-    expect(words).toEqual([
-      ...[1, READ, 0, 1],
-      ...[2, WRITE, 65_536, 0],
-      ...[3, READ, 10, 0],
-      ...[4, WRITE + Errno.notcapable, 0, 0],
-      ...[5, READ + Errno.badf, 0, 0],
-      ...[7, Errno.inval, 0, 0],
-    ]);
-  });
-
-  it('poll_oneoff refuses what it does not know', async () => {
-    expect((await world().calls(['set64 0 1', 'set64 8 3', 'poll_oneoff buf out 1 out'])).at(-1)!.errno)
-      .toBe(Errno.inval);
   });
 });
