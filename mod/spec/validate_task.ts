@@ -18,14 +18,15 @@ export function taskProblems(task: Task, at: Keys): Problem[] {
   if (blank(task.Name)) add(['Name'], 'missing task name');
   else if (task.Name.includes('\0')) add(['Name'], 'the name has null characters');
 
+  const engineType = task.Engine?.Type.trim().toLowerCase();
   for (const [name, value] of Object.entries(task.Env ?? {})) {
-    const complaint = envComplaint(name, value);
+    const complaint = envComplaint(name, value, engineType === 'wasm');
     if (complaint) add(['Env', name], complaint);
   }
 
   const engine = specConfigComplaint(task.Engine);
   if (engine) add(['Engine'], `invalid engine: ${engine}`);
-  else if (task.Engine!.Type.trim().toLowerCase() === 'docker') {
+  else if (engineType === 'docker') {
     for (const [key, message] of dockerComplaints(task.Engine!.Params ?? {})) {
       add(['Engine', 'Params', key], `invalid docker engine: ${key}: ${message}`);
     }
