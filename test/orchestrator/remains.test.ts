@@ -39,6 +39,7 @@ it('of one that failed', async () => {
   await using cluster = await Cluster.start();
   const node = await cluster.node('n-1', { automatic: false });
   const { id, execution } = await running(cluster, node);
+  expect((await cluster.executions(id))[0]!.desired).toEqual({ StateType: 1, Message: 'Running' });
   fail(node, execution, remains('failed'));
   await cluster.ended(id, 'Failed');
   const [shown] = await cluster.orchestrator.jobs.executions(id, ANY);

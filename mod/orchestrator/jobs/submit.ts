@@ -125,7 +125,7 @@ async function update(
       {
         component: 'JobStore',
         status: 409,
-        hint: 'Use --force to run it again as it is, or `bacalhau job rerun`',
+        hint: 'Use --force to run it again as it is',
       },
     );
   }

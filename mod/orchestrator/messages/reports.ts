@@ -169,7 +169,7 @@ export async function onExecutionStatus(
   await unit.change(row, {
     phase: message.Phase,
     compute: computeState(STATUS_STATES[message.Phase], row.compute.Message ?? ''),
-    desired: { StateType: DesiredState.Running },
+    desired: { StateType: DesiredState.Running, Message: 'Running' },
     nodeRev,
     ...(row.phase === 'unknown' ? { unknownSince: 0n, lostAfter: 0n } : {}),
     ...(started ? { started: work.tx.now } : {}),
