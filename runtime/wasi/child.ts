@@ -6,6 +6,7 @@ import { resolve } from 'node:path';
 import process from 'node:process';
 import { Channel } from './channel.ts';
 import type { RunFrame } from './frames.ts';
+import { Garbage } from './garbage.ts';
 import { keepGuestFrames } from './guest_stack.ts';
 import { ModuleCache } from './module_cache.ts';
 import { ModuleStore, STORE_FOLDER } from './module_store.ts';
@@ -20,11 +21,14 @@ export async function runChild(): Promise<never> {
   keepGuestFrames();
   const channel = new Channel(await startWatchdog());
   const cache = new ModuleCache(new ModuleStore(resolve(STORE_FOLDER)));
+  const garbage = new Garbage();
   const preparation = cache.prepare();
   channel.send({ type: 'hello', pid: process.pid });
   for (;;) {
     while (!channel.waits(IDLE_MS) && !preparation.next().done);
     // Between two runs the node sends nothing but the next.
-    channel.send(runModule(channel.receive() as RunFrame, cache, channel));
+    const { frame, memory } = runModule(channel.receive() as RunFrame, { cache, channel, garbage });
+    channel.send(frame);
+    garbage.left(memory);
   }
 }

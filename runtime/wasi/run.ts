@@ -5,13 +5,26 @@ import type { Channel } from './channel.ts';
 import { Descriptors } from './descriptors.ts';
 import { endOf, internal } from './ending.ts';
 import type { EndFrame, RunFrame, WasmEnd } from './frames.ts';
+import type { Garbage } from './garbage.ts';
 import { Limits, LogFull } from './limits.ts';
 import { link } from './link.ts';
 import { type ModuleCache, RunFailure } from './module_cache.ts';
 import { Tree } from './tree.ts';
 
+export interface RunContext {
+  readonly cache: ModuleCache;
+  readonly channel: Channel;
+  readonly garbage: Garbage;
+}
+
+export interface Finished {
+  readonly frame: EndFrame;
+  /** Bytes of all memories that it leaves. */
+  readonly memory: number;
+}
+
 /** Runs a module; never throws. What it wrote is in the log when this returns. */
-export function runModule(frame: RunFrame, cache: ModuleCache, channel: Channel): EndFrame {
+export function runModule(frame: RunFrame, { cache, channel, garbage }: RunContext): Finished {
   let log: LogWriter | undefined;
   let tree: Tree | undefined;
   let descriptors: Descriptors | undefined;
@@ -42,14 +55,11 @@ export function runModule(frame: RunFrame, cache: ModuleCache, channel: Channel)
   } catch (error) {
     end = internal(error);
   }
+  const memory = sizeOf(memories);
   // A trap is an end like any other: nothing of the instance is used again.
-  const reusable = !(end.kind === 'failed' && end.code === 'EngineFailure') &&
-    sizeOf(memories) <= KEPT_MEMORY;
-  return { type: 'end', end, reusable };
+  const clean = !(end.kind === 'failed' && end.code === 'EngineFailure');
+  return { frame: { type: 'end', end, reusable: clean && garbage.canTake(memory) }, memory };
 }
-
-/** Bytes of guest memory that may wait for the collector in an idle process. */
-const KEPT_MEMORY = 64 * 2 ** 20;
 
 function sizeOf(memories: Iterable<WebAssembly.Memory>): number {
   return [...memories].reduce((sum, { buffer }) => sum + buffer.byteLength, 0);

@@ -1,7 +1,7 @@
 /**
  * Warm module processes. One is started in the background, more while there is work for them, and all but the warm ones
- * go when they were idle for a while (each holds some 35 MB). When no idle one is left for longer than short modules
- * take, another is started: so a run that has to be killed, or an end that leaves its process unfit, keeps nobody waiting.
+ * go when they were idle for a while (each holds some 35 MB). When none is idle and none comes back for longer than short
+ * modules take, another is started: so a long run, or one that is killed with its process, keeps nobody waiting.
  *
  * `size` bounds the pool softly: a run that found no process free within {@link PATIENCE_MS} gets one beyond it. So a
  * burst of short modules is served by as many processes as there are cores, and a few long ones do not keep others
@@ -113,6 +113,9 @@ export class ProcessPool {
   }
 
   #offer(process: ModuleProcess): void {
+    // Processes come back, so nobody will wait for long.
+    this.#spare?.[Symbol.dispose]();
+    this.#spare = null;
     const waiter = this.#waiters.shift();
     if (waiter) return waiter.resolve(process);
     this.#idle.push({ process, since: this.#options.world.elapsed() });

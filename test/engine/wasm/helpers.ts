@@ -80,10 +80,12 @@ function refusedEnd(error: unknown): RunEnd {
   return { kind: 'failed', code, message, hint, class: 'user' };
 }
 
-/** Waits for something to become true. @throws when it does not within `ms` */
-export async function until(condition: () => boolean, ms = 5000): Promise<void> {
+/** The first truthy answer. @throws when there is none within `ms` */
+export async function until<T>(condition: () => T, ms = 5000): Promise<NonNullable<T>> {
   const deadline = performance.now() + ms;
-  while (!condition()) {
+  for (;;) {
+    const answer = condition();
+    if (answer) return answer;
     if (performance.now() > deadline) throw new Error(`not true after ${ms} ms: ${condition}`);
     await realWorld.sleep(5);
   }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { describe, expect, test } from 'vitest';
 import { wasmEngine } from '../../../mod/engine/mod.ts';
-import { processAlive, processStartTime } from '../../../runtime/process.ts';
+import { processAlive, processMemory, processStartTime } from '../../../runtime/process.ts';
 import { realWorld } from '../../../runtime/world.ts';
 import { Bench, CHILDREN, FIXTURES, until } from './helpers.ts';
 
@@ -63,6 +63,24 @@ test('a process serves one run after the other, with nothing kept', async () => 
   }
   expect(pids.size).toBe(1);
 });
+
+test.skipIf(process.platform !== 'linux').each(Object.entries(CHILDREN))(
+  'memories of earlier runs are given back under %s',
+  async (_runtime, childCommand) => {
+    await using bench = new Bench({ childCommand, poolSize: 1 });
+    const pids = new Set<number>();
+    for (let index = 0; index < 12; index++) {
+      const params = { Parameters: ['memory'] };
+      const request = bench.request('limits', { params, resources: { Memory: 100 * 2 ** 20 } });
+      const run = await bench.engine.create(request, NEVER);
+      pids.add(Number(run.identity.id));
+      await run.start();
+      expect(await run.wait()).toMatchObject({ code: 'MemoryLimit' });
+    }
+    expect(pids.size).toBe(1);
+    for (const pid of pids) await until(() => processMemory(pid)! < 400 * 2 ** 20);
+  },
+);
 
 test('one-shot: each run has a process of its own', async () => {
   await using bench = new Bench({ oneShot: true });
