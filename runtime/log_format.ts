@@ -55,23 +55,35 @@ export type Parsed =
 const END: Parsed = { kind: 'end' };
 const PADDING: Parsed = { kind: 'padding' };
 
+/** What stands at file offset `offset`, which `bytes` begins with; of a record only its header. */
+export function parseHeader(
+  bytes: Uint8Array,
+  offset: number,
+): { readonly stream: LogStream; readonly length: number } | 'padding' | 'end' {
+  const room = nextBlock(offset) - offset;
+  if (room < RECORD_HEADER_SIZE) return 'padding';
+  if (bytes.length < RECORD_HEADER_SIZE) return 'end';
+  const stream = bytes[0]!;
+  if (stream === 0) return 'padding';
+  const length = bytes[2]! | (bytes[3]! << 8);
+  if (stream > LogStream.mark || RECORD_HEADER_SIZE + length > room) return 'end';
+  return { stream: stream as LogStream, length };
+}
+
 /**
  * The record at file offset `offset`, of which `bytes` holds what is known, up to the end of its block at most.
  */
 export function parseRecord(bytes: Uint8Array, offset: number): Parsed {
-  const room = nextBlock(offset) - offset;
-  if (room < RECORD_HEADER_SIZE) return PADDING;
-  if (bytes.length < RECORD_HEADER_SIZE) return END;
-  const stream = bytes[0]!;
-  if (stream === 0) return PADDING;
-  const length = bytes[2]! | (bytes[3]! << 8);
-  const end = RECORD_HEADER_SIZE + length;
-  if (stream > LogStream.mark || end > room || end > bytes.length) return END;
+  const header = parseHeader(bytes, offset);
+  if (header === 'padding') return PADDING;
+  if (header === 'end') return END;
+  const end = RECORD_HEADER_SIZE + header.length;
+  if (end > bytes.length) return END;
   const view = new DataView(bytes.buffer, bytes.byteOffset, RECORD_HEADER_SIZE);
   return {
     kind: 'record',
     record: {
-      stream: stream as LogStream,
+      stream: header.stream,
       timeNanos: view.getBigUint64(4, true),
       bytes: bytes.subarray(RECORD_HEADER_SIZE, end),
       offset: offset + end,
