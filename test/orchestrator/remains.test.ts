@@ -93,3 +93,36 @@ it('a failure without anything left shows nothing', async () => {
   expect((await cluster.executions(id))[0]).toMatchObject({ runOutput: null, published: null });
   expect(await cluster.orchestrator.jobs.results(id, { namespace: '' })).toEqual([]);
 });
+
+it.each<[string, number]>([['completed', 0], ['failed by its exit code', 3]])(
+  'what happened before the report of one that %s stands before its end in the history',
+  async (_, ExitCode) => {
+    await using cluster = await Cluster.start();
+    const node = await cluster.node('n-1', { automatic: false });
+    const { id, execution } = await running(cluster, node);
+    const event = (Message: string, Timestamp: string) => ({
+      Message,
+      Topic: 'Preparing Environment',
+      Timestamp,
+    });
+    node.held.get(execution)!.phase = 'completed';
+    const Events = [
+      event('the end', '2026-11-21T00:00:05Z'),
+      event('pulled', '2026-11-21T00:00:04.12Z'),
+      event('pulling', '2026-11-21T00:00:04.1Z'),
+      event('when?', '2026-06-31T25:00:00Z'),
+    ];
+    const RunCommandResult = { ...OUTPUT, ExitCode, ErrorMsg: '' };
+    const payload = { ...node.about(execution), Events, PublishResult: { Type: '' }, RunCommandResult };
+    node.outbox.add({ type: 'RunResult', payload });
+    await cluster.ended(id, ExitCode === 0 ? 'Completed' : 'Failed');
+    const history = await cluster.history(id);
+    const from = history.indexOf('Preparing Environment: when?');
+    expect(history.slice(from, from + 4)).toEqual([
+      'Preparing Environment: when?',
+      'Preparing Environment: pulling',
+      'Preparing Environment: pulled',
+      ExitCode === 0 ? 'Preparing Environment: the end' : 'Running Execution: Program ended with exit code 3',
+    ]);
+  },
+);

@@ -1,5 +1,5 @@
 /** What all reports of a node have in common. */
-import { DesiredState, type Event, type Phase } from '../../model/mod.ts';
+import { DesiredState, type Event, fromRfc3339, type Phase } from '../../model/mod.ts';
 import type { ExecutionRow } from '../../store/mod.ts';
 import type { Work } from '../work/work.ts';
 
@@ -29,6 +29,23 @@ export function keptEvents(events: readonly Event[] | null): Event[] {
   return (events ?? []).slice(0, MAX_EVENTS).map((event) =>
     event.Message.length > MAX_TEXT ? { ...event, Message: `${event.Message.slice(0, MAX_TEXT)}…` } : event
   );
+}
+
+/** As they happened, for the history: in a report its outcome is the first, whatever was before. */
+export function chronological(events: readonly Event[]): readonly Event[] {
+  if (events.length < 2) return events;
+  const timed = events.map((event) => ({ event, at: timeOf(event) }));
+  return timed.toSorted((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0)).map(({ event }) => event);
+}
+
+/** 0 of a time that there is not, such as the 31st of June. */
+function timeOf({ Timestamp }: Event): bigint {
+  try {
+    return fromRfc3339(Timestamp);
+  } catch (thrown) {
+    if (!(thrown instanceof RangeError)) throw thrown;
+    return 0n;
+  }
 }
 
 /**

@@ -8,7 +8,7 @@ import type { BidResult, ComputeError, ExecutionStatus, Remains, RunResult } fro
 import { computeState, type JobUnit } from '../work/job_unit.ts';
 import type { Work } from '../work/work.ts';
 import { failureOfError, failureOfResult, readOutput } from './classify.ts';
-import { confirm, isExecuting, keptEvents, reported, type Sender, STOPPED } from './report.ts';
+import { chronological, confirm, isExecuting, keptEvents, reported, type Sender, STOPPED } from './report.ts';
 
 export async function onBidResult(work: Work, sender: Sender, message: BidResult): Promise<void> {
   const row = await reported(work, sender, message.ExecutionID);
@@ -62,7 +62,7 @@ export async function onRunResult(
       code: failure.code,
     }, {
       notice: 'cancel',
-      events: [...events.slice(1), {
+      events: [...chronological(events.slice(1)), {
         Topic: EventTopic.RunningExecution,
         Message: failure.message,
         Details: { IsError: 'true', FailsExecution: 'true', ...details },
@@ -76,7 +76,7 @@ export async function onRunResult(
       compute: computeState(ComputeState.Completed, events[0]?.Message ?? 'Completed successfully'),
       desired: { ...STOPPED, Message: 'execution completed' },
       counted,
-    }, { notice: 'cancel', events });
+    }, { notice: 'cancel', events: chronological(events) });
   }
   work.evaluate(row.jobId, 'exec-update');
 }
@@ -98,7 +98,7 @@ export async function onComputeError(work: Work, sender: Sender, message: Comput
     desired: { ...STOPPED, Message: 'execution failed' },
     class: failure.class,
     code: failure.code,
-  }, { notice: 'cancel', events });
+  }, { notice: 'cancel', events: chronological(events) });
   work.evaluate(row.jobId, 'exec-update');
 }
 
