@@ -1,6 +1,6 @@
 /** An orchestrator and one compute node of the executable on a test's Docker engine, with a user at the command line. */
 import { readFileSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { chown, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { connectedNodes, type Orchestrator, startCompute, startOrchestrator } from './cluster.ts';
 import type { TestDocker } from './docker.ts';
@@ -34,6 +34,14 @@ export interface History {
   };
 }
 
+/** How the compute node is started. */
+export interface ComputeProcess {
+  /** See `start`. */
+  readonly wrapper?: readonly string[];
+  /** User and group of its folder, as a number. */
+  readonly owner?: number;
+}
+
 export class DockerCluster implements AsyncDisposable {
   compute!: Server;
   readonly #stack = new AsyncDisposableStack();
@@ -45,21 +53,21 @@ export class DockerCluster implements AsyncDisposable {
     readonly folder: string,
     readonly orchestrator: Orchestrator,
     readonly settings: readonly string[],
-    readonly wrapper: readonly string[],
+    readonly as: ComputeProcess,
   ) {}
 
   static async start(
     runtime: Runtime,
     docker: TestDocker,
     settings: readonly string[] = [],
-    /** Of the compute node; see `start`. */
-    wrapper: readonly string[] = [],
+    as: ComputeProcess = {},
   ): Promise<DockerCluster> {
     const stack = new AsyncDisposableStack();
     const folder = stack.use(await temporaryFolder());
     await mkdir(join(folder.path, 'data'));
     const orchestrator = stack.use(await startOrchestrator(runtime, folder.path));
-    const cluster = new DockerCluster(runtime, docker, folder.path, orchestrator, settings, wrapper);
+    const cluster = new DockerCluster(runtime, docker, folder.path, orchestrator, settings, as);
+    if (as.owner !== undefined) await chown(folder.path, as.owner, as.owner);
     cluster.#stack.use(stack);
     await cluster.startCompute();
     await connectedNodes(orchestrator.apiPort, [NODE]);
@@ -79,7 +87,7 @@ export class DockerCluster implements AsyncDisposable {
         ...this.settings.flatMap((setting) => ['-c', setting]),
       ],
       this.docker.env,
-      this.wrapper,
+      this.as.wrapper,
     );
   }
 

@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { dockerd, dockerMissing } from '../../support/docker.ts';
-import { Workbench } from './support/workbench.ts';
+import { output, Workbench } from './support/workbench.ts';
 
 const host = await dockerd();
 if (!host) console.log(dockerMissing());
@@ -128,13 +128,29 @@ describe.skipIf(!host)('a container', () => {
     });
     const run = await engine.create(request, new AbortController().signal);
     await run.start();
-    const { stdout, stderr } = await run.wait().then(async () => {
-      const { output } = await import('./support/workbench.ts');
-      return await output(request);
-    });
+    await run.wait();
+    const { stdout, stderr } = await output(request);
     expect(stdout).toMatch(/NoNewPrivs:\s*1/);
     expect(stdout).toContain('refused');
     expect(stdout + stderr).not.toContain('all\n');
+    expect(stderr).toMatch(/can't fork|resource temporarily unavailable/i);
+    await run.remove();
+    await engine.close();
+  });
+
+  it('changes its user as root may, and gains nothing by a set-user-id program unless its node says so', async () => {
+    const script =
+      `sed -i 's/^root:x:/root::/' /etc/passwd; cp /bin/busybox /bin/busybox-suid; chmod 4755 /bin/busybox-suid;
+      su user -c 'id -u; /bin/busybox-suid su root -c "id -u"'`;
+    const confined = await bench.run({ script });
+    expect(confined.stdout).toBe('1000\n');
+    expect(confined.end).toEqual({ kind: 'exited', exitCode: 1 });
+    const engine = await bench.anotherEngine({ noNewPrivileges: false });
+    const request = bench.request({ script });
+    const run = await engine.create(request, new AbortController().signal);
+    await run.start();
+    await run.wait();
+    expect((await output(request)).stdout).toBe('1000\n0\n');
     await run.remove();
     await engine.close();
   });
