@@ -96,7 +96,7 @@ export function buildJob(
     readonly ports?: readonly PortMapping[];
   },
 ): Job {
-  const inputs = [...flags.input.map(parseInput), ...(task.inputs ?? [])];
+  const inputs = [...flags.input.map((text) => parseInput(text)), ...(task.inputs ?? [])];
   const outputs = flags.output.map(parseOutput);
   const env = Object.fromEntries(flags.env.flatMap(environment));
   const timeouts: TimeoutConfig = {

@@ -5,7 +5,7 @@ import { parseInput } from '../../mod/spec/mod.ts';
 import { defineCommand } from '../command.ts';
 import { checkConfigFlags } from '../program_words.ts';
 import { addRunFlags, type RunFlags } from '../run_flags.ts';
-import { addSpecFlags, buildJob, type SpecFlags, warnOldFlags } from '../spec_flags.ts';
+import { addSpecFlags, buildJob, listOf, type SpecFlags, warnOldFlags } from '../spec_flags.ts';
 import { printJob, submitAndWatch } from '../submit.ts';
 import { embedModule } from './embed.ts';
 
@@ -26,21 +26,18 @@ interface ModuleArgument {
 async function readModule(
   text: string,
   targets: readonly string[],
-  fallback?: string,
+  fallback: string,
 ): Promise<ModuleArgument> {
   if (text.includes('://')) {
-    const input = parseInput(text);
+    const input = parseInput(text, fallback);
+    if (input.Target === '') throw placeMissing(text);
     return { target: input.Target, input };
   }
   const [path, target, more] = text.split(':');
   const file = existsSync(text) ? text : more === undefined && path && existsSync(path) ? path : undefined;
   if (file !== undefined) {
     const place = (file === text ? undefined : target) || fallback;
-    if (!place) {
-      throw new BacalhauError('BadRequest', `Cannot use import module "${text}": its place is missing`, {
-        hint: 'Write PATH:TARGET, TARGET being where the importing module finds it.',
-      });
-    }
+    if (!place) throw placeMissing(text);
     return { target: place, input: { Source: await embedModule(file), Alias: '', Target: place } };
   }
   if (targets.includes(text)) return { target: text };
@@ -55,19 +52,57 @@ async function readModule(
   );
 }
 
+function placeMissing(text: string): BacalhauError {
+  return new BacalhauError('BadRequest', `Cannot use import module "${text}": its place is missing`, {
+    hint: 'Write PATH:TARGET, TARGET being where the importing module finds it.',
+  });
+}
+
+const EXAMPLES = `
+Examples:
+  # A module of this machine travels with the job; what follows -- goes to it as it is
+  bacalhau wasm run ./main.wasm -- -n 5 /inputs/text
+
+  # From a URL, put where the task finds it
+  bacalhau wasm run https://example.com/main.wasm:/app/main.wasm
+
+  # From an input
+  bacalhau wasm run -i s3://bucket/modules:/app /app/main.wasm
+
+  # With a module that it imports under the name "/app/lib.wasm"
+  bacalhau wasm run -I ./lib.wasm:/app/lib.wasm ./main.wasm
+
+  # Reach one domain and nothing else (host function http_request)
+  bacalhau wasm run --network http --domain example.com ./fetch.wasm
+
+  # Save the job as a file, look at it, submit it
+  bacalhau wasm run --dry-run ./main.wasm > job.yaml
+  bacalhau job run job.yaml`;
+
 export const command = defineCommand<Options>({
   configure: (command) => {
-    command.argument('<module>', 'local file, URL, or target of an input')
+    command.usage('[flags] ENTRY-MODULE [wasm-args...]')
+      .argument('<module>', 'local file or URL, also with :TARGET, or the target of an input')
       .argument('[args...]', 'arguments of the module; begin with -- where they look like flags')
-      .option('--entry-point <function>', 'exported function to call', '_start')
-      .repeatable('-I, --import-modules <module>', 'modules that the first one imports');
+      .option('--entry-point <function>', 'exported function without parameters to call', '_start')
+      .repeatable(
+        '-I, --import-modules <module>',
+        'modules that the first one imports, as the first is given',
+      )
+      .addHelpText('after', EXAMPLES);
     addSpecFlags(command);
     addRunFlags(command);
   },
   run: async ([module, ...parameters], options, context) => {
+    if (options.entryPoint.trim() === '') {
+      throw new BacalhauError('BadRequest', 'Cannot use --entry-point "": it names no function', {
+        hint: 'Name an exported function, or leave the flag out for _start.',
+      });
+    }
     const targets = options.input.map((text) => parseInput(text).Target);
     const entry = await readModule(module!, targets, ENTRY_TARGET);
-    const imports = await Promise.all(options.importModules.map((text) => readModule(text, targets)));
+    const listed = options.importModules.flatMap((text) => listOf('--import-modules', text));
+    const imports = await Promise.all(listed.map((text) => readModule(text, targets, '')));
     const job = buildJob(options, {
       engine: {
         Type: 'wasm',
@@ -75,12 +110,12 @@ export const command = defineCommand<Options>({
           EntryModule: entry.target,
           Entrypoint: options.entryPoint,
           Parameters: parameters,
-          ...(imports.length > 0 ? { ImportModules: imports.map(({ target }) => target) } : {}),
+          ImportModules: imports.length > 0 ? imports.map(({ target }) => target) : null,
         },
       },
       inputs: [entry, ...imports].flatMap(({ input }) => input ? [input] : []),
     });
-    await checkConfigFlags(context, 'bacalhau wasm run MODULE -- -c …');
+    await checkConfigFlags(context, 'bacalhau wasm run MODULE -- …');
     warnOldFlags(context, options);
     if (options.dryRun) return void await printJob(context, job);
     return await submitAndWatch(context, job, options);

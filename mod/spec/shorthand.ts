@@ -61,10 +61,11 @@ function invalid(what: string, text: string, error: unknown): BacalhauError {
 }
 
 /**
- * `s3://bucket/key:/target,opt=region=r`, `src=https://host:90/x,dst=/x` …
+ * `s3://bucket/key:/target,opt=region=r`, `https://host:90/x`, `src=https://host:90/x,dst=/x` …
+ * @param otherwise target where none is given
  * @throws BacalhauError
  */
-export function parseInput(text: string): InputSource {
+export function parseInput(text: string, otherwise = DEFAULT_TARGET): InputSource {
   try {
     const { first, source, target, options } = parseRecord(text);
     const [uri, place] = first === undefined ? [undefined, undefined] : splitTarget(first);
@@ -73,18 +74,22 @@ export function parseInput(text: string): InputSource {
     return {
       Source: writableSource(from, options),
       Alias: from,
-      Target: unquote(target ?? place ?? '') || DEFAULT_TARGET,
+      Target: unquote(target ?? place ?? '') || otherwise,
     };
   } catch (error) {
     throw invalid('input', text, error);
   }
 }
 
-/** Splits at the last colon after the scheme. */
+/** Splits at the last colon after the scheme, unless it stands before a port (the original takes that for a target). */
 function splitTarget(text: string): [string, string | undefined] {
   const scheme = text.indexOf('://');
   const colon = text.lastIndexOf(':');
-  return scheme >= 0 && colon > scheme ? [text.slice(0, colon), text.slice(colon + 1)] : [text, undefined];
+  const isPort = /^[^/?#]*$/.test(text.slice(scheme + 3, colon)) &&
+    /^\d+([/?#]|$)/.test(text.slice(colon + 1));
+  return scheme >= 0 && colon > scheme && !isPort
+    ? [text.slice(0, colon), text.slice(colon + 1)]
+    : [text, undefined];
 }
 
 const unquote = (text: string) => text.replace(/^['"\s]+|['"\s]+$/g, '');

@@ -17,6 +17,8 @@ describe('-i', () => {
     ],
     ['"s3://b/k,1"', s3({ Key: 'k,1' }), '/inputs'],
     ['https://a.com/x:/y', { Type: 'urlDownload', Params: { URL: 'https://a.com/x' } }, '/y'],
+    ['https://a.com:90/x', { Type: 'urlDownload', Params: { URL: 'https://a.com:90/x' } }, '/inputs'],
+    ['https://a.com:90/x:/y', { Type: 'urlDownload', Params: { URL: 'https://a.com:90/x' } }, '/y'],
     ['src=https://a.com:90/x', { Type: 'urlDownload', Params: { URL: 'https://a.com:90/x' } }, '/inputs'],
     [
       'file:///a/b,opt=rw=true',
@@ -56,7 +58,7 @@ describe('-i', () => {
   it('names the source as its alias', () => expect(parseInput('ipfs://Qm:/p').Alias).toBe('ipfs://Qm'));
   it.each([
     's3://b/k,opt=Region=x',
-    'https://a.com:90/x',
+    'https://a.com:90',
     'https://a.com',
     'ipfs://',
     '/local/path',
