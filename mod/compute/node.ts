@@ -14,6 +14,7 @@ import type { ComputeNodeOptions } from './options.ts';
 import { Ports, UNSHARED_PORTS } from './ports.ts';
 import { Providers } from './providers.ts';
 import { remarkOn } from './preparation.ts';
+import { removeLeftovers } from './leftovers.ts';
 import { recover } from './recovery.ts';
 import { executionStatus } from './reports.ts';
 import { outputsOf, runPaths } from './results.ts';
@@ -181,6 +182,7 @@ export async function startComputeNode(options: ComputeNodeOptions): Promise<Com
   sweep.start();
   for (const { id, phase } of await store.unconfirmed()) upkeep.ended(id, phase);
   upkeep.start();
+  void removeLeftovers(shop, executions);
   const logs = (request: LogRequest, signal: AbortSignal) => executionLogs(shop, executions, request, signal);
   const receive = async ({ message, seq }: Received<InMessage>): Promise<void> => {
     await executions.receive(message);

@@ -1,4 +1,6 @@
 /** kill -9 at each step, then a start on the same folder: nothing is lost, nothing runs twice silently (C13). */
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { compatibility } from '../../mod/model/mod.ts';
 import type { RunResult } from '../../mod/transport/messages.ts';
@@ -32,6 +34,18 @@ describe('a crash', () => {
     answer = true;
     await h.start();
     expect((await h.until('BidResult', 'e-1')).payload.Accepted).toBe(true);
+  });
+
+  it('between its end and the removal of its files: they go, the log stays', async () => {
+    const h = await open();
+    await h.send(ask(execution('e-1', {}, { desired: 1 })));
+    await h.until('RunResult', 'e-1');
+    await h.crash();
+    const run = join(h.folder, 'executions', 'e-1', '1');
+    for (const name of ['inputs/0', 'results/out']) mkdirSync(join(run, name), { recursive: true });
+    writeFileSync(join(run, 'log'), '');
+    await h.start();
+    await waitFor(() => readdirSync(run).join() === 'log', () => `files: ${readdirSync(run)}`);
   });
 
   it('before the bid was sent: it is sent; an approval afterwards runs it once', async () => {

@@ -23,6 +23,8 @@ export class DockerEngine implements Engine {
   readonly #settings: DockerEngineSettings;
   readonly #health: Health;
   readonly #host: RunHost;
+  /** What is still being made when the node goes would outlast it: a pull takes its time. */
+  readonly #closing = new AbortController();
 
   constructor(parts: DockerEngineParts, settings: DockerEngineSettings) {
     this.#parts = parts;
@@ -64,9 +66,10 @@ export class DockerEngine implements Engine {
     return isRefusal(params) ? {} : await this.#parts.images.pin(params.image, signal);
   }
 
-  async create(request: RunRequest, signal: AbortSignal): Promise<Run> {
+  async create(request: RunRequest, wanted: AbortSignal): Promise<Run> {
     const params = parseDockerParams(request.task.Engine);
     if (isRefusal(params)) throw refused(request, params);
+    const signal = AbortSignal.any([wanted, this.#closing.signal]);
     signal.throwIfAborted();
     try {
       const id = await this.#create(request, params, signal);
@@ -122,6 +125,7 @@ export class DockerEngine implements Engine {
   }
 
   async close(): Promise<void> {
+    this.#closing.abort(new Error('the node stops'));
     for (const run of [...this.#host.live]) run.detach();
     await this.#parts.images.close();
     // Their namespaces live on with the containers; the next node takes them over.
