@@ -59,10 +59,15 @@ function entryFaults({ exports }: ModuleInspection, name: string): string[] {
 }
 
 function importFaults({ imports }: ModuleInspection): string[] {
-  const names: readonly string[] = WASI_FUNCTION_NAMES;
-  return imports.filter(({ module, name, kind }) =>
-    module === WASI && !(kind === 'function' && names.includes(name))
-  ).map(({ name, kind }) => `nobody provides the ${kind} "${name}" that it imports from "${WASI}"`);
+  const provided = new Map<string, readonly string[]>([[WASI, WASI_FUNCTION_NAMES], [HTTP.module, [
+    HTTP.name,
+  ]]]);
+  return imports.filter(({ module, name, kind }) => {
+    const names = provided.get(module);
+    return names !== undefined && !(kind === 'function' && names.includes(name));
+  }).map(({ name, kind, module }) =>
+    `nobody provides the ${kind} "${name}" that it imports from "${module}"`
+  );
 }
 
 function describe({ imports, exports, memories }: ModuleInspection): string {
