@@ -21,10 +21,12 @@ const CHECKS: Readonly<Record<string, Check>> = {
   Parameters: words,
   EnvironmentVariables: (value) => {
     const reserved = (each: string) => each.toUpperCase().startsWith(RESERVED_PREFIX);
-    return words(value) ??
-      ((value as readonly string[] | null)?.some(reserved)
-        ? `names that begin with ${RESERVED_PREFIX} are the system's`
-        : undefined);
+    const wrong = words(value);
+    if (wrong !== undefined) return wrong;
+    const entries = (value ?? []) as readonly string[];
+    const nameless = entries.find((each) => each.startsWith('='));
+    if (nameless !== undefined) return `"${nameless}" has no name: write KEY=value`;
+    return entries.some(reserved) ? `names that begin with ${RESERVED_PREFIX} are the system's` : undefined;
   },
   WorkingDirectory: (value) => {
     if (value === undefined || value === null || value === '') return undefined;
@@ -35,8 +37,10 @@ const CHECKS: Readonly<Record<string, Check>> = {
 
 function words(value: unknown): string | undefined {
   if (value === undefined || value === null) return undefined;
-  if (!Array.isArray(value) || value.some((each) => typeof each !== 'string')) {
-    return 'it is not a list of texts';
+  if (!Array.isArray(value)) return 'it is not a list of texts: write ["sh", "-c", "echo hi"]';
+  const odd = value.findIndex((each) => typeof each !== 'string');
+  if (odd >= 0) {
+    return `it is not a list of texts: put entry ${odd + 1} in quotes: ${JSON.stringify(String(value[odd]))}`;
   }
   return value.some((each: string) => each.includes('\0')) ? 'a text has a null character' : undefined;
 }

@@ -175,7 +175,8 @@ describe('refused before anything is sent:', () => {
   it.each<[string, string]>([
     ['Image: it is missing', '{}'],
     ['Parameters: it is not a list of texts', '{Image: a, Parameters: ls -l}'],
-    ['Entrypoint: it is not a list of texts', '{Image: a, entrypoint: [1]}'],
+    ['Entrypoint: it is not a list of texts: put entry 1 in quotes: "1"', '{Image: a, entrypoint: [1]}'],
+    ['EnvironmentVariables: "=x" has no name', '{Image: a, EnvironmentVariables: [A=1, =x]}'],
     [
       'EnvironmentVariables: names that begin with BACALHAU_',
       '{Image: a, EnvironmentVariables: [bacalhau_x=1]}',

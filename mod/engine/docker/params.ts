@@ -10,7 +10,7 @@ export interface Ulimit {
 
 export interface DockerParams {
   readonly image: string;
-  /** Replaces the image's; absent = the image's. */
+  /** Replaces the image's; absent = the image's, empty = none, as with `--entrypoint ""`. */
   readonly entrypoint?: readonly string[];
   /** Replaces the image's command; absent = the image's. */
   readonly parameters?: readonly string[];
@@ -62,7 +62,7 @@ export function parseDockerParams(engine: SpecConfig | null): DockerParams | Ref
     const shmSize = size(given.get('shmsize'));
     return Object.freeze({
       image: image(given.get('image')),
-      ...(entrypoint.length > 0 && { entrypoint }),
+      ...(given.get('entrypoint') !== undefined && { entrypoint }),
       ...(parameters.length > 0 && { parameters }),
       env: environment(
         texts(given, 'EnvironmentVariables', 'Write each variable as one text: ["KEY=value"]'),

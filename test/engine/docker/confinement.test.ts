@@ -30,6 +30,8 @@ describe.skipIf(!host)('a container', () => {
     expect((await bench.run({ image })).stdout).toBe('entry command\n');
     expect((await bench.run({ image, params: { Parameters: ['mine'] } })).stdout).toBe('entry mine\n');
     expect((await bench.run({ image, params: { Entrypoint: ['/bin/echo', 'own'] } })).stdout).toBe('own\n');
+    const none = { Entrypoint: [], Parameters: ['/bin/echo', 'bare'] };
+    expect((await bench.run({ image, params: none })).stdout).toBe('bare\n');
   });
 
   it('reads its inputs, writes only those that are writable', async () => {

@@ -36,6 +36,10 @@ it('leaves what is absent, null or empty to the image', () => {
     .toEqual({ image: 'a', env: [], ulimits: [] });
 });
 
+it('an empty entry point is none at all, as with Docker itself', () => {
+  expect(parsed({ Image: 'a', Entrypoint: [] })).toMatchObject({ entrypoint: [] });
+});
+
 it.each([
   [{}, 'Image is missing'],
   [{ Image: 5 }, 'Image is not a text'],
