@@ -5,7 +5,14 @@ export { dial } from './dial.ts';
 export { type ForwarderArguments, forwarderCommand, READY } from './forwarder.ts';
 export { endToEndHeaders, isHopByHop } from './messages.ts';
 export { OpenRules } from './open_rules.ts';
-export { type Decision, EgressPolicy, type PolicyOptions, type Resolve, type Target } from './policy.ts';
+export {
+  CLOSED,
+  type Decision,
+  EgressPolicy,
+  type PolicyOptions,
+  type Resolve,
+  type Target,
+} from './policy.ts';
 export { DEFAULT_LIMITS, EgressProxy, type ProxyLimits, type ProxyOptions } from './proxy.ts';
 export { Meter, TokenBucket } from './rate.ts';
 export { type Remark, withRemarks } from './remarks.ts';

@@ -5,7 +5,7 @@
  */
 import { lookup } from 'node:dns/promises';
 import { networkInterfaces } from 'node:os';
-import { addressKind, canonicalAddress } from './addresses.ts';
+import { type AddressKind, addressKind, canonicalAddress } from './addresses.ts';
 import { canonicalHost, type HostRules, type Scheme } from './rules.ts';
 
 /** All addresses of a name, in order of preference. Throws as `node:dns` does. */
@@ -54,15 +54,25 @@ export interface PolicyOptions {
   readonly resolve?: Resolve;
   /** Addresses of this machine, refused like private ones. Default: of its interfaces, at each decision. */
   readonly ownAddresses?: () => readonly string[];
+  /** Kinds of addresses that no entry of a list opens. Default: none. See {@link CLOSED}. */
+  readonly never?: readonly AddressKind[];
 }
+
+/**
+ * Closed to jobs whatever they list, since their author writes the list: services on the loopback trust this machine,
+ * and the metadata service of a cloud gives out its credentials.
+ */
+export const CLOSED: readonly AddressKind[] = Object.freeze(['loopback', 'unspecified', 'metadata']);
 
 export class EgressPolicy {
   #resolve: Resolve;
   #ownAddresses: () => readonly string[];
+  #never: readonly AddressKind[];
 
   constructor(private readonly rules: HostRules, options: PolicyOptions = {}) {
     this.#resolve = options.resolve ?? resolveHere;
     this.#ownAddresses = options.ownAddresses ?? interfaceAddresses;
+    this.#never = options.never ?? [];
   }
 
   /** Never throws: whatever is not surely allowed is refused, with the reason. */
@@ -113,16 +123,18 @@ export class EgressPolicy {
     if (address === undefined) {
       return { ...refuse('name-not-found', `${host} has no address`, 'Check the name.'), rule };
     }
-    const what = own.includes(address)
-      ? 'an address of the node itself'
-      : `a ${addressKind(address)} address`;
+    const kind = addressKind(address);
+    const isClosed = this.#never.includes(kind);
+    const what = own.includes(address) && !isClosed ? 'an address of the node itself' : `a ${kind} address`;
     const reason = address === host ? `${host} is ${what}` : `${host} resolves to ${address}, ${what}`;
-    return { ...refuse('address-not-public', reason, adding(address), { address }), rule };
+    const hint = isClosed ? 'No entry of Network.Domains opens it.' : adding(address);
+    return { ...refuse('address-not-public', reason, hint, { address }), rule };
   }
 
   #reachable(address: string, port: number, own: readonly string[]): boolean {
-    if (this.rules.namesAddress(address, port)) return true;
-    return addressKind(address) === 'public' && !own.includes(address);
+    const kind = addressKind(address);
+    if (this.#never.includes(kind)) return false;
+    return this.rules.namesAddress(address, port) || (kind === 'public' && !own.includes(address));
   }
 }
 

@@ -135,8 +135,12 @@ export function parseDomains(
 
 /** A rule, or why there is none. */
 function parseEntry(entry: string): Rule | string {
-  const bare = entry.trim().toLowerCase()
-    .replace(/^[a-z][a-z0-9+.-]*:\/\//, '')
+  const text = entry.trim().toLowerCase();
+  // Else the address before the slash alone would be taken, which is not what was meant.
+  if (/^[0-9a-f.:]+\/\d{1,3}$/.test(text) && canonicalAddress(text.replace(/\/.*/, '')) !== null) {
+    return 'ranges of addresses cannot be listed, single addresses can';
+  }
+  const bare = text.replace(/^[a-z][a-z0-9+.-]*:\/\//, '')
     .replace(/[/?#].*$/s, '')
     .replace(/^.*@/, '');
   if (bare === '') return 'it is empty';

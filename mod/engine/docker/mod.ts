@@ -53,6 +53,7 @@ export async function dockerEngine(options: DockerEngineOptions): Promise<Engine
       world,
       installId,
       directory: `${directory}/http`,
+      blockMetadata: options.blockMetadata ?? true,
       ...(options.httpLimits && { limits: options.httpLimits }),
       ...log,
     });

@@ -49,6 +49,7 @@ describe('domain lists', () => {
 
   it('a URL is reduced to its host, a written port restricts', () => {
     expect(matches(['http://x.org/p?q#f'], 'x.org')).toBe(true);
+    expect(matches(['http://192.0.2.1/24'], '192.0.2.1')).toBe(true);
     expect(matches(['https://user@x.org:8443/p'], 'x.org', 8443, 'tunnel')).toBe(true);
     expect(matches(['x.org:8443'], 'x.org', 443, 'tunnel')).toBe(false);
     expect(matches(['[2606:4700::1]:8080'], '[2606:4700::1]', 8080)).toBe(true);
@@ -79,6 +80,8 @@ describe('domain lists', () => {
       '.1.2.3.4',
       'a..b',
       '*.exa mple',
+      '10.0.0.0/8',
+      'fd00::/8',
       'ok.org',
     ];
     const { problems, rules } = parseDomains(entries);

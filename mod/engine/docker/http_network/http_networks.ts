@@ -6,6 +6,7 @@ import { chmodSync, rmSync } from 'node:fs';
 import process from 'node:process';
 import type { Docker } from '../../../../runtime/docker/mod.ts';
 import {
+  CLOSED,
   EgressPolicy,
   EgressProxy,
   openDecisionLog,
@@ -31,6 +32,8 @@ export interface HttpNetworkOptions {
   readonly directory: string;
   readonly installId: string;
   readonly limits?: Partial<ProxyLimits>;
+  /** False: a job that lists the address of a cloud's metadata service reaches it. Default true. */
+  readonly blockMetadata?: boolean;
   /** Bytes of one execution's decision log. */
   readonly decisionLogLimit?: number;
   /** Default: the resolver of this machine. */
@@ -220,11 +223,12 @@ export class HttpNetworks {
     this.#folder ??= openSocketFolder(this.options.directory);
     const socket = socketPath(this.#folder, run.executionId, run.runNo);
     rmSync(socket, { force: true });
-    const { limits, decisionLogLimit, resolve } = this.options;
+    const { limits, decisionLogLimit, resolve, blockMetadata = true } = this.options;
     const log = openDecisionLog(run.decisionLog, decisionLogLimit);
     const { remark } = run;
+    const never = blockMetadata ? CLOSED : CLOSED.filter((kind) => kind !== 'metadata');
     const proxy = await EgressProxy.listen({ path: socket }, {
-      policy: new EgressPolicy(parseDomains(run.domains).rules, resolve ? { resolve } : {}),
+      policy: new EgressPolicy(parseDomains(run.domains).rules, { never, ...(resolve && { resolve }) }),
       log: remark
         ? withRemarks(log, (message, hint) => remark(message, hint === undefined ? {} : { Hint: hint }))
         : log,

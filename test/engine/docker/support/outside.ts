@@ -49,7 +49,7 @@ async function lock(): Promise<() => void> {
       }
       return false;
     }
-  }, 300_000);
+  }, 570_000);
   return () => rmSync(LOCK, { force: true });
 }
 
