@@ -119,6 +119,13 @@ const RULES: readonly Rule[] = [
       'The engine does not see the files of the node: it must run on the same machine, and share its data directory',
   },
   {
+    pattern: /error mounting .*read-only file system/i,
+    code: 'MountInvalid',
+    class: 'user',
+    hint:
+      'One target lies inside of another that is read-only and has no such place: put input sources and result paths beside each other',
+  },
+  {
     pattern:
       /invalid mount|duplicate mount point|invalid volume specification|mount destination|not a directory: .*mount|error mounting|mounting "[^"]*" to rootfs .*not a directory/i,
     code: 'MountInvalid',
@@ -176,10 +183,13 @@ export function startFailure(thrown: unknown, what: string): unknown {
 
 /** What the layers between the engine and the kernel put before the reason: each only repeats that something failed. */
 const LAYERS =
-  /^(failed to (create|start) (shim task|shim|task|container)[^:]*|(OCI runtime|runc) (create|start) failed|\w+_linux\.go:\d+|unable to start container process|error during container init|[\w ]+ caused|crun): /i;
+  /^(failed to (create|start) (shim task|shim|task|container)[^:]*|(OCI runtime|runc) (create|start) failed|\w+_linux\.go:\d+|unable to start container process|error during container init|[\w ]+ caused|preparing container \w+ for attach|runc|crun): /i;
+/** Podman says at the end again what the reason was. */
+const REPEATED =
+  /: OCI (runtime attempted to invoke a command that was not found|permission denied|not found)$/;
 
 function plain(message: string): string {
-  let text = message.trim().replace(/: unknown(?=:|$)/, '');
+  let text = message.trim().replace(/: unknown(?=:|$)/, '').replace(REPEATED, '');
   while (LAYERS.test(text)) text = text.replace(LAYERS, '');
   return text;
 }

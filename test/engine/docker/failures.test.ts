@@ -48,6 +48,17 @@ describe('an error of start', () => {
     expect(seen(message)).toBe(expected);
   });
 
+  it('tells a mount inside of a read-only one from other wrong mounts', () => {
+    const text =
+      `${SHIM}unable to start container process: error during container init: error mounting "/r/inline" ` +
+      'to rootfs at "/in/c": open /var/lib/docker/overlay2/0/merged/in/c: read-only file system: unknown';
+    const failure = startFailure(new DockerError('SystemError', text), 'start');
+    expect(failure).toMatchObject({
+      code: 'MountInvalid',
+      hint: expect.stringContaining('inside of another'),
+    });
+  });
+
   it('passes by what is not of the engine', () => {
     const thrown = new TypeError('ours');
     expect(startFailure(thrown, 'start')).toBe(thrown);
