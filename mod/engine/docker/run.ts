@@ -80,7 +80,8 @@ export class DockerRun implements Run {
     if (this.#stopping) throw new Error(`Cannot start run "${this.#id}": it was stopped`);
     this.#started = true;
     const watch = await this.#watch!.catch((thrown) => {
-      throw startFailure(thrown, `listen to the container of task "${this.#request.task.Name}"`);
+      // Podman makes the program ready when its output is attached to.
+      throw startFailure(thrown, `start task "${this.#request.task.Name}"`);
     });
     try {
       await this.#host.docker.containers.start(this.#id);
