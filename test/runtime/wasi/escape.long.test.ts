@@ -7,15 +7,18 @@ import {
   linkSync,
   lstatSync,
   mkdirSync,
+  mkdtempSync,
   readdirSync,
   readFileSync,
   readlinkSync,
+  rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { tmpdir } from 'node:os';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Errno, Open, open, Right, underEachRuntime, type World } from './guest.ts';
 
 const READ = Right.fdRead | Right.fdSeek;
@@ -138,6 +141,37 @@ const ATTEMPTS: readonly Attempt[] = [
     call: 'path_readlink 3 :rw/absolute buf 100 out',
     errno: notcapable,
   },
+  {
+    title: 'a link to a descriptor of ours and back up',
+    call: open('rw/descriptor-up/outside/secret'),
+    errno: notcapable,
+  },
+  { title: 'a link to the root of our process', call: open('rw/own-root/etc/passwd'), errno: notcapable },
+  { title: 'a link to our working directory', call: open('rw/own-cwd/x'), errno: notcapable },
+  { title: 'a link through 41 others on the way', call: open(`rw/${'here/'.repeat(41)}file`), errno: loop },
+  {
+    title: 'links that double: 2^40 steps',
+    call: open('rw/double-40'),
+    errno: loop,
+  },
+  { title: 'a link of 4095 bytes upwards', call: open('rw/long-link'), errno: notcapable },
+  { title: 'a link that ends in a slash, to a file', call: open('rw/slashed'), errno: notdir },
+  { title: 'a link to nothing but dots', call: open('rw/dots'), errno: notcapable },
+  {
+    title: 'the empty directory that a link upwards is, removed',
+    call: 'path_remove_directory 3 :rw/upwards/',
+    errno: notcapable,
+  },
+  {
+    title: 'a link removed as what it leads to',
+    call: 'path_unlink_file 3 :rw/absolute/',
+    errno: notcapable,
+  },
+  {
+    title: 'a link renamed as what it leads to',
+    call: 'path_rename 3 :rw/absolute-dir/ 3 :rw/x',
+    errno: notcapable,
+  },
   // Links that the guest makes
   { title: 'making an absolute link', call: 'path_symlink :/etc/passwd 3 :rw/x', errno: notcapable },
   {
@@ -167,6 +201,24 @@ const ATTEMPTS: readonly Attempt[] = [
     call: open('made', { dir: IN }),
     errno: notcapable,
   },
+  {
+    title: 'making a link of 4096 bytes',
+    call: `path_symlink :${'a'.repeat(4096)} 3 :rw/x`,
+    errno: nametoolong,
+  },
+  { title: 'making a link to a device', call: 'path_symlink :/dev/zero 3 :rw/x', errno: notcapable },
+  {
+    title: 'a link to a link to itself by a hard link',
+    before: ['path_symlink :second 3 :rw/first', 'path_link 3 0 :rw/first 3 :rw/second'],
+    call: open('rw/second'),
+    errno: loop,
+  },
+  {
+    title: 'a link upwards in a directory that is opened, from that directory',
+    before: [open('rw/dir', { rights: DIR, inheriting: DIR }), 'path_symlink :.. 3 :rw/dir/up'],
+    call: open('up/file', { dir: IN }),
+    errno: notcapable,
+  },
   // Directories moved while they are open
   {
     title: '.. of an opened directory that was moved down',
@@ -178,11 +230,44 @@ const ATTEMPTS: readonly Attempt[] = [
     call: open('..', { dir: IN }),
     errno: notcapable,
   },
+  {
+    title: 'a directory that is removed while it is open',
+    before: [open('rw/dir', { rights: DIR, inheriting: DIR | WRITE }), 'path_remove_directory 3 :rw/dir'],
+    call: open('x', { ...create, dir: IN }),
+    errno: noent,
+  },
+  {
+    title: '.. of a directory that is removed while it is open',
+    before: [open('rw/dir', { rights: DIR, inheriting: DIR }), 'path_remove_directory 3 :rw/dir'],
+    call: open('../../outside/secret', { dir: IN }),
+    errno: notcapable,
+  },
   // Devices, pipes, /proc
   { title: 'a pipe', call: open('rw/pipe', { rights: READ }), errno: notsup },
   { title: 'a pipe, to write', call: open('rw/pipe', { rights: WRITE }), errno: notsup },
   { title: 'a device', call: open('rw/device', { rights: READ }), errno: notsup },
   { title: 'a device, to write', call: open('rw/device', { rights: WRITE }), errno: notsup },
+  { title: 'a pipe, cut', call: open('rw/pipe', { oflags: Open.truncate, rights: WRITE }), errno: notsup },
+  { title: 'a pipe, made', call: open('rw/pipe', create), errno: notsup },
+  { title: 'a pipe as a directory', call: open('rw/pipe', { oflags: Open.directory }), errno: notdir },
+  { title: 'below a pipe', call: open('rw/pipe/x'), errno: notdir },
+  { title: 'a pipe through a link', call: open('rw/to-pipe', { rights: READ }), errno: notsup },
+  { title: 'a pipe in the read-only mount', call: open('ro/pipe', { rights: READ }), errno: notsup },
+  {
+    title: 'a pipe under a second name',
+    before: ['path_link 3 0 :rw/pipe 3 :rw/second'],
+    call: open('rw/second', { rights: READ, flags: 4 }),
+    errno: notsup,
+  },
+  {
+    title: 'a pipe moved to the name of a file',
+    before: ['path_rename 3 :rw/pipe 3 :rw/file'],
+    call: open('rw/file', { rights: WRITE, flags: 4 }),
+    errno: notsup,
+  },
+  { title: 'a socket', call: open('rw/socket', { rights: READ }), errno: notsup },
+  { title: 'a descriptor through /proc by a link', call: open('rw/proc/self/fd/1'), errno: notcapable },
+  { title: 'the names in /proc', call: open('rw/proc', { oflags: Open.directory }), errno: notcapable },
   { title: 'a link to /proc', call: open('rw/proc/self/root/etc/passwd'), errno: notcapable },
   { title: 'a link to a descriptor', call: open('rw/descriptor'), errno: notcapable },
   { title: '/proc by its name', call: open('/proc/self/fd/0'), errno: notcapable },
@@ -192,6 +277,17 @@ const ATTEMPTS: readonly Attempt[] = [
   { title: 'a name of 64 KiB', call: open(`rw/${'n'.repeat(65_536)}`, create), errno: nametoolong },
   { title: 'a path of 2000 parts', call: open(`rw/${'./'.repeat(2000)}../../x`), errno: notcapable },
   { title: 'a path of 4096 bytes', call: open(`rw/${'./'.repeat(2043)}../../x`), errno: nametoolong },
+  { title: 'a decomposed name for a composed one', call: open('rw/e\\xcc\\x81'), errno: noent },
+  { title: 'a composed name for a decomposed one', call: open('rw/\\xc3\\xa4'), errno: noent },
+  { title: 'dots with a joiner between', call: open('rw/.\\xe2\\x80\\x8d./outside'), errno: noent },
+  { title: 'three dots', call: open('rw/.../outside'), errno: noent },
+  { title: 'a dot in front, twice', call: open('./../outside'), errno: notcapable },
+  { title: 'nothing but dots and slashes', call: open('.//./..//./'), errno: notcapable },
+  { title: 'a file with a slash, made', call: open('rw/new/', create), errno: isdir },
+  { title: 'a file with a slash and a dot', call: open('rw/file/.'), errno: notdir },
+  { title: 'moving a directory by its dot', call: 'path_rename 3 :rw/dir/. 3 :rw/x', errno: busy },
+  { title: 'moving onto the dot of a directory', call: 'path_rename 3 :rw/dir 3 :rw/empty/.', errno: busy },
+  { title: 'moving a directory into itself', call: 'path_rename 3 :rw/dir 3 :rw/dir/x', errno: inval },
   { title: 'a zero byte after the name', call: open('rw/file\\0/../../outside'), errno: inval },
   { title: 'a zero byte before it', call: open('\\0/etc/passwd'), errno: inval },
   { title: 'a zero byte in a link', call: 'path_symlink :a\\0/etc 3 :rw/x', errno: inval },
@@ -237,6 +333,35 @@ const ATTEMPTS: readonly Attempt[] = [
     before: [open('rw/file', { rights: READ })],
     call: `fd_write ${IN} iov=4 out`,
     errno: notcapable,
+  },
+  {
+    title: 'more rights by opening the same directory again',
+    before: [open('rw', { rights: Right.pathOpen, inheriting: READ | Right.pathOpen })],
+    call: open('.', { dir: IN, rights: Right.pathOpen | Right.pathUnlinkFile, oflags: Open.directory }),
+    errno: notcapable,
+  },
+  {
+    title: 'the right to write through a directory that hands on reading',
+    before: [open('rw', { rights: DIR, inheriting: READ })],
+    call: open('file', { dir: IN, rights: WRITE }),
+    errno: notcapable,
+  },
+  {
+    title: 'all rights through a directory that hands on reading, and writing',
+    before: [open('rw', { rights: DIR, inheriting: READ }), open('file', { dir: IN, rights: -1n })],
+    call: 'fd_write $2 iov=4 out',
+    errno: notcapable,
+  },
+  {
+    title: 'a directory to write',
+    call: open('rw', { rights: Right.fdWrite, oflags: Open.directory }),
+    errno: isdir,
+  },
+  { title: 'the root to write', call: open('.', { rights: Right.fdWrite }), errno: isdir },
+  {
+    title: 'a directory cut',
+    call: open('rw/dir', { oflags: Open.truncate | Open.directory }),
+    errno: isdir,
   },
   // The read-only mount; who asks for the right to resize, as Go does with every file, is not given it
   { title: 'read-only: writing', call: open('ro/file', { rights: WRITE }), errno: rofs },
@@ -284,6 +409,57 @@ const ATTEMPTS: readonly Attempt[] = [
     call: open('rw/../ro/file', { rights: WRITE }),
     errno: rofs,
   },
+  {
+    title: 'read-only: cutting without the right to write',
+    call: open('ro/file', { oflags: Open.truncate, rights: READ }),
+    errno: rofs,
+  },
+  {
+    title: 'read-only: making what is there',
+    call: open('ro/file', { oflags: Open.create | Open.truncate, rights: WRITE }),
+    errno: rofs,
+  },
+  { title: 'read-only: a second name from outside', call: 'path_link 3 0 :rw/file 3 :ro/x', errno: xdev },
+  {
+    title: 'read-only: a second name of a directory in it',
+    call: 'path_link 3 0 :ro/dir 3 :rw/x',
+    errno: perm,
+  },
+  {
+    title: 'read-only: through a second name of the whole mount',
+    before: ['path_symlink :../ro 3 :rw/alias'],
+    call: open('rw/alias/new', create),
+    errno: rofs,
+  },
+  {
+    title: 'read-only: removing through a link',
+    before: ['path_symlink :../ro 3 :rw/alias'],
+    call: 'path_unlink_file 3 :rw/alias/file',
+    errno: rofs,
+  },
+  {
+    title: 'read-only: space for a file',
+    before: [open('ro/file', { rights: READ | Right.fdAllocate })],
+    call: `fd_allocate ${IN} 0 100000`,
+    errno: notcapable,
+  },
+  {
+    title: 'read-only: all rights asked for at once',
+    call: open('ro/file', { rights: -1n }),
+    errno: rofs,
+  },
+  {
+    title: 'read-only: from within, when it took the place of the root',
+    before: [open('ro', { rights: DIR, inheriting: DIR | WRITE }), `fd_renumber ${IN} 3`],
+    call: open('new', create),
+    errno: rofs,
+  },
+  {
+    title: 'read-only: writing at an offset',
+    before: [open('ro/file', { rights: READ })],
+    call: `fd_pwrite ${IN} iov=4 0 out`,
+    errno: notcapable,
+  },
   // Mount points and the tree's own directories
   { title: 'moving a mount', call: 'path_rename 3 :rw 3 :moved', errno: busy },
   { title: 'removing a mount', call: 'path_remove_directory 3 :rw', errno: busy },
@@ -298,9 +474,25 @@ const ATTEMPTS: readonly Attempt[] = [
     call: open('wasm/entry.wasm', { rights: WRITE }),
     errno: rofs,
   },
+  {
+    title: 'the directory of the module renamed',
+    call: 'path_rename 3 :wasm 3 :rw/wasm',
+    errno: rofs,
+  },
+  { title: 'a link over a mount', call: 'path_symlink :rw 3 :ro', errno: exist },
+  { title: 'a mount as a file', call: 'path_unlink_file 3 :ro', errno: isdir },
   { title: 'a directory written as a file', call: open('rw/dir', { rights: WRITE }), errno: isdir },
   { title: 'a second name of a directory', call: 'path_link 3 0 :rw/dir 3 :rw/x', errno: perm },
 ];
+
+/** A pipe, a device (or where that may not be made, another pipe) and a socket, of which each world has a second name. */
+const special = mkdtempSync(join(tmpdir(), 'escape-'));
+beforeAll(() => {
+  const script = `mkfifo pipe other-pipe; mknod device c 1 3 || mkfifo device
+    python3 -c 'import os, stat; os.mknod("socket", stat.S_IFSOCK | 0o600)'`;
+  expect(spawnSync('sh', ['-c', script], { cwd: special }).status).toBe(0);
+});
+afterAll(() => rmSync(special, { recursive: true }));
 
 /** Everything outside of `rw` and all of `ro`: names, kinds, targets, contents, modes and times of change. */
 function snapshot(directory: string): string[] {
@@ -339,14 +531,28 @@ function furnish(world: World): void {
     'circle-b': './circle-a',
     proc: '/proc',
     descriptor: '/proc/self/fd/1',
+    'descriptor-up': '/proc/self/fd/3/../..',
+    'own-root': '/proc/self/root',
+    'own-cwd': '/proc/self/cwd',
+    here: '.',
+    'long-link': '../'.repeat(1365),
+    slashed: 'file/',
+    dots: '../..',
+    'double-0': 'file',
+    'to-pipe': 'pipe',
+    // A decomposed ä, a composed é.
+    'a\u0308': 'file',
+    '\u00e9': 'file',
     'chain-0': 'file',
   };
   for (let index = 1; index <= 40; index++) links[`chain-${index}`] = `chain-${index - 1}`;
+  for (let index = 1; index <= 40; index++) {
+    links[`double-${index}`] = `here/double-${index - 1}/../double-${index - 1}`;
+  }
   for (const [name, target] of Object.entries(links)) symlinkSync(target, world.path('rw', name));
-  const made = spawnSync('sh', ['-c', 'mkfifo rw/pipe && (mknod rw/device c 1 3 || mkfifo rw/device)'], {
-    cwd: world.directory,
-  });
-  expect(made.status).toBe(0);
+  mkdirSync(world.path('rw/empty'));
+  for (const name of ['pipe', 'device', 'socket']) linkSync(join(special, name), world.path('rw', name));
+  linkSync(join(special, 'other-pipe'), world.path('ro/pipe'));
 }
 
 it('is a corpus of attempts, each one different', () => {
@@ -374,5 +580,17 @@ underEachRuntime('attempts to escape', (world) => {
     // Whoever puts a file into a mount gives it; taking the name away takes only the name.
     expect(await given.errnos(['path_unlink_file 3 :rw/hard', open('rw/hard')])).toEqual([0, Errno.noent]);
     expect(readFileSync(given.path('outside/secret'), 'utf8')).toBe(before);
+  });
+
+  it.each(['pipe', 'device', 'socket'])('a %s as an input itself, or as the module', async (name) => {
+    const given = world();
+    furnish(given);
+    const hostPath = given.path('rw', name);
+    for (const target of ['/input', '/wasm/other.wasm']) {
+      const inputs = [{ hostPath, target, readOnly: true }];
+      await expect(given.calls(['sched_yield'], { inputs })).rejects
+        .toThrow(/Cannot mount "[^"]+" at "[^"]+": it is neither a file nor a directory/);
+    }
+    expect(await given.errnos(['sched_yield'])).toEqual([0]);
   });
 });
