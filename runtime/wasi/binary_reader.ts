@@ -1,7 +1,22 @@
 /** Reads the binary format of WebAssembly modules (core specification, chapter 5) from one position onwards. */
 
-/** Numbers of the sections that we look into. */
-export const Section = { custom: 0, type: 1, import: 2, function: 3, memory: 5, export: 7 } as const;
+/** Numbers of the sections. */
+export const Section = {
+  custom: 0,
+  type: 1,
+  import: 2,
+  function: 3,
+  table: 4,
+  memory: 5,
+  global: 6,
+  export: 7,
+  start: 8,
+  element: 9,
+  code: 10,
+  data: 11,
+  dataCount: 12,
+  tag: 13,
+} as const;
 
 /** Flag of limits that have a maximum. */
 export const HAS_MAXIMUM = 1;
@@ -48,4 +63,15 @@ export class BinaryReader {
   since(start: number): Uint8Array {
     return this.bytes.subarray(start, this.at);
   }
+}
+
+/** LEB128, as every unsigned integer of the format. */
+export function encodeNumber(value: number): number[] {
+  const out: number[] = [];
+  do {
+    const low = value % 128;
+    value = Math.floor(value / 128);
+    out.push(value > 0 ? low | 0x80 : low);
+  } while (value > 0);
+  return out;
 }

@@ -2,8 +2,8 @@
 import type { RunFrame, WasmEnd } from './frames.ts';
 import { guestStack } from './guest_stack.ts';
 import { type Limits, LogFull } from './limits.ts';
-import { PAGE } from './memory_limit.ts';
-import { RunFailure } from './module_cache.ts';
+import type { MemoryUse } from './memory_use.ts';
+import { RunFailure } from './module_file.ts';
 import { ProcessExit } from './proc.ts';
 import { trapWords } from './trap_words.ts';
 
@@ -11,13 +11,13 @@ import { trapWords } from './trap_words.ts';
 export interface Taken {
   /** Whether any code of the guest ran. */
   readonly entered: boolean;
-  readonly limits: Limits | undefined;
-  /** Bytes of all memories of the run. */
-  readonly memory: number;
+  readonly limits: Limits;
+  readonly memory: MemoryUse;
 }
 
 const MIB = 2 ** 20;
 
+// Where a module does not tell whether more memory was refused to it, its size has to do.
 /** Bytes from which on a memory is the likely reason of a trap: allocators grow in big steps. */
 const nearly = (limit: number) => limit * 0.75;
 /** The same of an exit code, which may mean anything else. */
@@ -107,7 +107,7 @@ function trapped(thrown: unknown, frame: RunFrame, taken: Taken): WasmEnd {
 
 /** @param near bytes of memory from which on its limit counts as reached */
 function reachedLimit(frame: RunFrame, { limits, memory }: Taken, near: (limit: number) => number) {
-  if (limits?.hit === 'openFiles') {
+  if (limits.hit === 'openFiles') {
     return {
       code: 'OpenFilesLimit',
       words: `it had reached its limit of ${limits.values.openFiles} open files`,
@@ -115,24 +115,32 @@ function reachedLimit(frame: RunFrame, { limits, memory }: Taken, near: (limit: 
         'Close files that are not used any more; the limit is Engines.Types.WASM.MaxOpenFiles of the node',
     };
   }
-  if (limits?.hit === 'fileBytes') {
+  if (limits.hit === 'fileBytes') {
     return {
       code: 'FileSizeLimit',
       words: `it had reached the limit of ${mebibytes(limits.values.fileBytes)} for a file`,
       hint: 'Write several smaller files; the limit is Engines.Types.WASM.MaxFileSize of the node',
     };
   }
+  return memoryLimit(frame, memory, near);
+}
+
+function memoryLimit(frame: RunFrame, memory: MemoryUse, near: (limit: number) => number) {
   const limit = frame.memoryLimit || 2 ** 32;
-  if (memory < near(limit)) return null;
-  return {
-    code: 'MemoryLimit',
-    words: memory + PAGE > limit
-      ? `its memory had reached the limit of ${mebibytes(limit)}`
-      : `its memory had grown to ${mebibytes(memory)} of at most ${
-        mebibytes(limit)
-      }, so more was probably refused`,
-    hint: 'Ask for more by Resources.Memory of the task (at most 4Gi), or let the program use less',
-  };
+  const { bytes, most, refused } = memory;
+  if (refused ?? bytes >= near(limit)) {
+    const own = most < limit;
+    return {
+      code: 'MemoryLimit',
+      words: `more memory was ${refused ? '' : 'probably '}refused to it, of which it has ${
+        mebibytes(bytes)
+      } and may have ${mebibytes(Math.min(most, limit))}`,
+      hint: own
+        ? 'This maximum is of the module itself: build it with a larger one'
+        : 'Ask for more by Resources.Memory of the task (at most 4Gi), or let the program use less',
+    };
+  }
+  return null;
 }
 
 function isOverflow(thrown: unknown): boolean {

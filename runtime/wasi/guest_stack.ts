@@ -1,6 +1,7 @@
 /**
- * The guest's own frames of an error, the same words on both runtimes. V8 tells function, number and offset; JSC prints
- * `unknown` for each and tells the name, or the number where the module has none, only to who formats the stack himself.
+ * The guest's own frames of an error, the same words on both runtimes. V8 tells function, number and offset (which is not
+ * that of the module's file, since it was rewritten); JSC prints `unknown` for each and tells the name, or the number where
+ * the module has none, only to who formats the stack himself.
  */
 
 interface CallSite {
@@ -18,7 +19,7 @@ const STACK_LINES = 20;
 const KEPT_FRAMES = 40;
 
 /** V8: `name (wasm://wasm/<hash>:wasm-function[7]:0x45)`. */
-const V8 = /wasm-function\[(\d+)\]:0x([0-9a-f]+)/;
+const V8 = /wasm-function\[(\d+)\]:0x/;
 /** JSC: `<module>.wasm-function[<name or number>]`; names may have brackets of their own. */
 const JSC = /\.wasm-function\[(.*)\]$/;
 
@@ -62,7 +63,7 @@ function lines(frames: readonly string[]): string[] {
 function guestFrame(site: CallSite): string | null {
   const name = site.getFunctionName() ?? '';
   const v8 = V8.exec(site.toString());
-  if (v8) return `${name === '' ? `function ${v8[1]}` : name} (offset 0x${v8[2]})`;
+  if (v8) return name === '' ? `function ${v8[1]}` : name;
   const jsc = JSC.exec(name)?.[1];
   if (jsc === undefined) return null;
   return /^\d+$/.test(jsc) ? `function ${jsc}` : jsc;

@@ -6,21 +6,16 @@
  * of what is left, should it have a memory of its own and not say how large it may become; the entry module gets the rest.
  */
 import type { Channel } from './channel.ts';
+import { type Compiled, tooLarge } from './compile.ts';
 import { Descriptors } from './descriptors.ts';
 import type { RunFrame, WasmEnd } from './frames.ts';
 import type { Host } from './host.ts';
 import { HTTP_MODULE, httpImports } from './http.ts';
 import { GuestMemory } from './memory.ts';
-import { inspectModule } from './inspect.ts';
-import {
-  type Compiled,
-  type ModuleCache,
-  type ModuleFile,
-  readModule,
-  RunFailure,
-  tooLarge,
-} from './module_cache.ts';
+import type { ModuleCache } from './module_cache.ts';
+import { type ModuleFile, readModule, RunFailure } from './module_file.ts';
 import { type ImportedMemory, MAX_PAGES, PAGE } from './memory_limit.ts';
+import type { MemoryUse } from './memory_use.ts';
 import type { Tree } from './tree.ts';
 import { WASI_MODULE, wasiImports } from './wasi.ts';
 
@@ -31,8 +26,8 @@ export interface LinkContext {
   readonly cache: ModuleCache;
   /** To the node, for what only it can do. */
   readonly channel: Channel;
-  /** Filled with all memories of the run. */
-  readonly memories: Set<WebAssembly.Memory>;
+  /** Filled with what the run has of it. */
+  readonly memory: MemoryUse;
 }
 
 /** Instantiates the entry module and all that it imports. @throws RunFailure */
@@ -90,17 +85,19 @@ class Linker {
       );
     }
     this.#linking.push(path);
-    const { cache, tree, descriptors, frame } = this.#context;
+    const { cache, tree, descriptors, frame, memory: use } = this.#context;
     const file = readModule(tree, path);
     this.#linkFirst(file);
     const compiled = cache.compile(file, Math.floor(this.#pages * share));
-    this.#pages -= compiled.pages;
+    this.#take(compiled.pages);
     const memory = new GuestMemory();
     const host: Host = { memory, descriptors, tree, args: ['', ...frame.args], env: this.#env };
     const imports = this.#imports(path, compiled, host);
+    const begun = use.begin();
     let instance: WebAssembly.Instance;
     try {
       instance = new WebAssembly.Instance(compiled.module, imports);
+      begun(instance, compiled.flagged);
     } catch (error) {
       if (!(error instanceof WebAssembly.LinkError)) throw error;
       throw new RunFailure(
@@ -158,28 +155,26 @@ class Linker {
 
   #attach(memory: GuestMemory, value: WebAssembly.Memory): void {
     memory.attach(value);
-    this.#context.memories.add(value);
+    this.#context.memory.add(value);
   }
 
   /** Modules that it imports from; one that is missing is told of when its exports are asked for. */
-  #linkFirst({ path, bytes }: ModuleFile): void {
-    let names: Set<string>;
-    try {
-      names = new Set(inspectModule(bytes).imports.map(({ module }) => module));
-    } catch (error) {
-      if (error instanceof RangeError) return; // malformed: compiling it tells more
-      throw error;
-    }
-    for (const name of names) {
+  #linkFirst({ path, imports }: ModuleFile): void {
+    for (const name of new Set(imports?.map(({ module }) => module))) {
       if (name !== WASI_MODULE && name !== HTTP_MODULE) this.#found(path, name);
     }
+  }
+
+  #take(pages: number): void {
+    this.#pages -= pages;
+    this.#context.memory.allow(pages);
   }
 
   /** A memory that a module wants and nobody has. */
   #newMemory(path: string, { minimum, maximum }: ImportedMemory): WebAssembly.Memory {
     if (minimum > this.#pages) throw tooLarge(path, minimum, this.#pages);
     const bounded = Math.min(maximum ?? MAX_PAGES, this.#pages);
-    this.#pages -= bounded;
+    this.#take(bounded);
     return new WebAssembly.Memory({ initial: minimum, maximum: bounded });
   }
 

@@ -3,7 +3,7 @@
  * outside. With a maximum in the memory section, growth beyond it fails inside the guest, as a program expects of
  * `memory.grow` or `malloc`. A memory that a module imports is bounded by who makes it.
  */
-import { BinaryReader, HAS_MAXIMUM, Section } from './binary_reader.ts';
+import { BinaryReader, encodeNumber, HAS_MAXIMUM, Section } from './binary_reader.ts';
 
 export const PAGE = 65_536;
 
@@ -82,7 +82,7 @@ function rewrite(bytes: Uint8Array, bound: Bound): Uint8Array<ArrayBuffer> {
     if (id === Section.import || id === Section.memory) {
       const content = id === Section.import ? rewriteImports(reader, bound) : rewriteMemories(reader, bound);
       if (reader.at !== end) throw new RangeError('section with a wrong size');
-      parts.push(Uint8Array.of(id, ...encode(content.length)), content);
+      parts.push(Uint8Array.of(id, ...encodeNumber(content.length)), content);
     } else {
       parts.push(bytes.subarray(start, end));
     }
@@ -99,14 +99,14 @@ function rewrite(bytes: Uint8Array, bound: Bound): Uint8Array<ArrayBuffer> {
 
 function rewriteMemories(reader: BinaryReader, bound: Bound): Uint8Array {
   const count = reader.number();
-  const out = encode(count);
+  const out = encodeNumber(count);
   for (let index = 0; index < count; index++) out.push(...boundLimits(reader, null, bound));
   return Uint8Array.from(out);
 }
 
 function rewriteImports(reader: BinaryReader, bound: Bound): Uint8Array {
   const count = reader.number();
-  const parts: Uint8Array[] = [Uint8Array.from(encode(count))];
+  const parts: Uint8Array[] = [Uint8Array.from(encodeNumber(count))];
   for (let index = 0; index < count; index++) {
     const start = reader.at;
     const from = { module: reader.name(), name: reader.name() };
@@ -139,17 +139,6 @@ function boundLimits(
   const { flags, minimum, maximum } = reader.limits();
   const bounded = bound({ minimum, maximum, from });
   return bounded === null
-    ? [flags, ...encode(minimum)]
-    : [flags | HAS_MAXIMUM, ...encode(minimum), ...encode(bounded)];
-}
-
-/** LEB128, as every unsigned integer of the format. */
-function encode(value: number): number[] {
-  const out: number[] = [];
-  do {
-    const low = value % 128;
-    value = Math.floor(value / 128);
-    out.push(value > 0 ? low | 0x80 : low);
-  } while (value > 0);
-  return out;
+    ? [flags, ...encodeNumber(minimum)]
+    : [flags | HAS_MAXIMUM, ...encodeNumber(minimum), ...encodeNumber(bounded)];
 }

@@ -8,7 +8,9 @@ import type { EndFrame, RunFrame, WasmEnd } from './frames.ts';
 import type { Garbage } from './garbage.ts';
 import { Limits, LogFull } from './limits.ts';
 import { link } from './link.ts';
-import { type ModuleCache, RunFailure } from './module_cache.ts';
+import { MemoryUse } from './memory_use.ts';
+import type { ModuleCache } from './module_cache.ts';
+import { RunFailure } from './module_file.ts';
 import { Tree } from './tree.ts';
 
 export interface RunContext {
@@ -31,7 +33,7 @@ export function runModule(frame: RunFrame, { cache, channel, garbage }: RunConte
   let entered = false;
   let end: WasmEnd;
   const limits = new Limits(frame);
-  const memories = new Set<WebAssembly.Memory>();
+  const memory = new MemoryUse();
   try {
     const writer = log = new LogWriter(frame.logPath, { bytes: frame.logLimit, now: realWorld.now });
     const print = (stream: 1 | 2) => (bytes: Uint8Array) => {
@@ -42,11 +44,11 @@ export function runModule(frame: RunFrame, { cache, channel, garbage }: RunConte
     descriptors = new Descriptors(tree, print(LogStream.stdout), print(LogStream.stderr), limits);
     // Start functions and initialisers are the guest's code already.
     entered = true;
-    const instance = link({ frame, tree, descriptors, cache, channel, memories });
+    const instance = link({ frame, tree, descriptors, cache, channel, memory });
     entryPoint(frame, instance)();
     end = { kind: 'exited', exitCode: 0 };
   } catch (thrown) {
-    end = endOf(thrown, frame, { entered, limits, memory: sizeOf(memories) });
+    end = endOf(thrown, frame, { entered, limits, memory });
   }
   try {
     descriptors?.closeAll();
@@ -55,14 +57,10 @@ export function runModule(frame: RunFrame, { cache, channel, garbage }: RunConte
   } catch (error) {
     end = internal(error);
   }
-  const memory = sizeOf(memories);
+  const left = memory.bytes;
   // A trap is an end like any other: nothing of the instance is used again.
   const clean = !(end.kind === 'failed' && end.code === 'EngineFailure');
-  return { frame: { type: 'end', end, reusable: clean && garbage.canTake(memory) }, memory };
-}
-
-function sizeOf(memories: Iterable<WebAssembly.Memory>): number {
-  return [...memories].reduce((sum, { buffer }) => sum + buffer.byteLength, 0);
+  return { frame: { type: 'end', end, reusable: clean && garbage.canTake(left) }, memory: left };
 }
 
 function entryPoint(frame: RunFrame, instance: WebAssembly.Instance): () => unknown {

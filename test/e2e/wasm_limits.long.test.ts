@@ -69,7 +69,7 @@ const cases: readonly Case[] = [
     name: 'endless growth, of what a job gets that asks for nothing',
     what: 'memory',
     // The orchestrator's JobDefaults: 512 Mb.
-    says: /ended with exit code 1: its memory had .* 488\.28 MiB/,
+    says: /ended with exit code 1: more memory was refused .* may have 488\.28 MiB/,
     exitCode: 1,
     limitMs: 1000,
   },
@@ -77,7 +77,7 @@ const cases: readonly Case[] = [
     name: 'endless growth, of what it asked for',
     what: 'pages',
     task: { Resources: { Memory: '64Mi' } },
-    says: /trap: unreachable.*; its memory had .*64 MiB.*\n {2}at pages.*\n {2}at main/i,
+    says: /trap: unreachable.*; more memory was refused .*64 MiB.*\n {2}at pages\n {2}at main/,
     exitCode: 1,
     limitMs: 500,
   },

@@ -1,7 +1,7 @@
 /** The modules that a task names are looked at before a process is given them: they must be there, and be modules. */
 import { BacalhauError } from '../../model/mod.ts';
 import type { RunFrame } from '../../../runtime/wasi/frames.ts';
-import { checkModule, RunFailure } from '../../../runtime/wasi/module_cache.ts';
+import { checkModule, RunFailure } from '../../../runtime/wasi/module_file.ts';
 import { Tree } from '../../../runtime/wasi/tree.ts';
 
 /** @throws BacalhauError of class `user` that names the module and says what it is */

@@ -35,7 +35,9 @@ describe.each(Object.entries(CHILDREN))('under %s', (_runtime, childCommand) => 
       expect((await bench.run(module, { resources })).end).toMatchObject({
         ...limited,
         exitCode: 32,
-        message: expect.stringContaining('its memory had reached the limit of 2 MiB'),
+        message: expect.stringContaining(
+          'more memory was refused to it, of which it has 2 MiB and may have 2 MiB',
+        ),
         hint: expect.stringContaining('Resources.Memory'),
       });
     }

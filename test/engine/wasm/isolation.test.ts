@@ -105,6 +105,7 @@ describe.each(Object.entries(CHILDREN))('under %s', (_runtime, childCommand) => 
   test('each limit says its name', async () => {
     await using bench = new Bench({ childCommand, openFiles: 50, fileBytes: 3 * MIB });
     const memory = { resources: { Memory: 8 * MIB } };
+    const more = { resources: { Memory: 13 * MIB } };
     const cases: [string, RequestOptions, string, RegExp, RegExp][] = [
       [
         'recursion',
@@ -120,8 +121,21 @@ describe.each(Object.entries(CHILDREN))('under %s', (_runtime, childCommand) => 
         /call stack is exhausted\n(.*\n)? {2}at main.*, \d\d times\n {2}…$/,
         /recursion/,
       ],
-      ['memory', memory, 'MemoryLimit', /exit code 1: its memory had .* 8 MiB/, /Resources\.Memory/],
-      ['pages', memory, 'MemoryLimit', /trap: unreachable.*; its memory had .* 8 MiB/, /Resources\.Memory/],
+      [
+        'memory',
+        memory,
+        'MemoryLimit',
+        /exit code 1: more memory was refused .* may have 8 MiB/,
+        /Resources\.Memory/,
+      ],
+      ['doubled', more, 'MemoryLimit', /of which it has 7\.\d+ MiB and may have 13 MiB/, /Resources\.Memory/],
+      [
+        'pages',
+        memory,
+        'MemoryLimit',
+        /trap: unreachable.*; more memory was refused .* may have 8 MiB/,
+        /Resources\.Memory/,
+      ],
       ['files', {}, 'OpenFilesLimit', /exit code 1: .* limit of 50 open files/, /MaxOpenFiles/],
       ['file', {}, 'FileSizeLimit', /exit code 1: .* limit of 3 MiB for a file/, /MaxFileSize/],
     ];
