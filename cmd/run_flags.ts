@@ -19,7 +19,7 @@ export function addRunFlags(command: Command): void {
     .option('--id-only', 'print the id of the job and nothing else', false)
     .option('--node-details', 'print what each node gave', false)
     .option('-f, --follow', 'print the output of the job instead of its progress', false)
-    .option('--group-events', 'one row per execution (not there yet)', false)
+    .option('--group-events', 'show one row per execution, with its latest event', false)
     .option('--dry-run', 'print the job and do not submit it', false)
     .option('--propagate-exit-code', "end with the program's own exit code", false);
 }

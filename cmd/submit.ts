@@ -46,7 +46,6 @@ export async function submitAndWatch(
   const client = await context.client();
   const { jobId, warnings } = await client.submit(encodeJob(job), { force: options.force ?? false });
   const { yellow } = paint(context.env, Boolean(process.stderr.isTTY));
-  if (flags.groupEvents) warn('--group-events is not there yet: events are shown one by one');
   if (!flags.idOnly && !options.hideWarnings) warnings.forEach(warn);
   if (flags.idOnly || !flags.wait) context.print(`${jobId}\n`);
   if (!flags.wait) return 0;
@@ -60,6 +59,7 @@ export async function submitAndWatch(
     if (!flags.idOnly) announce(context, jobId, 'Checking its status');
     return await watch(context, client, jobId, {
       quiet: flags.idOnly,
+      grouped: flags.groupEvents,
       type: job.Type,
       signal: limit,
       user: signal,

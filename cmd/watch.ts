@@ -1,13 +1,11 @@
-/** Shows what happens to a job until it ends (cli.md 10.1): its history as a growing table. */
+/** Shows what happens to a job until it ends (cli.md 10.1): its history as a table. */
 import process from 'node:process';
 import type { ApiClient, JobAnswer } from '../mod/api/client/mod.ts';
-import { BacalhauError, EventTopic, type JobHistory, type JobType } from '../mod/model/mod.ts';
+import { BacalhauError, type JobType } from '../mod/model/mod.ts';
 import type { Context } from './context.ts';
 import { pause } from './interrupt.ts';
-import { eventText, isErrorEvent } from './job/event_text.ts';
-import { paint } from './output/style.ts';
-import { type Column, renderTable } from './output/table.ts';
-import { clockTime } from './output/values.ts';
+import { groupPrinter, NO_PRINTER, rowPrinter } from './event_printer.ts';
+import { isErrorEvent } from './job/event_text.ts';
 import { startSpinner } from './spinner.ts';
 
 /** `ended`: nothing more will happen. `late`: the time to watch is over. `interrupted`: the user left. */
@@ -15,6 +13,8 @@ export type End = 'ended' | 'late' | 'interrupted';
 
 export interface WatchOptions {
   readonly quiet: boolean;
+  /** One row per execution. */
+  readonly grouped?: boolean;
   readonly type: JobType;
   /** Fires on Ctrl-C and when the time is over. */
   readonly signal: AbortSignal;
@@ -26,22 +26,23 @@ const PAGE = 10;
 /** Milliseconds between looks: quick at first, since most jobs here take a moment. */
 const FIRST_WAIT = 20;
 const LAST_WAIT = 500;
-const WIDTHS = [12, 10, 15];
 
 export async function watch(
   context: Context,
   client: ApiClient,
   jobId: string,
-  { quiet, type, signal, user }: WatchOptions,
+  { quiet, grouped = false, type, signal, user }: WatchOptions,
 ): Promise<End> {
   const terminal = Boolean(process.stdout.isTTY);
   const spinner = quiet || !terminal ? undefined : startSpinner((text) => context.print(text));
-  const show = quiet ? () => {} : rowPrinter(context, terminal, () => spinner?.clear());
+  const printer = quiet
+    ? NO_PRINTER
+    : (grouped ? groupPrinter : rowPrinter)(context, terminal, () => spinner?.clear());
   try {
     let token = '';
     for (let wait = FIRST_WAIT;; wait = Math.min(wait * 2, LAST_WAIT)) {
       const page = await client.history(jobId, { eventType: 'all', limit: PAGE, nextToken: token, signal });
-      page.items.forEach(show);
+      printer.add(page.items);
       if (page.nextToken === '') return 'ended';
       // Work without an end: once it runs there is nothing to wait for.
       const endless = type === 'service' || type === 'daemon';
@@ -56,33 +57,8 @@ export async function watch(
     return user.aborted ? 'interrupted' : 'late';
   } finally {
     spinner?.stop();
+    printer.end();
   }
-}
-
-/**
- * Shown are the first event, all of executions, why the job waits (which the original hides), and errors of the job
- * unless an execution told one before.
- */
-function rowPrinter(context: Context, terminal: boolean, before: () => void): (entry: JobHistory) => void {
-  const colours = paint(context.env, terminal);
-  const debug = context.env.DEBUG === 'true';
-  const columns: readonly Column<JobHistory>[] = [
-    { header: 'Time', value: (entry) => clockTime(entry.Event.Timestamp) },
-    { header: 'Exec. ID', value: (entry) => entry.ExecutionID ?? '', limit: 'id' },
-    { header: 'Topic', value: (entry) => entry.Event.Topic, limit: { softWrap: 15 } },
-    { header: 'Event', value: (entry) => eventText(entry, colours, debug), limit: { softWrap: 90 } },
-  ];
-  let first = true;
-  let executionFailed = false;
-  return (entry) => {
-    const ofJob = entry.Type === 'JobLevel';
-    const tells = entry.Event.Topic === EventTopic.Queueing || (isErrorEvent(entry) && !executionFailed);
-    if (!first && ofJob && !tells) return;
-    if (!ofJob && isErrorEvent(entry)) executionFailed = true;
-    before();
-    context.print(renderTable(columns, [entry], { hideHeader: !first, widths: WIDTHS }));
-    first = false;
-  };
 }
 
 /** Why the job failed, in its own words, with the hint of the last error. */
