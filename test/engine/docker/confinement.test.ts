@@ -6,10 +6,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { dockerd, dockerMissing } from '../../support/docker.ts';
 import { output, Workbench } from './support/workbench.ts';
 
+/** On a machine that may be busy. */
+const SOON = { timeout: 15_000 };
+
 const host = await dockerd();
 if (!host) console.log(dockerMissing());
 
-describe.skipIf(!host)('a container', () => {
+describe.skipIf(!host)('a container', { timeout: 60_000 }, () => {
   let bench: Workbench;
   beforeAll(async () => {
     bench = await Workbench.open(host!);
@@ -178,7 +181,7 @@ describe.skipIf(!host)('a container', () => {
       ports: [{ Name: 'web', Static: port, Target: 8080, HostNetwork: '127.0.0.1' }],
       script: 'mkdir -p /w; echo hello > /w/index.html; httpd -f -p 8080 -h /w',
     });
-    await expect.poll(() => fetch(`http://127.0.0.1:${port}/`).then((answer) => answer.text(), String))
+    await expect.poll(() => fetch(`http://127.0.0.1:${port}/`).then((answer) => answer.text(), String), SOON)
       .toBe('hello\n');
     const second = await bench.create({
       network: { Type: 'Bridge' },
@@ -202,7 +205,7 @@ describe.skipIf(!host)('a container', () => {
       network: { Type: 'Host' },
       script: `mkdir -p /w; echo host > /w/index.html; httpd -f -p 127.0.0.1:${port} -h /w`,
     });
-    await expect.poll(() => fetch(`http://127.0.0.1:${port}/`).then((answer) => answer.text(), String))
+    await expect.poll(() => fetch(`http://127.0.0.1:${port}/`).then((answer) => answer.text(), String), SOON)
       .toBe('host\n');
     await run.stop(0);
     await run.remove();

@@ -12,10 +12,13 @@ import { openSocketFolder, socketPath } from '../../../mod/engine/docker/http_ne
 import { connectDocker } from '../../../runtime/docker/mod.ts';
 import { realWorld } from '../../../runtime/world.ts';
 
+/** On a machine that may be busy. */
+const SOON = { timeout: 15_000 };
+
 const folder = mkdtempSync(join(tmpdir(), 'http-network-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-describe('HTTP networks without an engine that can', () => {
+describe.skipIf(process.platform !== 'linux')('HTTP networks without an engine that can', () => {
   it('say why', async () => {
     const remote = await connectDocker({ host: 'tcp://192.0.2.1:2375', env: {} });
     const options = { world: realWorld, directory: join(folder, 'sockets'), installId: 'i' };
@@ -25,8 +28,8 @@ describe('HTTP networks without an engine that can', () => {
     });
     const away = await connectDocker({ host: `unix://${folder}/no.sock`, env: {} });
     expect(await new HttpNetworks(away, options).available()).toMatchObject({
-      reason: expect.stringContaining('does not answer'),
-      retryable: true,
+      // Whoever is not root hears of that first.
+      reason: expect.stringMatching(process.getuid?.() === 0 ? /does not answer/ : /does not run as root/),
     });
     const nets = new HttpNetworks(remote, options);
     expect(nets.check(['.example.com', '*.x.org', '192.0.2.1'])).toBeNull();
@@ -47,7 +50,9 @@ describe('the holder', () => {
       const child = spawn(program);
       await once(child, 'spawn');
       // In rt_sigtimedwait.
-      await expect.poll(() => readFileSync(`/proc/${child.pid}/syscall`, 'utf8')).toMatch(/^(128|137) /);
+      await expect.poll(() => readFileSync(`/proc/${child.pid}/syscall`, 'utf8'), SOON).toMatch(
+        /^(128|137) /,
+      );
       process.kill(child.pid!, signal);
       expect(await once(child, 'close')).toEqual([0, null]);
     }

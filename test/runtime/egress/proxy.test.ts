@@ -7,9 +7,12 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { openDecisionLog, type ProxyLimits } from '../../../runtime/egress/mod.ts';
 import { endRigs, rawUpstream, startProxy, upstream } from './support/proxy_rig.ts';
 
+/** On a machine that may be busy. */
+const SOON = { timeout: 15_000 };
+
 afterEach(endRigs);
 
-describe.each(['deno', 'bun'] as const)('on %s', (runtime) => {
+describe.each(['deno', 'bun'] as const)('on %s', { timeout: 60_000 }, (runtime) => {
   const proxy = (
     domains: readonly string[],
     names: Parameters<typeof startProxy>[2] = {},
@@ -38,7 +41,7 @@ describe.each(['deno', 'bun'] as const)('on %s', (runtime) => {
         'x-keep=1',
         'x-keep=2',
       ]);
-      await expect.poll(log).toMatchObject([{
+      await expect.poll(log, SOON).toMatchObject([{
         verdict: 'allowed',
         method: 'GET',
         host: 'allowed.test',
@@ -55,7 +58,7 @@ describe.each(['deno', 'bun'] as const)('on %s', (runtime) => {
       const answer = await get('http://evil.test/');
       expect(answer).toMatch(/^HTTP\/1.1 403 /);
       expect(answer).toContain('add "evil.test" to Network.Domains');
-      await expect.poll(log).toMatchObject([{
+      await expect.poll(log, SOON).toMatchObject([{
         verdict: 'refused',
         code: 'host-not-listed',
         host: 'evil.test',
@@ -76,7 +79,7 @@ describe.each(['deno', 'bun'] as const)('on %s', (runtime) => {
       // Connects to what was looked up first, where nobody listens; never asks again.
       expect(await get(`http://rebind.test:${port}/`)).toMatch(/^HTTP\/1.1 502 /);
       expect(seen).toEqual([]);
-      await expect.poll(() => log().map(({ verdict, address }) => [verdict, address])).toEqual([
+      await expect.poll(() => log().map(({ verdict, address }) => [verdict, address]), SOON).toEqual([
         ['refused', '127.0.0.1'],
         ['refused', '169.254.169.254'],
         ['failed', undefined],
@@ -101,7 +104,7 @@ describe.each(['deno', 'bun'] as const)('on %s', (runtime) => {
         expect(await get(`http://${host}:${port}/`), host).toMatch(/^HTTP\/1.1 403 /);
       }
       expect(seen).toEqual([]);
-      await expect.poll(() => new Set(log().map(({ code }) => code))).toEqual(
+      await expect.poll(() => new Set(log().map(({ code }) => code)), SOON).toEqual(
         new Set(['address-not-public']),
       );
     });
@@ -145,7 +148,10 @@ describe.each(['deno', 'bun'] as const)('on %s', (runtime) => {
       );
       expect(answer).toMatch(/200 OK.*403 Forbidden/s);
       expect(seen.map(({ url }) => url)).toEqual(['/1']);
-      await expect.poll(() => log().map(({ verdict }) => verdict).sort()).toEqual(['allowed', 'refused']);
+      await expect.poll(() => log().map(({ verdict }) => verdict).sort(), SOON).toEqual([
+        'allowed',
+        'refused',
+      ]);
     });
 
     it('ambiguous or foreign requests are not passed on', async () => {
@@ -177,7 +183,7 @@ describe.each(['deno', 'bun'] as const)('on %s', (runtime) => {
       });
       const answer = await ask(`CONNECT allowed.test:${port} HTTP/1.1\r\nHost: x\r\n\r\nearly bytes`, true);
       expect(answer).toMatch(/^HTTP\/1.1 200 .*\r\n\r\ngot early bytes$/s);
-      await expect.poll(log).toMatchObject([
+      await expect.poll(log, SOON).toMatchObject([
         {
           verdict: 'allowed',
           method: 'CONNECT',
@@ -209,7 +215,7 @@ describe.each(['deno', 'bun'] as const)('on %s', (runtime) => {
         );
       }
       expect(seen).toEqual([]);
-      await expect.poll(() => log().map(({ code }) => code)).toEqual([
+      await expect.poll(() => log().map(({ code }) => code), SOON).toEqual([
         'port-not-listed',
         'port-not-listed',
         'host-not-listed',
@@ -234,12 +240,12 @@ describe.each(['deno', 'bun'] as const)('on %s', (runtime) => {
       expect(await rig.ask(`CONNECT allowed.test:${port} HTTP/1.1\r\nHost: x\r\n\r\n`)).toMatch(
         /^HTTP\/1.1 503 .*which is its limit/s,
       );
-      await expect.poll(rig.log).toMatchObject([
+      await expect.poll(rig.log, SOON).toMatchObject([
         { verdict: 'refused', code: 'too-many-connections', hint: 'Open fewer.' },
         { verdict: 'refused', code: 'too-many-connections', method: 'CONNECT' },
       ]);
       socket.destroy();
-      await expect.poll(() => rig.get(`http://allowed.test:${port}/`)).toMatch(/^HTTP\/1.1 200 /);
+      await expect.poll(() => rig.get(`http://allowed.test:${port}/`), SOON).toMatch(/^HTTP\/1.1 200 /);
     });
 
     it('an end of the proxy ends what is under way', async () => {
@@ -249,7 +255,7 @@ describe.each(['deno', 'bun'] as const)('on %s', (runtime) => {
       expect(said).toMatch(/^HTTP\/1.1 200 /);
       const asked = rig.get(`http://127.0.0.1:${port}/`);
       const ended = once(socket.resume(), 'close');
-      await expect.poll(() => seen.length).toBe(1);
+      await expect.poll(() => seen.length, SOON).toBe(1);
       await rig.close();
       await ended;
       expect(await asked).not.toContain('200');
@@ -268,7 +274,10 @@ describe.each(['deno', 'bun'] as const)('on %s', (runtime) => {
       const took = performance.now() - began;
       expect(took).toBeGreaterThan(1500);
       // What was held back is told.
-      await expect.poll(log).toMatchObject([{ bytesReceived: 300_000, throttledMs: expect.any(Number) }]);
+      await expect.poll(log, SOON).toMatchObject([{
+        bytesReceived: 300_000,
+        throttledMs: expect.any(Number),
+      }]);
       expect(log()[0]!.throttledMs).toBeGreaterThan(500);
     });
 
@@ -276,7 +285,7 @@ describe.each(['deno', 'bun'] as const)('on %s', (runtime) => {
       const { port } = await upstream(() => {});
       const { get, log } = await proxy(['127.0.0.1'], {}, { idleMs: 100 });
       expect(await get(`http://127.0.0.1:${port}/`)).toMatch(/^HTTP\/1.1 502 /);
-      await expect.poll(log).toMatchObject([{ verdict: 'failed', code: 'ETIMEDOUT' }]);
+      await expect.poll(log, SOON).toMatchObject([{ verdict: 'failed', code: 'ETIMEDOUT' }]);
     });
   });
 });

@@ -5,6 +5,9 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { endRigs, rawUpstream, startProxy, upstream } from './support/proxy_rig.ts';
 
+/** On a machine that may be busy. */
+const SOON = { timeout: 15_000 };
+
 afterEach(endRigs);
 
 /** Bytes of each connection, answered when they end with `until` or an empty line. */
@@ -26,7 +29,7 @@ async function recorder(answer = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok
   return { port, got };
 }
 
-describe.each(['deno', 'bun'] as const)('on %s', (runtime) => {
+describe.each(['deno', 'bun'] as const)('on %s', { timeout: 60_000 }, (runtime) => {
   const proxy = (domains: readonly string[]) =>
     startProxy(runtime, [...domains, '127.0.0.1'], {
       'allowed.test': ['127.0.0.1'],
@@ -120,7 +123,9 @@ describe.each(['deno', 'bun'] as const)('on %s', (runtime) => {
     for (const { headers } of seen) {
       expect(headers.join('\n').toLowerCase()).not.toContain('evil');
     }
-    await expect.poll(() => log().filter(({ verdict }) => verdict === 'allowed').length).toBe(seen.length);
+    await expect.poll(() => log().filter(({ verdict }) => verdict === 'allowed').length, SOON).toBe(
+      seen.length,
+    );
     // A user in the URL is not understood differently by anybody further on either.
     const fragment = await ask(
       `GET http://allowed.test:${port}/ok#@evil.test/ HTTP/1.1\r\nHost: evil.test\r\nConnection: close\r\n\r\n`,
