@@ -62,6 +62,20 @@ export class RunFailure extends Error {
   }
 }
 
+/** Errors of the file system that name their own cure. */
+const SYSTEM: Readonly<Record<string, Pick<FailureOptions, 'class' | 'code' | 'hint'>>> = {
+  ENOSPC: {
+    class: 'infrastructure',
+    code: 'DiskFull',
+    hint: 'Free space on the disk of the node that holds its data directory',
+  },
+  ENAMETOOLONG: {
+    class: 'user',
+    code: 'NameTooLong',
+    hint: 'Shorten the names of the result paths of the task',
+  },
+};
+
 const CLASSES: readonly string[] = ['user', 'timeout', 'infrastructure'];
 
 /**
@@ -70,6 +84,8 @@ const CLASSES: readonly string[] = ['user', 'timeout', 'infrastructure'];
  */
 export function asFailure(thrown: unknown, topic: EventTopic): RunFailure {
   if (thrown instanceof RunFailure) return thrown;
+  const system = SYSTEM[(thrown as NodeJS.ErrnoException | undefined)?.code ?? ''];
+  if (system) return new RunFailure({ ...system, topic, message: (thrown as Error).message, cause: thrown });
   const error = toBacalhauError(thrown);
   const own = error.details.class ?? '';
   return new RunFailure({

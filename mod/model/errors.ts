@@ -52,6 +52,8 @@ export class BacalhauError extends Error {
 /** Any thrown value as a {@link BacalhauError}; a foreign error becomes `InternalError` and keeps its text and cause. */
 export function toBacalhauError(thrown: unknown): BacalhauError {
   if (thrown instanceof BacalhauError) return thrown;
+  // What failed first is the cause; what failed while it was cleared away says less.
+  if (thrown instanceof Error && 'suppressed' in thrown) return toBacalhauError(thrown.suppressed);
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   return new BacalhauError('InternalError', message, { cause: thrown });
 }

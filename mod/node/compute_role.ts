@@ -20,6 +20,7 @@ import { natsConnect } from '../transport/nats_bus.ts';
 import { allocatedCapacity } from './capacity.ts';
 import type { NodeParts } from './parts.ts';
 import { keepRefreshed } from './refresh.ts';
+import { diskReserve } from './reserve.ts';
 
 export interface ComputeRole extends AsyncDisposable {
   readonly node: ComputeNode;
@@ -43,11 +44,13 @@ export async function startComputeRole(
   const engines = [...own, ...parts.engines ?? []];
   const publishers = await localPublishers(parts);
   for (const publisher of publishers) stack.defer(() => publisher.close());
+  const reserve = stack.use(diskReserve(parts, layout.computeFolder));
   const store = stack.use(
     await openSqlite<ComputeSchema>({
       path: layout.computeDatabase,
       migrations: COMPUTE_MIGRATIONS,
       world,
+      makeRoom: () => reserve.release(),
     }),
   );
   const { Limits, Logs, Retention, SweepInterval, TLS, Env, Network, Heartbeat } = config.Compute;

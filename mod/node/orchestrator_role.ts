@@ -9,6 +9,7 @@ import { type Orchestrator, startOrchestrator } from '../orchestrator/mod.ts';
 import { openOrchestratorStore } from '../store/mod.ts';
 import { LocalBus } from '../transport/mod.ts';
 import type { NodeParts } from './parts.ts';
+import { diskReserve } from './reserve.ts';
 
 const MAX_PAYLOAD = 1_048_576;
 
@@ -27,10 +28,12 @@ export async function startOrchestratorRole(
   const { config, layout, identity, world, logger } = parts;
   await using stack = new AsyncDisposableStack();
   await mkdir(layout.orchestratorFolder, { recursive: true, mode: 0o700 });
+  const reserve = stack.use(diskReserve(parts, layout.orchestratorFolder));
   const store = stack.use(
     await openOrchestratorStore({
       path: layout.orchestratorDatabase,
       world,
+      makeRoom: () => reserve.release(),
       orchestratorId: identity.nodeId,
     }),
   );

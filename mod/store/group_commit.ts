@@ -13,6 +13,10 @@ export interface WriteConnection<Schema> {
   control(command: 'begin' | 'commit' | 'rollback' | 'savepoint' | 'release' | 'rollback to'): Promise<void>;
   /** Set when a statement met an error after which the connection cannot be trusted: disk full, I/O, corruption. */
   readonly broken: unknown;
+  /** Whether it is broken only because the disk is full: nothing of the transaction is in the file. */
+  readonly full: boolean;
+  /** Rolls back what is left of the transaction; the connection is as good as before it. */
+  mend(): Promise<void>;
 }
 
 interface Waiting<Schema> {
@@ -41,12 +45,14 @@ export class GroupCommit<Schema> {
    *   group
    * @param committed called with the keys to wake
    * @param later calls back after the time that relaxed operations wait for company
+   * @param makeRoom called when the disk is full; true when there is room now, and the group runs again
    */
   constructor(
     readonly connection: WriteConnection<Schema>,
     readonly turn: () => Promise<void>,
     readonly committed: (keys: ReadonlySet<string>) => void,
     readonly later: (callback: () => void) => Disposable,
+    readonly makeRoom: () => boolean = () => false,
   ) {
     this.failed = new Promise((resolve) => this.#fail = resolve);
   }
@@ -96,6 +102,7 @@ export class GroupCommit<Schema> {
   }
 
   async #group(): Promise<void> {
+    const entered: Waiting<Schema>[] = [];
     const succeeded: Waiting<Schema>[] = [];
     const refused: (() => void)[] = [];
     const keys = new Set<string>();
@@ -104,6 +111,7 @@ export class GroupCommit<Schema> {
       await this.connection.control('begin');
       while (succeeded.length + refused.length < LARGEST_GROUP && (current = this.#queue.shift())) {
         const waiting = current;
+        entered.push(waiting);
         const error = await this.#attempt(waiting, keys);
         if (error === undefined) succeeded.push(waiting);
         else refused.push(() => waiting.reject(error.thrown));
@@ -111,6 +119,11 @@ export class GroupCommit<Schema> {
       }
       await this.connection.control('commit');
     } catch (cause) {
+      if (this.connection.full && this.makeRoom()) {
+        await this.connection.mend();
+        this.#queue.unshift(...entered);
+        return;
+      }
       const lost = [...succeeded, ...current ? [current] : []];
       return await this.#commitFailed(cause, lost, refused);
     }

@@ -23,6 +23,8 @@ export interface SqliteOptions {
    * Default: `setImmediate`. A simulation passes one that its scheduler controls.
    */
   readonly turn?: () => Promise<void>;
+  /** Called when the disk is full: makes room and says whether it could; then what did not fit is tried again. */
+  readonly makeRoom?: () => boolean;
 }
 
 /** Another process may hold the file for a moment (a backup); waiting for it blocks the event loop. */
@@ -52,7 +54,7 @@ export async function openSqlite<Schema>(options: SqliteOptions): Promise<Databa
     await migrate(writer.db, options.migrations, { path, now: world.now() });
     await writer.control('commit');
     const reader = new SqliteConnection<Schema>(path, { readOnly: true, busyTimeoutMs: BUSY_TIMEOUT_MS });
-    return new SqliteDatabase(writer, reader, options.turn ?? nextTurn, world);
+    return new SqliteDatabase(writer, reader, options.turn ?? nextTurn, world, options.makeRoom);
   } catch (cause) {
     writer?.close();
     if (cause instanceof BacalhauError) throw cause;
@@ -78,12 +80,14 @@ class SqliteDatabase<Schema> implements Database<Schema> {
     readonly reader: SqliteConnection<Schema>,
     turn: () => Promise<void>,
     world: World,
+    makeRoom?: () => boolean,
   ) {
     this.#commits = new GroupCommit(
       writer,
       turn,
       (keys) => this.#wakeups.notify(keys),
       (callback) => world.after(RELAXED_MS, callback),
+      makeRoom,
     );
     this.failed = this.#commits.failed;
   }

@@ -35,6 +35,8 @@ type Bindable = null | number | bigint | string | Uint8Array;
 
 /** Result codes (lowest byte) after which the file or the disk cannot be trusted: NOMEM, IOERR, CORRUPT, FULL, NOTADB. */
 const BROKEN = [7, 10, 11, 13, 26];
+/** FULL, and IOERR_SHMSIZE: no room for the index of the log. */
+const DISK_FULL = [13, 4874];
 const UNIQUE_VIOLATIONS = [1555, 2067];
 
 function bindable(value: unknown): Bindable {
@@ -96,6 +98,16 @@ export class SqliteConnection<Schema> implements DatabaseConnection, WriteConnec
     throw new Error(
       'Cannot stream a query: a transaction must not stay open while others wait; read it in pages',
     );
+  }
+
+  get full(): boolean {
+    return DISK_FULL.includes((this.broken as { errcode?: number } | undefined)?.errcode ?? 0);
+  }
+
+  async mend(): Promise<void> {
+    // SQLite may have rolled it back by itself.
+    await this.control('rollback').catch(() => undefined);
+    this.broken = undefined;
   }
 
   close(): void {

@@ -92,10 +92,11 @@ it.skipIf(!there)(`${RUNS} runs survive kill -9 of their node at random moments`
     return (file: string) =>
       spawnSync('tar', ['-xzOf', archive, file], { encoding: 'utf8', maxBuffer: 1 << 24 }).stdout;
   };
+  const hasBegun = (executionId: string) => existsSync(join(begun, executionId));
   const found: string[] = [];
   for (const { id, kind } of all) {
     const state = await cluster.ended(id, 120_000).catch(async () => await cluster.job(id));
-    found.push(...complaints(id, kind, state, await cluster.executions(id), published));
+    found.push(...complaints(id, kind, state, await cluster.executions(id), published, hasBegun));
   }
   expect(found).toEqual([]);
   // A program that began twice for one execution wrote two lines.

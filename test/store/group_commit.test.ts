@@ -190,7 +190,13 @@ describe('group commit', () => {
 });
 
 describe('relaxed operations', () => {
-  const idle = { db: undefined as never, broken: undefined, control: () => Promise.resolve() };
+  const idle = {
+    db: undefined as never,
+    broken: undefined,
+    full: false,
+    mend: () => Promise.resolve(),
+    control: () => Promise.resolve(),
+  };
 
   it('join the commit of another, and make one of their own when none comes', async () => {
     const timers: (() => void)[] = [];
@@ -231,11 +237,42 @@ describe('relaxed operations', () => {
 });
 
 describe('a failed commit', () => {
+  it('that finds the disk full makes room once and runs all of its group again', async () => {
+    const log: string[] = [];
+    let room = 1;
+    const connection: WriteConnection<Schema> = {
+      db: undefined as never,
+      broken: undefined,
+      full: true,
+      mend: async () => void log.push('mend'),
+      control: async (command) => {
+        if (command === 'commit' && log.filter((each) => each === 'mend').length !== 1) {
+          throw new Error('full');
+        }
+      },
+    };
+    const commits = new GroupCommit(connection, () => Promise.resolve(), () => {}, noTimer, () => room-- > 0);
+    const operation = (name: string) =>
+      commits.write(async () => {
+        log.push(name);
+        if (name === 'refused') throw new Error('no');
+        return name;
+      });
+    const [first, refused, last] = await Promise.allSettled(['first', 'refused', 'last'].map(operation));
+    expect([first, last]).toMatchObject([{ value: 'first' }, { value: 'last' }]);
+    expect(refused).toMatchObject({ reason: { message: 'no' } });
+    expect(log).toEqual(['first', 'refused', 'last', 'mend', 'first', 'refused', 'last']);
+    log.push('mend');
+    await expect(operation('later')).rejects.toMatchObject({ code: 'StoreFailed' });
+  });
+
   it('acknowledges nothing of it and nothing after it', async () => {
     const log: string[] = [];
     const broken: WriteConnection<Schema> = {
       db: undefined as never,
       broken: undefined,
+      full: false,
+      mend: () => Promise.resolve(),
       control: (command) => {
         log.push(command);
         return command === 'commit' ? Promise.reject(new Error('disk full')) : Promise.resolve();
@@ -253,7 +290,13 @@ describe('a failed commit', () => {
   });
 
   it('counts an operation as lost that swallowed the error of a broken disk', async () => {
-    const broken = { db: undefined as never, broken: undefined as unknown, control: () => Promise.resolve() };
+    const broken = {
+      db: undefined as never,
+      broken: undefined as unknown,
+      full: false,
+      mend: () => Promise.resolve(),
+      control: () => Promise.resolve(),
+    };
     const commits = new GroupCommit<Schema>(broken, () => Promise.resolve(), () => undefined, noTimer);
     const write = commits.write(() => {
       broken.broken = new Error('I/O error');

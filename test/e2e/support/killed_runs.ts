@@ -11,6 +11,8 @@ export interface Kind {
   readonly pulled?: true;
   /** Has an output folder and a publisher; every script fills it before anything else. */
   readonly outputs?: true;
+  /** Its time may be over before its program has begun; then it leaves nothing. */
+  readonly late?: true;
   /** Stopped by its user a random while after it was submitted. */
   readonly stopped?: true;
   readonly state: JobState['StateType'];
@@ -63,6 +65,7 @@ export function killedRuns(server: URL): readonly Kind[] {
     },
     {
       name: 'out of time',
+      late: true,
       script: 'echo late; exec sleep 1000',
       task: { Timeouts: { ExecutionTimeout: 2 } },
       outputs: true,
@@ -112,6 +115,7 @@ export function complaints(
   state: JobState,
   executions: readonly Execution[],
   published: Published,
+  hasBegun: (executionId: string) => boolean,
 ): string[] {
   const found: string[] = [];
   const expectThat = (right: boolean, text: string) => {
@@ -124,6 +128,7 @@ export function complaints(
   const least = kind.stopped ? 0 : 1;
   expectThat(executions.length >= least && executions.length <= 1, `took ${executions.length} executions`);
   const [{ ID, RunOutput } = { ID: '', RunOutput: null }] = executions;
+  if (kind.late && !hasBegun(ID)) return found;
   const isCut = (kind.stdout?.length ?? 0) > 64 * 1024;
   if (kind.stdout !== undefined) {
     const told = RunOutput?.Stdout ?? 'nothing';
