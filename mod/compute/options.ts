@@ -70,7 +70,7 @@ export const DEFAULT_TIMINGS: ComputeTimings = Object.freeze({
   statusMs: 200,
   resendMs: 60_000,
   resendMaxMs: HOUR_MS,
-  diskMs: 1_000,
+  diskMs: 500,
   sweepMs: 60_000,
   pruneMs: 60_000,
   retentionMs: HOUR_MS,

@@ -46,7 +46,7 @@ export const Compute = {
     MaxOutputSize: size(64 * 1024, 'Output per stream that travels with the result. (Not in 1.9)'),
     StopGrace: duration(SECOND, 'Time between the polite and the forced end of a program. (Not in 1.9)'),
     DiskCheckInterval: duration(
-      SECOND,
+      SECOND / 2,
       'Time between two looks at how much of its disk space an execution has used. (Not in 1.9)',
       { min: 1 },
     ),
