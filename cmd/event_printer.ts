@@ -73,7 +73,7 @@ export function groupPrinter(context: Context, terminal: boolean, before: () => 
       before();
       const text = table();
       context.print(`${drawn > 0 ? `\x1b[${drawn}A\x1b[0J` : ''}${text}`);
-      drawn = screenLines(text, process.stdout.columns ?? Infinity);
+      drawn = screenLines(text, process.stdout.columns ?? 0);
     },
     end() {
       if (!terminal && (ofJob || executions.size > 0)) context.print(table());
@@ -81,8 +81,9 @@ export function groupPrinter(context: Context, terminal: boolean, before: () => 
   };
 }
 
-/** Lines that a text with a line break at its end takes on a screen of so many columns. */
+/** Lines that a text with a line break at its end takes on a screen of so many columns; 0 = it does not say. */
 export function screenLines(text: string, columns: number): number {
   const lines = stripVTControlCharacters(text).split('\n').slice(0, -1);
-  return lines.reduce((sum, line) => sum + Math.max(1, Math.ceil([...line].length / columns)), 0);
+  const width = columns || Infinity;
+  return lines.reduce((sum, line) => sum + Math.max(1, Math.ceil([...line].length / width)), 0);
 }

@@ -88,5 +88,6 @@ describe('groups', () => {
 
   it('count lines as the screen shows them', () => {
     expect(screenLines('a\n\n\x1b[31m12345\x1b[0m6789\n', 5)).toBe(4);
+    expect(screenLines('a\nbc\n', 0)).toBe(2);
   });
 });
