@@ -38,18 +38,18 @@ export function isolated(command: readonly string[], limits: ProcessLimits): str
     ...(setpriv === null ? [] : [setpriv, '--no-new-privs']),
     ...(prlimit === null ? [] : [
       prlimit,
-      `--nofile=${Math.min(openFiles, hardLimit())}`,
-      ...(fileBytes === 0 ? [] : [`--fsize=${fileBytes}`]),
+      `--nofile=${Math.min(openFiles, hardLimit('Max open files'))}`,
+      ...(fileBytes === 0 ? [] : [`--fsize=${Math.min(fileBytes, hardLimit('Max file size'))}`]),
       '--core=0',
     ]),
     ...command,
   ];
 }
 
-/** Of open files; beyond it only root may go. */
-function hardLimit(): number {
-  const [, hard = ''] = /^Max open files +\S+ +(\S+)/m.exec(readFileSync('/proc/self/limits', 'latin1')) ??
-    [];
+/** Beyond it only root may go. */
+function hardLimit(name: string): number {
+  const limits = readFileSync('/proc/self/limits', 'latin1');
+  const [, hard = ''] = new RegExp(`^${name} +\\S+ +(\\S+)`, 'm').exec(limits) ?? [];
   return hard === 'unlimited' ? Infinity : Number(hard);
 }
 
