@@ -48,7 +48,7 @@ export class Firewall {
         ...this.targets.map((target) => `-I ${hook} 1 -d ${target} -j ${this.chain}`),
       ]),
       ...DNS.map((rule) => `-A ${this.chain} ${rule}`),
-      ...macs.map((mac) => `-A ${this.chain} ${ruleOf(mac, verdict)}`),
+      ...macs.flatMap((mac) => rulesOf(mac, verdict)).map((rule) => `-A ${this.chain} ${rule}`),
       'COMMIT',
     ]);
     await this.#restore(tables.flat());
@@ -57,7 +57,7 @@ export class Firewall {
   async add(mac: string): Promise<void> {
     await this.#restore(VERDICTS.flatMap(([table, verdict]) => [
       `*${table}`,
-      `-A ${this.chain} ${ruleOf(mac, verdict)}`,
+      ...rulesOf(mac, verdict).map((rule) => `-A ${this.chain} ${rule}`),
       'COMMIT',
     ]));
   }
@@ -111,8 +111,11 @@ export class Firewall {
   }
 }
 
-function ruleOf(mac: string, verdict: 'ACCEPT' | 'REJECT'): string {
-  return `-m mac --mac-source ${mac} -j ${verdict}`;
+function rulesOf(mac: string, verdict: 'ACCEPT' | 'REJECT'): readonly string[] {
+  const rule = `-m mac --mac-source ${mac} -j ${verdict}`;
+  if (verdict === 'ACCEPT') return [rule];
+  // A reset comes at once; of the kernel's other answer there is one a second, and a program that asks again would hang.
+  return [`-p tcp ${rule} --reject-with tcp-reset`, rule];
 }
 
 /**
