@@ -3,6 +3,7 @@ export { addressKind, canonicalAddress } from './addresses.ts';
 export { DECISION_LOG, type DecisionEntry, type DecisionSink, openDecisionLog } from './decision_log.ts';
 export { dial } from './dial.ts';
 export { type ForwarderArguments, forwarderCommand, READY } from './forwarder.ts';
+export { mayKeepConnections } from './keep_alive.ts';
 export { endToEndHeaders, isHopByHop } from './messages.ts';
 export { OpenRules } from './open_rules.ts';
 export {

@@ -22,6 +22,7 @@ import { Connection, NotAllowed, type Ways } from './http_connection.ts';
 import { headerText, type OutgoingRequest, readUrl, redirected } from './http_message.ts';
 import { type HostPolicy, hostPolicy } from './http_policy.ts';
 import { HTTP_TIMEOUT_MS, type HttpSettings } from './http_settings.ts';
+import { Sockets } from './http_sockets.ts';
 
 export interface HttpClientOptions {
   readonly world: World;
@@ -46,11 +47,15 @@ export type HttpEnd = Omit<HttpEndFrame, 'type'>;
 
 const MAX_REDIRECTS = 10;
 
+/** 1 Gbit/s: what passes here takes the node's own time. */
+const OPEN_BYTES_PER_SECOND = 125_000_000;
+
 export class HttpClient {
   readonly #options: HttpClientOptions;
   readonly #policy: HostPolicy;
   readonly #log: DecisionSink;
   readonly #bucket: TokenBucket;
+  readonly #sockets: Sockets;
   readonly #timeoutMs: number;
 
   constructor(options: HttpClientOptions) {
@@ -63,9 +68,12 @@ export class HttpClient {
       : log;
     // Only lists of domains come with a share of the node's line, as for containers.
     this.#bucket = new TokenBucket(
-      network?.Type === 'HTTP' ? settings.bytesPerSecond ?? DEFAULT_LIMITS.bytesPerSecond : 0,
+      network?.Type === 'HTTP'
+        ? settings.bytesPerSecond ?? DEFAULT_LIMITS.bytesPerSecond
+        : OPEN_BYTES_PER_SECOND,
     );
     this.#timeoutMs = settings.timeoutMs ?? HTTP_TIMEOUT_MS;
+    this.#sockets = new Sockets({ connectMs: this.#timeoutMs, ca: settings.ca });
   }
 
   /**
@@ -83,9 +91,7 @@ export class HttpClient {
     let request: OutgoingRequest = { url, method, headers, bodyBytes };
     try {
       for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
-        const connection = new Connection(request, this.#ways(signal), signal);
-        const incoming = await connection.open(upload.parts(request.bodyBytes));
-        await upload.stop();
+        const { connection, incoming } = await this.#open(request, upload, signal);
         try {
           const status = incoming.statusCode ?? 0;
           const next = redirected(request, status, incoming.headers.location);
@@ -116,19 +122,34 @@ export class HttpClient {
 
   /** Idempotent. */
   close(): void {
+    this.#sockets.close();
     this.#log.close();
   }
 
+  async #open(request: OutgoingRequest, upload: Upload, signal: AbortSignal) {
+    for (;;) {
+      const connection = new Connection(request, this.#ways(signal), signal);
+      try {
+        const incoming = await connection.open(upload.parts(request.bodyBytes));
+        await upload.stop();
+        return { connection, incoming };
+      } catch (error) {
+        await upload.stop();
+        // The next has a new connection.
+        if (!connection.isStale) throw error;
+      }
+    }
+  }
+
   #ways(signal: AbortSignal): Ways {
-    const { settings, network, jobId, world } = this.#options;
+    const { network, jobId, world } = this.#options;
     return {
       policy: this.#policy,
       log: this.#log,
       bucket: this.#bucket,
-      connectMs: this.#timeoutMs,
+      sockets: this.#sockets,
       // As containers with this network do.
       plainHeaders: network?.Type === 'HTTP' ? { 'X-Bacalhau-Job-ID': jobId } : {},
-      ca: settings.ca,
       sleep: (ms) => world.sleep(ms, signal),
     };
   }

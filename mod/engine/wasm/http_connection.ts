@@ -1,29 +1,20 @@
-/** One request to one host: decided, dialled at the checked addresses, sent, recorded. */
-import { type IncomingMessage, request as httpRequest } from 'node:http';
+/** One request to one host: decided, sent over a connection to the checked addresses, recorded. */
+import { type ClientRequest, type IncomingMessage, request as httpRequest } from 'node:http';
 import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { connect as connectTls } from 'node:tls';
-import {
-  canonicalAddress,
-  type Decision,
-  type DecisionSink,
-  dial,
-  type TokenBucket,
-  Visit,
-} from '../../../runtime/egress/mod.ts';
+import { type Decision, type DecisionSink, type TokenBucket, Visit } from '../../../runtime/egress/mod.ts';
 import { headersOf, type OutgoingRequest } from './http_message.ts';
 import type { HostPolicy } from './http_policy.ts';
+import type { Route, Sockets } from './http_sockets.ts';
 
 export interface Ways {
   readonly policy: HostPolicy;
   readonly log: DecisionSink;
   readonly bucket: TokenBucket;
-  /** Milliseconds for a connection. */
-  readonly connectMs: number;
+  readonly sockets: Sockets;
   /** Set on requests in plain HTTP, whatever the module wrote. */
   readonly plainHeaders: Readonly<Record<string, string>>;
-  readonly ca: string | undefined;
   /** Waits, or rejects when the run or the request has no more time. */
   sleep(ms: number): Promise<void>;
 }
@@ -37,13 +28,20 @@ export class NotAllowed extends Error {
 
 const MAX_HEADER_BYTES = 64 << 10;
 
+/** What may be done twice (RFC 9110 9.2.2), which nobody can tell who lost the connection over it. */
+const REPEATABLE: readonly string[] = ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'];
+
 export class Connection {
   readonly #ways: Ways;
   readonly #signal: AbortSignal;
   readonly #visit: Visit;
   readonly #request: OutgoingRequest;
+  #outgoing: ClientRequest | undefined;
   #socket: Socket | undefined;
-  readonly #onAbort = () => void this.#socket?.destroy(this.#signal.reason);
+  #route: Route | undefined;
+  #isOver = false;
+  #onClose = () => {};
+  readonly #onAbort = () => void this.#outgoing?.destroy(this.#signal.reason);
 
   /** @param signal ends everything; its reason is an Error with a `code` for the log */
   constructor(request: OutgoingRequest, ways: Ways, signal: AbortSignal) {
@@ -57,7 +55,7 @@ export class Connection {
   /**
    * The head of the answer; its body is read by {@link parts}.
    * @param body parts of the request's body, asked for one after the other
-   * @throws NotAllowed; else the error of the system
+   * @throws NotAllowed; else the error of the system, recorded unless it {@link isStale}
    */
   async open(body: AsyncIterable<Uint8Array>): Promise<IncomingMessage> {
     const { url, method, bodyBytes } = this.#request;
@@ -72,9 +70,10 @@ export class Connection {
       );
       this.#visit.decided(decision);
       if (!decision.allowed) throw new NotAllowed(decision);
-      const socket = await this.#connect(decision, isSecure);
       const host = decision.host.includes(':') ? `[${decision.host}]` : decision.host;
-      const outgoing = httpRequest({
+      const route = this.#route = this.#ways.sockets.route(decision, isSecure);
+      const outgoing = this.#outgoing = httpRequest({
+        agent: route.agent,
         method,
         path: `${url.pathname}${url.search}`,
         headers: headersOf(
@@ -84,23 +83,28 @@ export class Connection {
         ),
         setHost: false,
         maxHeaderSize: MAX_HEADER_BYTES,
-        createConnection: () => socket,
       });
-      const answered = new Promise<IncomingMessage>((resolve, reject) => {
-        outgoing.once('response', resolve);
-        // Stays for errors after the response, which its own stream reports, too.
-        outgoing.on('error', reject);
+      const { promise: answered, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+      outgoing.once('response', resolve);
+      // Stays for errors after the response, which its own stream reports, too.
+      outgoing.on('error', reject);
+      // Deno tells a close before the answer to the socket only.
+      this.#onClose = () => reject(Object.assign(new Error('the host hung up'), { code: 'ECONNRESET' }));
+      outgoing.once('socket', (socket) => {
+        this.#visit.address = route.address;
+        this.#socket = socket.once('close', this.#onClose);
       });
       if (bodyBytes === 0) outgoing.end();
-      else {
-        pipeline(Readable.from(this.#counted(body)), outgoing).catch((error) => outgoing.destroy(error));
-      }
+      else pipeline(Readable.from(this.#counted(body)), outgoing).catch(reject);
       const incoming = await this.#inTime(answered);
+      this.#socket?.off('close', this.#onClose);
       this.#visit.status = incoming.statusCode ?? 0;
       return incoming;
     } catch (error) {
-      this.fail(error);
-      this.close();
+      if (!this.isStale) {
+        this.fail(error);
+        this.close();
+      }
       throw error;
     }
   }
@@ -114,8 +118,15 @@ export class Connection {
     }
     const length = Number(incoming.headers['content-length'] ?? NaN);
     const isWhole = incoming.complete && !(this.#visit.bytesReceived < length);
-    if (this.#request.method === 'HEAD' || isWhole) return;
+    this.#isOver = this.#request.method === 'HEAD' || isWhole;
+    if (this.#isOver) return;
     throw Object.assign(new Error('the answer ended too soon'), { code: 'ECONNRESET' });
+  }
+
+  /** Whether it failed only because a kept connection had come to its end, and may be sent again. */
+  get isStale(): boolean {
+    return this.#route?.isNew === false && this.#visit.status === undefined &&
+      !this.#signal.aborted && REPEATABLE.includes(this.#request.method);
   }
 
   /** Records why it went wrong after it was allowed. */
@@ -123,24 +134,11 @@ export class Connection {
     if (!(error instanceof NotAllowed)) this.#visit.fail(this.#signal.aborted ? this.#signal.reason : error);
   }
 
-  /** Writes the line of the decision log. Idempotent. */
+  /** Writes the line of the decision log; the connection is kept when the answer was read to its end. Idempotent. */
   close(): void {
     this.#signal.removeEventListener('abort', this.#onAbort);
-    this.#socket?.destroy();
+    if (!this.#isOver) this.#outgoing?.destroy();
     this.#visit.end();
-  }
-
-  async #connect(decision: Extract<Decision, { allowed: true }>, isSecure: boolean): Promise<Socket> {
-    const { addresses, port, host } = decision;
-    const dialled = dial(addresses, port, this.#ways.connectMs);
-    // One that is there too late is nobody's.
-    dialled.then(({ socket }) => {
-      if (this.#signal.aborted) socket.destroy();
-    }, () => undefined);
-    const { socket, address } = await this.#inTime(dialled);
-    this.#visit.address = address;
-    this.#socket = socket;
-    return isSecure ? this.#socket = await this.#inTime(secured(socket, host, this.#ways.ca)) : socket;
   }
 
   async *#counted(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
@@ -165,23 +163,4 @@ export class Connection {
     this.#signal.addEventListener('abort', onAbort, { once: true });
     return Promise.race([promise, aborted]).finally(() => this.#signal.removeEventListener('abort', onAbort));
   }
-}
-
-/** @throws Error of TLS, also when the certificate is not of this host */
-function secured(socket: Socket, host: string, ca: string | undefined): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const tls = connectTls({
-      socket,
-      host,
-      // Addresses are not said (RFC 6066 3).
-      ...(canonicalAddress(host) === null ? { servername: host } : {}),
-      ALPNProtocols: ['http/1.1'],
-      ...(ca === undefined ? {} : { ca }),
-    });
-    tls.once('error', reject);
-    tls.once('secureConnect', () => {
-      tls.off('error', reject);
-      resolve(tls);
-    });
-  });
 }

@@ -1,6 +1,6 @@
 /** Headers and redirects of a module's requests: pure. */
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
-import { endToEndHeaders, isHopByHop } from '../../../runtime/egress/mod.ts';
+import { endToEndHeaders, isHopByHop, mayKeepConnections } from '../../../runtime/egress/mod.ts';
 
 export interface OutgoingRequest {
   readonly url: URL;
@@ -49,7 +49,7 @@ export function headersOf(
   if (!names.has('user-agent')) result['User-Agent'] = 'bacalhau';
   if (url.username !== '' && !names.has('authorization')) result['Authorization'] = credentials(url);
   if (bodyBytes > 0 || WITH_BODY.includes(method)) result['Content-Length'] = String(bodyBytes);
-  return { ...result, ...added, Host: host, Connection: 'close' };
+  return { ...result, ...added, Host: host, Connection: mayKeepConnections ? 'keep-alive' : 'close' };
 }
 
 /** Lines of an answer for the module, with names as in the original (`Content-Type`), which programs search for. */

@@ -1,5 +1,6 @@
 /** HTTP host functions of modules (executors.md 8), against real servers, under both runtimes. */
 import { describe, expect, test } from 'vitest';
+import { mayKeepConnections } from '../../../runtime/egress/mod.ts';
 import { ask, decisions, fnv, pattern, send, Web } from './http_guest.ts';
 import { Bench, CHILDREN } from './helpers.ts';
 
@@ -47,7 +48,7 @@ describe.each(Object.entries(CHILDREN))('under %s', (_runtime, childCommand) => 
     const of = (name: string) => headers.filter((_, at) => headers[at - 1]?.toLowerCase() === name);
     expect(of('x-guest')).toEqual(['one', 'two']);
     expect(of('host')).toEqual([`127.0.0.1:${web.port}`]);
-    expect(of('connection')).toEqual(['close']);
+    expect(of('connection')).toEqual([mayKeepConnections ? 'keep-alive' : 'close']);
     expect(of('x-bacalhau-job-id')).toEqual(['j-1']);
     expect(Buffer.from(of('x-u')[0]!, 'latin1').toString()).toBe('ü');
     expect(answers[0]!.headers).toContain('X-Many: a\nX-Many: b\nContent-Type: text/plain');

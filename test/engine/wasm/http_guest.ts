@@ -89,7 +89,11 @@ export class Web implements AsyncDisposable {
 
   static async start(
     answer: (request: IncomingMessage, response: ServerResponse, body: Buffer) => void,
-    { host = '127.0.0.1', tls }: { host?: string; tls?: { key: string; cert: string } } = {},
+    { host = '127.0.0.1', port = 0, tls }: {
+      host?: string;
+      port?: number;
+      tls?: { key: string; cert: string };
+    } = {},
   ): Promise<Web> {
     const listener = async (request: IncomingMessage, response: ServerResponse) => {
       const parts: Buffer[] = [];
@@ -104,10 +108,10 @@ export class Web implements AsyncDisposable {
       answer(request, response, body);
     };
     const server = tls ? createSecureServer(tls, listener) : createServer(listener);
-    await new Promise<void>((resolve) => server.listen(0, host, resolve));
-    const { port } = server.address() as AddressInfo;
+    await new Promise<void>((resolve) => server.listen(port, host, resolve));
+    const { port: taken } = server.address() as AddressInfo;
     const name = host.includes(':') ? `[${host}]` : host;
-    const web: Web = new Web(port, `http${tls ? 's' : ''}://${name}:${port}`, server as never);
+    const web: Web = new Web(taken, `http${tls ? 's' : ''}://${name}:${taken}`, server as never);
     return web;
   }
 

@@ -1,5 +1,6 @@
 /** Which hosts modules reach, directly and by redirects, and what happens when those are slow, false or gone. */
 import { readFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { ask, decisions, pattern, send, Web } from './http_guest.ts';
 import { Bench, CHILDREN, FIXTURES, until } from './helpers.ts';
@@ -232,5 +233,48 @@ describe.each(Object.entries(CHILDREN))('under %s', (_runtime, childCommand) => 
       for (const { result } of answers) expect(result).toBeLessThanOrEqual(7);
     }
     expect((await bench.run('exit')).end).toEqual({ kind: 'exited', exitCode: 3 });
+  });
+
+  test('each connection leads to the host that was asked', async () => {
+    await using one = await Web.start((_request, response) => void response.end('one'));
+    await using two = await Web.start((_request, response) => void response.end('two'), {
+      port: one.port,
+      host: '127.0.0.2',
+    });
+    const resolve = (host: string) => Promise.resolve([host === 'two.org' ? '127.0.0.2' : '127.0.0.1']);
+    await using bench = new Bench({ childCommand, http: { resolve } });
+    const hosts = ['one.org', 'one.org', 'two.org', 'one.org', 'two.org', 'other.org'];
+    const requests = hosts.map((host) => ask(`http://${host}:${two.port}/`));
+    const { answers } = await send(bench, { Type: 'Full' }, requests);
+    expect(answers.map(({ body }) => body)).toEqual(['one', 'one', 'two', 'one', 'two', 'one']);
+    expect(decisions(bench).map(({ host, address }) => `${host} ${address}`)).toEqual(
+      hosts.map((host) => `${host} ${host === 'two.org' ? '127.0.0.2' : '127.0.0.1'}`),
+    );
+  });
+
+  test('a kept connection does not outlive the answer of the name server', async () => {
+    await using one = await Web.start((_request, response) => void response.end('one'));
+    let asked = 0;
+    const resolve = () => Promise.resolve([asked++ === 0 ? '127.0.0.1' : '169.254.169.254']);
+    await using bench = new Bench({ childCommand, http: { resolve } });
+    const request = ask(`http://one.org:${one.port}/`);
+    const { answers } = await send(bench, { Type: 'Full' }, [request, request]);
+    expect(answers.map(({ result }) => result)).toEqual([0, 4]);
+    expect(one.asked).toHaveLength(1);
+  });
+
+  test('a server that hangs up without an answer', async () => {
+    let connections = 0;
+    await using server = createServer((socket) => {
+      connections++;
+      socket.on('error', () => socket.destroy()).on('data', () => socket.destroy());
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+    await using bench = new Bench({ childCommand, http: { timeoutMs: 5000 } });
+    const bodies = ['', '~10', '~1000000'];
+    const { answers } = await send(bench, LOOPBACK, bodies.map((body) => ask(url, { method: 'POST', body })));
+    expect(answers.map(({ result }) => result)).toEqual([2, 2, 2]);
+    expect(connections).toBe(3);
   });
 });
