@@ -1,6 +1,7 @@
 /** Modules that send HTTP requests, as jobs of the executable, by what the job says of its network. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { createServer, type Server as WebServer } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -9,6 +10,7 @@ import { connectedNodes, type Orchestrator, startCompute, startOrchestrator } fr
 import { ROOT, run, type Runtime, type Server, temporaryFolder, until } from '../support/program.ts';
 
 const MODULE = join(ROOT, 'test/fixtures/wasm/http.wasm');
+const TLS = join(ROOT, 'test/fixtures/tls');
 const MIB = 2 ** 20;
 
 describe.each<Runtime>(['bun', 'deno'])('under %s', (runtime) => {
@@ -36,7 +38,7 @@ describe.each<Runtime>(['bun', 'deno'])('under %s', (runtime) => {
     compute = await startCompute(runtime, folder.path, 'n-http', orchestrator.natsPort, [
       '-c',
       'Engines.Types.WASM.HTTP.BytesPerSecond=0',
-    ]);
+    ], { NODE_EXTRA_CA_CERTS: join(TLS, 'cert.pem') });
     await connectedNodes(orchestrator.apiPort, ['n-http']);
     env = {
       BACALHAU_DIR: join(folder.path, 'client'),
@@ -82,6 +84,25 @@ describe.each<Runtime>(['bun', 'deno'])('under %s', (runtime) => {
         { verdict: 'refused', host: '192.0.2.1', code: 'host-not-listed' },
       ]
     ) expect(seen).toContainEqual(expect.objectContaining(line));
+  });
+
+  it('TLS, with the authorities that the operator of the node added', async () => {
+    const pem = (name: string) => readFileSync(join(TLS, `${name}.pem`), 'utf8');
+    await using secure = createSecureServer({ key: pem('key'), cert: pem('cert') }, (_request, response) => {
+      response.end('secret');
+    });
+    await new Promise<void>((resolve) => secure.listen(0, '127.0.0.1', resolve));
+    const { port } = secure.address() as AddressInfo;
+    const { stdout } = await job(
+      ...['--network', 'http', '--domain', '127.0.0.1', '--domain', '127.0.0.2', '--follow', MODULE],
+      ...[`GET|https://127.0.0.1:${port}/|||100|100`, `GET|https://127.0.0.1:${port}/|||100|100`],
+    );
+    // Deno's node:tls knows no others than its own.
+    const expected = runtime === 'bun'
+      ? ['result 0', 'secret', 'result 0', 'secret']
+      : ['result 2', 'result 2'];
+    expect(stdout.match(/^(result \d|secret)/gm)).toEqual(expected);
+    secure.closeAllConnections();
   });
 
   it('no network: the job says why the module cannot be loaded', async () => {
