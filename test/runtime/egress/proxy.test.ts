@@ -4,8 +4,15 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { openDecisionLog, type ProxyLimits } from '../../../runtime/egress/mod.ts';
+import {
+  EgressPolicy,
+  EgressProxy,
+  openDecisionLog,
+  parseDomains,
+  type ProxyLimits,
+} from '../../../runtime/egress/mod.ts';
 import { endRigs, rawUpstream, startProxy, upstream } from './support/proxy_rig.ts';
+import { raw } from './support/raw.ts';
 
 /** On a machine that may be busy. */
 const SOON = { timeout: 15_000 };
@@ -313,4 +320,24 @@ it('the decision log ends visibly at its limit, also when it is opened again', (
   expect(lines.filter((line) => line.includes('truncated'))).toHaveLength(1);
   expect(lines.at(-1)).toContain('truncated');
   rmSync(folder, { recursive: true });
+});
+
+it('a decision that cannot be recorded is told of, and the proxy lives on', async () => {
+  const errors: string[] = [];
+  const proxy = await EgressProxy.listen({ host: '127.0.0.1', port: 0 }, {
+    policy: new EgressPolicy(parseDomains(['allowed.test']).rules, { resolve: () => Promise.resolve([]) }),
+    log: {
+      write() {
+        throw new Error('no space left');
+      },
+      close() {},
+    },
+    onLogError: ({ message }) => void errors.push(message),
+  });
+  const at = { host: '127.0.0.1', port: proxy.port };
+  for (const head of ['GET /origin', 'CONNECT evil.test:443', 'CONNECT nothing']) {
+    expect(await raw(at, `${head} HTTP/1.1\r\nHost: x\r\n\r\n`), head).not.toContain('200');
+  }
+  await expect.poll(() => errors, SOON).toEqual(['no space left', 'no space left', 'no space left']);
+  await proxy.close();
 });
