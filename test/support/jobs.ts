@@ -9,6 +9,8 @@ export interface WasmJob {
   readonly module?: string;
   readonly task?: Record<string, unknown>;
   readonly parameters?: readonly string[];
+  /** Further parameters of the engine. */
+  readonly params?: Record<string, unknown>;
   readonly inputs?: readonly unknown[];
   readonly count?: number;
 }
@@ -24,7 +26,12 @@ export function wasmJob(options: WasmJob = {}): { Job: Record<string, unknown> }
         Name: 'main',
         Engine: {
           Type: 'wasm',
-          Params: { EntryModule: '/main.wasm', Entrypoint: '_start', Parameters: options.parameters ?? [] },
+          Params: {
+            EntryModule: '/main.wasm',
+            Entrypoint: '_start',
+            Parameters: options.parameters ?? [],
+            ...options.params,
+          },
         },
         InputSources: [
           {

@@ -10,6 +10,8 @@ export interface WasmParams {
   readonly parameters: readonly string[];
   /** Paths of modules that are instantiated before the entry module. */
   readonly importModules: readonly string[];
+  /** Whether the module sees the node's own variables (`BACALHAU_…`) beside those of its task. */
+  readonly systemEnvironment: boolean;
 }
 
 /** Where the spec names none; what compilers call the start of a command. */
@@ -43,11 +45,16 @@ export function parseWasmParams(engine: SpecConfig | null): WasmParams | Refusal
   if (!isTexts(importModules) || importModules.includes('')) {
     return refusal('ImportModules', 'is not a list of paths', 'Write each module as a path inside the task');
   }
+  const systemEnvironment = given.get('systemenvironment') ?? true;
+  if (typeof systemEnvironment !== 'boolean') {
+    return refusal('SystemEnvironment', 'is neither true nor false', 'Leave it out, or write false');
+  }
   return Object.freeze({
     entryModule,
     entryPoint: entryPoint || DEFAULT_ENTRY_POINT,
     parameters,
     importModules,
+    systemEnvironment,
   });
 }
 

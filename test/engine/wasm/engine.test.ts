@@ -1,6 +1,7 @@
 /** Modules through the engine in real processes, under both runtimes: ends, limits, linking, the file system. */
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { extractStreams } from '../../../runtime/log_file.ts';
 import { Bench, CHILDREN, FIXTURES } from './helpers.ts';
 
 const MIB = 1024 ** 2;
@@ -100,6 +101,23 @@ describe.each(Object.entries(CHILDREN))('under %s', (_runtime, childCommand) => 
     expect(readFileSync(`${output}/g`, 'utf8')).toBe('012abc6789!');
   });
 
+  test.each([[true, 3], [false, 2]])(
+    "environment, the system's own in it: %s",
+    async (systemEnvironment, count) => {
+      await using bench = new Bench({ childCommand });
+      const request = bench.request(`${FIXTURES}/wasi/calls.wasm`, {
+        params: { Parameters: ['environ_sizes_get out buf'], SystemEnvironment: systemEnvironment },
+        env: { lower: '1', UPPER: '2', BACALHAU_JOB_ID: 'j-1' },
+      });
+      const task = { ...request.task, Env: { lower: '1', UPPER: '2' } };
+      const run = await bench.engine.create({ ...request, task }, new AbortController().signal);
+      await run.start();
+      expect(await run.wait()).toEqual({ kind: 'exited', exitCode: 0 });
+      await extractStreams(request.logPath, bench.path('stdout'), bench.path('stderr'));
+      expect(readFileSync(bench.path('stdout'), 'utf8')).toMatch(new RegExp(`^0 ${count} `));
+    },
+  );
+
   test('output beyond the limit is cut with a mark, and a service goes on', async () => {
     await using bench = new Bench({ childCommand });
     const { end, stdout, mark } = await bench.run('spam', { logLimit: 100_001, longRunning: true });
@@ -177,4 +195,6 @@ test('check names the parameter that is wrong', async () => {
   expect(await check({ EntryModule: '/a', EntryPoint: 1 })).toMatch('Engine.Params.EntryPoint');
   expect(await check({ EntryModule: '/a', Parameters: 'x' })).toMatch('Engine.Params.Parameters');
   expect(await check({ EntryModule: '/a', ImportModules: [1] })).toMatch('Engine.Params.ImportModules');
+  expect(await check({ EntryModule: '/a', SystemEnvironment: 'no' }))
+    .toMatch('Engine.Params.SystemEnvironment');
 });
