@@ -102,6 +102,8 @@ export class DockerEngine implements Engine {
     const { installId } = this.#settings;
     const { containers, networks } = this.#parts.docker;
     const filters = installFilter(installId);
+    // One that ends meanwhile may still be in the list.
+    const trials = new Set(this.#parts.http?.trials);
     const [made, nets] = await Promise.all([
       containers.list({ all: true, filters: { ...filters } }),
       networks.list({ ...filters }),
@@ -109,7 +111,8 @@ export class DockerEngine implements Engine {
     const objects: EngineObject[] = [];
     const add = (kind: string, id: string, labels: StringMap | null) => {
       const run = runOfLabels(installId, labels);
-      if (run) objects.push({ kind, id, executionId: run.executionId, runNo: run.runNo });
+      const isTrial = run && (trials.has(run.executionId) || this.#parts.http?.trials.has(run.executionId));
+      if (run && !isTrial) objects.push({ kind, id, executionId: run.executionId, runNo: run.runNo });
     };
     for (const { Id, Labels } of made) add('container', Id, Labels);
     for (const { Id, Labels } of nets) add('network', Id, Labels);

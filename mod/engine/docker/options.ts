@@ -65,6 +65,8 @@ export interface HttpRun {
 /** Networks that reach the named domains only; see http_network/. */
 export interface HttpNetworkSource {
   available(): Promise<Refusal | null>;
+  /** Execution ids of objects that {@link available} makes and removes by itself. */
+  readonly trials: ReadonlySet<string>;
   check(domains: readonly string[]): Refusal | null;
   /** Says in the log, once, where it can be told without an attempt that there are no such networks here. */
   warn(): void;

@@ -9,8 +9,10 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { DockerEngine } from '../../../mod/engine/docker/engine.ts';
 import { type HttpNetworkRun, HttpNetworks } from '../../../mod/engine/docker/http_network/mod.ts';
 import type { DecisionEntry, Resolve } from '../../../runtime/egress/mod.ts';
+import { connectDocker } from '../../../runtime/docker/mod.ts';
 import { realWorld } from '../../../runtime/world.ts';
 import { dockerd, dockerMissing, type TestDocker } from '../../support/docker.ts';
 import { ALLOWED, EVIL, HOST, METADATA, type Outside, outside, PRIVATE } from './support/outside.ts';
@@ -48,6 +50,24 @@ function networks(): HttpNetworks {
   const options = { world: realWorld, directory: sockets, installId: install, resolve };
   made.push(new HttpNetworks(docker.docker, options));
   return made.at(-1)!;
+}
+
+/** The engine around networks that a test can reach. */
+async function engineOf() {
+  const nets = networks();
+  const images = {
+    check: () => Promise.resolve(null),
+    pin: () => Promise.resolve({}),
+    ensure: (image: string) => Promise.resolve(image),
+    close: () => {},
+  };
+  const client = await connectDocker({ host: docker.host, env: {} });
+  const engine = new DockerEngine({ docker: client, images, http: nets }, {
+    world: realWorld,
+    nodeId: 'n-test',
+    installId: install,
+  });
+  return { objects: () => engine.objects(), networks: nets, close: () => engine.close() };
 }
 
 function runOf(executionId: string): HttpNetworkRun {
@@ -113,6 +133,23 @@ describe.skipIf(!found)('HTTP networks', () => {
     expect(await networks().available()).toBeNull();
     expect((await docker.ours(install)).containers).toEqual([]);
     expect(forwarders()).toEqual([]);
+  });
+
+  it('a trial is not taken for something left behind, while it lasts', async () => {
+    const { objects, networks: nets, close } = await engineOf();
+    const trial = nets.available();
+    const seen = new Set<string>();
+    let ended = false;
+    trial.finally(() => ended = true);
+    while (!ended) {
+      for (const { executionId } of await objects()) seen.add(executionId);
+      for (const name of (await docker.ours(install)).containers) {
+        if (name.includes('probe-')) seen.add('there');
+      }
+    }
+    expect(await trial).toBeNull();
+    expect([...seen]).toEqual(['there']);
+    await close();
   });
 
   it('an allowed name passes, all else does not', async () => {

@@ -98,6 +98,7 @@ export class HttpNetworks {
   #live = new Map<string, Live>();
   #folder: string | undefined;
   #said = '';
+  #trials = new Set<string>();
   #proof: { readonly at: number; readonly result: Promise<Refusal | null> } | undefined;
 
   constructor(private readonly docker: Docker, private readonly options: HttpNetworkOptions) {}
@@ -126,6 +127,11 @@ export class HttpNetworks {
     if (this.#said === reason) return;
     this.#said = reason;
     this.options.logger?.log('warn', 'Jobs with an HTTP network do not run here', { reason });
+  }
+
+  /** Execution ids under which namespaces are being tried right now: their objects are nobody else's to remove. */
+  get trials(): ReadonlySet<string> {
+    return this.#trials;
   }
 
   /** Whether this list of domains can be obeyed. */
@@ -328,6 +334,7 @@ export class HttpNetworks {
       domains: ['example.com'],
       decisionLog: '/dev/null',
     };
+    this.#trials.add(executionId);
     try {
       await this.open(run, AbortSignal.timeout(START_MS));
       return null;
@@ -338,6 +345,7 @@ export class HttpNetworks {
       await this.close(executionId, run.runNo).catch((error: Error) =>
         options.logger?.log('warn', 'A probe of HTTP networks was not removed', { reason: error.message })
       );
+      this.#trials.delete(executionId);
     }
   }
 }
