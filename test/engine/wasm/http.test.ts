@@ -25,7 +25,7 @@ describe.each(Object.entries(CHILDREN))('under %s', (_runtime, childCommand) => 
         ask(`${web.origin}/a b?q=ü#no`, {
           method,
           headers:
-            'X-Guest: one\n x-guest :two\r\n\nno colon\nHost: evil.example\nContent-Length: 99\nX-U: ü\nConnection: keep-alive',
+            'X-Guest: one\n x-guest :two\r\n\nno colon\nhOsT: evil.example\nContent-Length: 99\nX-U: ü\nConnection: keep-alive',
           body: ['POST', 'PUT', 'PATCH'].includes(method) ? `body of ${method}` : '',
         })
       ),
