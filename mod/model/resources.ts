@@ -26,7 +26,8 @@ export interface Resources {
 }
 
 const AMOUNTS = ['CPU', 'Memory', 'Disk', 'GPU'] as const;
-type Amount = (typeof AMOUNTS)[number];
+/** Name of an amount of {@link Resources}. */
+export type Amount = (typeof AMOUNTS)[number];
 
 function combine(
   a: Resources,
@@ -107,6 +108,23 @@ export function parseBytes(text: string): number {
   const bytes = Math.trunc(amount * (binary ? 1024 : 1000) ** exponent);
   if (bytes >= 2 ** 64) throw new RangeError(`"${text}" is too large: sizes are below 2^64 bytes`);
   return bytes;
+}
+
+/** `64 MB` of bytes, in decimal units with up to four digits, for people. */
+export function sizeText(bytes: number): string {
+  const units = ['B', 'KB', 'MB', 'GB', 'TB', 'PB', 'EB'];
+  let amount = bytes;
+  let unit = 0;
+  while (amount >= 1000 && unit < units.length - 1) {
+    amount /= 1000;
+    unit++;
+  }
+  return `${Number(amount.toPrecision(4))} ${units[unit]}`;
+}
+
+/** One amount of resources for people: memory and disk as sizes. */
+export function amountText(key: Amount, value: number): string {
+  return key === 'Memory' || key === 'Disk' ? sizeText(value) : String(value);
 }
 
 /**

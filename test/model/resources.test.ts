@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseBytes, parseCpu, parseGpu } from '../../mod/model/mod.ts';
+import { amountText, parseBytes, parseCpu, parseGpu } from '../../mod/model/mod.ts';
 
 /** The vectors of job-spec.md section 10. */
 describe('amounts', () => {
@@ -50,4 +50,16 @@ describe('amounts', () => {
   it.each(['1.5', '-1', '+1', 'abc', '0x1', '18446744073709551616'])('no GPU %s', (text) => {
     expect(() => parseGpu(text)).toThrow(RangeError);
   });
+});
+
+it.each(
+  [
+    ['Memory', 999, '999 B'],
+    ['Memory', 20_000_000, '20 MB'],
+    ['Disk', 60_124_810_444, '60.12 GB'],
+    ['Disk', 999e12, '999 TB'],
+    ['CPU', 1.6, '1.6'],
+  ] as const,
+)('%s of %s is told as %s', (key, value, text) => {
+  expect(amountText(key, value)).toBe(text);
 });

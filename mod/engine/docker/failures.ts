@@ -2,7 +2,7 @@
  * What went wrong, told apart by whose fault it is: an error of the engine at create or start, and the end of a program.
  * The exit codes 125, 126 and 127 of a program are its own; those of this file are of programs that never began.
  */
-import { BacalhauError } from '../../model/mod.ts';
+import { BacalhauError, sizeText } from '../../model/mod.ts';
 import type { ContainerState } from '../../../runtime/docker/mod.ts';
 import { DockerError } from '../../../runtime/docker/mod.ts';
 import type { RunEnd } from '../engine.ts';
@@ -231,15 +231,4 @@ export function endOf(state: ContainerState, memory: number): RunEnd {
     }
   }
   return Object.freeze({ kind: 'exited', exitCode: state.ExitCode });
-}
-
-function sizeText(bytes: number): string {
-  const units = ['B', 'KB', 'MB', 'GB', 'TB'];
-  let amount = bytes;
-  let unit = 0;
-  while (amount >= 1000 && unit < units.length - 1) {
-    amount /= 1000;
-    unit++;
-  }
-  return `${Number(amount.toPrecision(4))} ${units[unit]}`;
 }

@@ -3,7 +3,16 @@
  * missing, phrased as the node would say it. A refusal that waiting can cure is `retryable`; one that is not bars the
  * node for good, and a job that every known node bars for good fails at once instead of waiting.
  */
-import { addResources, exceeding, type NodeInfo, type Refusal, scaleResources } from '../../model/mod.ts';
+import {
+  addResources,
+  type Amount,
+  amountText,
+  exceeding,
+  type NodeInfo,
+  type Refusal,
+  type Resources,
+  scaleResources,
+} from '../../model/mod.ts';
 import type { NodeView } from '../types.ts';
 import { constraintText, holds } from './constraints.ts';
 import type { PlacementRequest } from './request.ts';
@@ -108,13 +117,15 @@ const constraints: Filter = (node, { constraints }) => {
   );
 };
 
+const text = (key: Amount, { [key]: value = 0 }: Resources) => amountText(key, value);
+
 const jobLimit: Filter = (node, { resources }) => {
   const limit = node.info.ComputeNodeInfo.MaxJobRequirements;
   const over = exceeding(resources, limit);
   return over.length === 0 ? null : never(
     'JobTooLarge',
     `this node does not accept jobs that need so much ${over.join(', ')} ` +
-      `(${over.map((key) => `asked ${resources[key]}, limit ${limit[key] ?? 0}`).join('; ')})`,
+      `(${over.map((key) => `asked ${text(key, resources)}, limit ${text(key, limit)}`).join('; ')})`,
     'ask for less, or add a larger node',
   );
 };
