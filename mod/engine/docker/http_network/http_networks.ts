@@ -3,7 +3,6 @@
  * and the filtering proxy in this node (runtime/egress). All three are up before the job's container exists.
  */
 import { chmodSync, rmSync } from 'node:fs';
-import process from 'node:process';
 import type { Docker } from '../../../../runtime/docker/mod.ts';
 import {
   CLOSED,
@@ -20,10 +19,9 @@ import type { World } from '../../../../runtime/world.ts';
 import { BacalhauError, type Refusal, type StringMap } from '../../../model/mod.ts';
 import type { RunRequest } from '../../engine.ts';
 import { LABEL_INSTALL, LABEL_OUR_EXECUTION, LABEL_RUN } from '../names.ts';
-import { mayEnterNamespaces } from './capabilities.ts';
+import { Availability } from './availability.ts';
 import { findNsenter, ForwarderProcess } from './forwarder_process.ts';
 import { findHolders, type Holder, inspectHolder, removeHolder, startHolder } from './holder.ts';
-import { HOLDER_ARCHITECTURES } from './holder_image.ts';
 import { openSocketFolder, socketPath } from './socket_folder.ts';
 
 export interface HttpNetworkOptions {
@@ -80,8 +78,6 @@ const LIMIT_HINT =
   'Open fewer at a time, or raise Engines.Types.Docker.HTTPNetwork.MaxConnections of the node.';
 
 const START_MS = 20_000;
-/** How long a "no" holds before it is tried again. */
-const REFUSAL_MS = 60_000;
 const FIRST_RESTART_MS = 50;
 const LAST_RESTART_MS = 5_000;
 
@@ -97,41 +93,31 @@ interface Live {
 export class HttpNetworks {
   #live = new Map<string, Live>();
   #folder: string | undefined;
-  #said = '';
-  #trials = new Set<string>();
-  #proof: { readonly at: number; readonly result: Promise<Refusal | null> } | undefined;
+  #availability: Availability;
 
-  constructor(private readonly docker: Docker, private readonly options: HttpNetworkOptions) {}
+  constructor(private readonly docker: Docker, private readonly options: HttpNetworkOptions) {
+    const trial = {
+      begin: async (executionId: string) => {
+        await this.open(trialRun(executionId), AbortSignal.timeout(START_MS));
+      },
+      end: (executionId: string) => this.close(executionId, trialRun(executionId).runNo),
+    };
+    this.#availability = new Availability(docker, trial, options);
+  }
 
   /** Null when a namespace can be entered here, proved by doing it once; otherwise why not, which the log says, too. */
-  async available(): Promise<Refusal | null> {
-    const { world } = this.options;
-    const before = this.#proof;
-    if (before) {
-      const result = await before.result;
-      if (result === null || world.elapsed() - before.at < REFUSAL_MS) return result;
-    }
-    if (this.#proof === before) this.#proof = { at: world.elapsed(), result: this.#prove() };
-    const result = await this.#proof!.result;
-    if (result) this.#say(result.reason);
-    return result;
+  available(): Promise<Refusal | null> {
+    return this.#availability.find();
   }
 
-  /** Says in the log, once, what can be told without an attempt. */
+  /** Says in the log, once, what can be told without a trial. */
   warn(): void {
-    const why = obstacle(this.docker);
-    if (why) this.#say(refusal(why).reason);
-  }
-
-  #say(reason: string): void {
-    if (this.#said === reason) return;
-    this.#said = reason;
-    this.options.logger?.log('warn', 'Jobs with an HTTP network do not run here', { reason });
+    this.#availability.warn();
   }
 
   /** Execution ids under which namespaces are being tried right now: their objects are nobody else's to remove. */
   get trials(): ReadonlySet<string> {
-    return this.#trials;
+    return this.#availability.trials;
   }
 
   /** Whether this list of domains can be obeyed. */
@@ -313,59 +299,17 @@ export class HttpNetworks {
       );
     }
   }
-
-  async #prove(): Promise<Refusal | null> {
-    const { docker, options } = this;
-    const why = obstacle(docker);
-    if (why) return refusal(why);
-    try {
-      const { Arch } = await docker.version();
-      if (!HOLDER_ARCHITECTURES.includes(Arch)) return refusal(`there is no holder program for ${Arch}`);
-    } catch (error) {
-      return { ...refusal(`the engine does not answer (${(error as Error).message})`), retryable: true };
-    }
-    const executionId = `probe-${options.world.uuid()}`;
-    const run: HttpNetworkRun = {
-      executionId,
-      jobId: 'probe',
-      runNo: 0,
-      name: `bacalhau-${executionId}`,
-      labels: {},
-      domains: ['example.com'],
-      decisionLog: '/dev/null',
-    };
-    this.#trials.add(executionId);
-    try {
-      await this.open(run, AbortSignal.timeout(START_MS));
-      return null;
-    } catch (error) {
-      const { cause } = error as Error;
-      return refusal(`its network namespaces cannot be entered: ${((cause ?? error) as Error).message}`);
-    } finally {
-      await this.close(executionId, run.runNo).catch((error: Error) =>
-        options.logger?.log('warn', 'A probe of HTTP networks was not removed', { reason: error.message })
-      );
-      this.#trials.delete(executionId);
-    }
-  }
 }
 
-/** What can be told without trying. */
-function obstacle(docker: Docker): string | null {
-  if (process.platform !== 'linux') return `network namespaces are Linux's, and this is ${process.platform}`;
-  if (!docker.endpoint.isLocal) return 'the Docker engine is not on this machine';
-  if (findNsenter() === null) return 'there is no program "nsenter" (util-linux)';
-  if (!mayEnterNamespaces()) return 'its process does not run as root and may not enter network namespaces';
-  return null;
-}
-
-function refusal(why: string): Refusal {
+function trialRun(executionId: string): HttpNetworkRun {
   return {
-    code: 'HttpNetworkUnavailable',
-    reason: `this node does not offer HTTP networks to containers: ${why}`,
-    hint:
-      'HTTP networks need Linux, a rootful Docker engine on the same machine, util-linux and a node that runs as root',
-    retryable: false,
+    executionId,
+    jobId: 'probe',
+    runNo: 0,
+    name: `bacalhau-${executionId}`,
+    labels: {},
+    domains: ['example.com'],
+    decisionLog: '/dev/null',
   };
 }
 
