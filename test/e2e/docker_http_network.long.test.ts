@@ -395,6 +395,25 @@ describe.skipIf(!docker).each<Runtime>(['bun', 'deno'])('an HTTP network, %s', (
     ]);
   });
 
+  it('tells who watches what was refused, and keeps the decisions of a program that failed', async () => {
+    const ended = await cluster.cli(
+      ...['docker', 'run', '--network', 'http', '--domain', 'allowed.test', '-p', 'local'],
+      ...[image, '--', 'sh', '-c', `${get('http://evil.test/')} || { sleep 2; exit 3; }`],
+    );
+    expect(ended.code).toBe(1);
+    expect(ended.stdout).toContain(
+      'Network: GET evil.test:80 was refused: evil.test is not in the list of domains',
+    );
+    const id = /\b(j-[a-f0-9-]{36})\b/.exec(ended.stdout)![1]!;
+    const folder = join(cluster.folder, `result-${id}`);
+    await mkdir(folder);
+    expect(await cluster.cli('job', 'get', id, '--output-dir', folder)).toMatchObject({ code: 0 });
+    expect(readFileSync(join(folder, 'exitCode'), 'utf8')).toBe('3');
+    expect(readFileSync(join(folder, 'network-decisions.jsonl'), 'utf8')).toMatch(
+      /"host":"evil\.test"[^\n]*\n$/,
+    );
+  });
+
   it('lives on when its node is killed: the next one serves the same rules', async () => {
     world.seen.length = 0;
     const script =
