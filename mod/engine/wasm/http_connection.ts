@@ -71,7 +71,7 @@ export class Connection {
       this.#visit.decided(decision);
       if (!decision.allowed) throw new NotAllowed(decision);
       const host = decision.host.includes(':') ? `[${decision.host}]` : decision.host;
-      const route = this.#route = this.#ways.sockets.route(decision, isSecure);
+      const route = this.#route = this.#ways.sockets.route(decision, isSecure, this.#signal);
       const outgoing = this.#outgoing = httpRequest({
         agent: route.agent,
         method,

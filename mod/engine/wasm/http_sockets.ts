@@ -48,8 +48,11 @@ export class Sockets {
     this.#options = options;
   }
 
-  /** For a request that was just allowed. */
-  route(decision: Allowed, isSecure: boolean): Route {
+  /**
+   * For a request that was just allowed.
+   * @param signal ends an attempt to connect
+   */
+  route(decision: Allowed, isSecure: boolean, signal: AbortSignal): Route {
     const { host, port, addresses } = decision;
     const key = `${isSecure} ${host} ${port}`;
     let kept = this.#kept.get(key);
@@ -64,7 +67,7 @@ export class Sockets {
     route.used = performance.now();
     route.isNew = false;
     route.agent.createConnection = (_options, done) => {
-      this.#connect(decision, isSecure, route).then((socket) => done?.(null, socket), (error) => {
+      this.#connect(decision, isSecure, route, signal).then((socket) => done?.(null, socket), (error) => {
         done?.(error as Error, undefined as unknown as Duplex);
       });
       return undefined;
@@ -85,9 +88,14 @@ export class Sockets {
     for (const socket of this.#all) socket.destroy();
   }
 
-  async #connect({ addresses, port, host }: Allowed, isSecure: boolean, route: Kept): Promise<Socket> {
+  async #connect(
+    { addresses, port, host }: Allowed,
+    isSecure: boolean,
+    route: Kept,
+    signal: AbortSignal,
+  ): Promise<Socket> {
     route.isNew = true;
-    const { socket, address } = await dial(addresses, port, this.#options.connectMs);
+    const { socket, address } = await dial(addresses, port, this.#options.connectMs, signal);
     this.#all.add(socket);
     socket.once('close', () => this.#all.delete(socket));
     // One that is there too late is nobody's.
