@@ -29,6 +29,7 @@ export class Connection implements Disposable {
 
   request(method: string, path: string, body = ''): Promise<Answer> {
     return new Promise((done, failed) => {
+      if (!this.#socket.writable && !this.#socket.connecting) return failed(new Error('connection closed'));
       this.#waiting = { done, failed };
       const headers = body
         ? `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n`

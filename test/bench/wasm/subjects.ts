@@ -14,7 +14,7 @@ const NODE = 'n-modules';
 /** How often a job is looked at: the figures are that exact. */
 const LOOK_MS = 1;
 /** No program of the bench takes as long anywhere. */
-const PATIENCE_MS = 120_000;
+const PATIENCE_MS = 300_000;
 const ORIGINAL = process.env.BACALHAU_ORIGINAL ?? '/tmp/bacalhau-original';
 
 export interface Outcome {
@@ -48,11 +48,9 @@ export async function ours(runtime: Runtime, folder: string): Promise<Subject> {
     `Compute.AllowListedLocalPaths=${folder}/**:rw`,
   ]);
   await connectedNodes(orchestrator.apiPort, [NODE]);
-  const api = new Connection(orchestrator.apiPort);
   return {
-    run: (module, args, inputs) => job(api, module, args, inputs),
+    run: (module, args, inputs) => job(orchestrator.apiPort, module, args, inputs),
     async [Symbol.asyncDispose]() {
-      api[Symbol.dispose]();
       await compute.end();
       await orchestrator.end();
     },
@@ -60,7 +58,7 @@ export async function ours(runtime: Runtime, folder: string): Promise<Subject> {
 }
 
 async function job(
-  api: Connection,
+  port: number,
   module: string,
   args: readonly string[],
   inputs: readonly Input[] = [],
@@ -85,6 +83,8 @@ async function job(
       }],
     },
   };
+  // Between two jobs a server may close what it takes for idle.
+  using api = new Connection(port);
   const begin = performance.now();
   const { JobID } = await api.json<{ JobID: string }>('PUT', JOBS, body);
   let state = '';
@@ -160,21 +160,18 @@ export async function original(folder: string): Promise<Subject | null> {
     ...settings.flatMap((set) => ['-c', set]),
   ], { env: cleanEnv({ BACALHAU_DIR: data }), stdio: 'ignore' });
   const ended = new Promise((done) => child.once('close', done));
-  let api: Connection | null = null;
-  for (let left = 200; !api; left--) {
+  for (let left = 200, ready = false; !ready; left--) {
     try {
       await connectedNodes(port, [NODE]);
-      api = new Connection(port);
+      ready = true;
     } catch (error) {
       if (left === 0) throw error;
       await new Promise((next) => setTimeout(next, 100));
     }
   }
-  const connection = api;
   return {
-    run: (module, args) => job(connection, module, args),
+    run: (module, args) => job(port, module, args),
     async [Symbol.asyncDispose]() {
-      connection[Symbol.dispose]();
       child.kill('SIGKILL');
       await ended;
     },
