@@ -14,8 +14,9 @@ const STDERR = 2;
 const SYSTEM_ERROR = 3;
 
 /**
- * Cuts chunks into frames without copying: what it yields are views of the chunks. With `whole` a frame that came in
- * pieces is put together first (records of a log), without it pieces are passed on as they are (plain bytes).
+ * Cuts chunks into frames without allocating: what it yields are views of the chunks. With `whole` each frame is one, put
+ * together first when it came in pieces (records of a log). Without it the bytes are plain: neighbours of one stream are
+ * moved together inside the chunk, so that what came at once is one piece; the chunk is its own from then on.
  */
 export class Demultiplexer {
   readonly #whole: boolean;
@@ -33,6 +34,13 @@ export class Demultiplexer {
   /** @throws DockerError for a frame of the engine's own, or for bytes that are no frames */
   push(chunk: Uint8Array): OutputFrame[] {
     const frames: OutputFrame[] = [];
+    // Plain bytes of one stream, moved together.
+    let stream = 0;
+    let from = 0;
+    let to = 0;
+    const flush = () => {
+      if (to > from) frames.push(frameOf(stream, chunk.subarray(from, to)));
+    };
     let at = 0;
     while (at < chunk.length) {
       if (this.#missing === 0) {
@@ -43,9 +51,21 @@ export class Demultiplexer {
       }
       const end = Math.min(at + this.#missing, chunk.length);
       this.#missing -= end - at;
-      this.#take(chunk.subarray(at, end), frames);
+      if (this.#whole || this.#stream === SYSTEM_ERROR) {
+        const whole = this.#assemble(chunk.subarray(at, end));
+        if (whole) frames.push(frameOf(this.#stream, whole));
+      } else if (to > from && this.#stream === stream) {
+        chunk.copyWithin(to, at, end);
+        to += end - at;
+      } else {
+        flush();
+        stream = this.#stream;
+        from = at;
+        to = end;
+      }
       at = end;
     }
+    flush();
     return frames;
   }
 
@@ -81,20 +101,22 @@ export class Demultiplexer {
     return next;
   }
 
-  #take(bytes: Uint8Array, frames: OutputFrame[]): void {
-    if (this.#missing > 0 && (this.#whole || this.#stream === SYSTEM_ERROR)) {
+  /** The whole frame once its last piece is there. */
+  #assemble(bytes: Uint8Array): Uint8Array | null {
+    if (this.#missing > 0) {
       // The chunk's memory is the socket's; a piece kept for later must be our own.
       this.#pieces.push(Buffer.from(bytes));
-      return;
+      return null;
     }
-    let whole = bytes;
-    if (this.#pieces.length > 0) {
-      whole = Buffer.concat([...this.#pieces, bytes]);
-      this.#pieces = [];
-    }
+    const whole = this.#pieces.length > 0 ? Buffer.concat([...this.#pieces, bytes]) : bytes;
+    this.#pieces = [];
     if (this.#stream === SYSTEM_ERROR) {
       throw errorOfAnswer(Buffer.from(whole).toString('utf8').trim());
     }
-    frames.push({ stream: this.#stream === STDERR ? 2 : 1, bytes: whole });
+    return whole;
   }
+}
+
+function frameOf(stream: number, bytes: Uint8Array): OutputFrame {
+  return { stream: stream === STDERR ? 2 : 1, bytes };
 }
