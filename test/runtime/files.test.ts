@@ -1,4 +1,4 @@
-import { link, mkdir, mkdtemp, open, rm, symlink, writeFile } from 'node:fs/promises';
+import { link, mkdir, mkdtemp, open, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
@@ -34,4 +34,14 @@ it('usage is what files below take on the disk: links are not followed, names of
 
 it('usage of what is absent is nothing', async () => {
   expect(await realFiles.usage(join(await folder(), 'none'))).toBe(0);
+});
+
+it('a copy takes the place of the file that is there; of nothing there is none', async () => {
+  const root = await folder();
+  await writeFile(join(root, 'from'), 'new');
+  await writeFile(join(root, 'to'), 'old');
+  await realFiles.copy(join(root, 'from'), join(root, 'to'));
+  expect(await readFile(join(root, 'to'), 'utf8')).toBe('new');
+  await realFiles.copy(join(root, 'none'), join(root, 'other'));
+  expect(await realFiles.size(join(root, 'other'))).toBeNull();
 });
