@@ -3,19 +3,20 @@
  * that has to record how the rest failed) lets it go, and it is made again once there is room for it.
  */
 import { randomBytes } from 'node:crypto';
-import { rmSync } from 'node:fs';
-import { open, rename, stat, statfs } from 'node:fs/promises';
+import { rmSync, statfsSync } from 'node:fs';
+import { open, rename, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { World } from './world.ts';
 
 const CHUNK_BYTES = 1024 * 1024;
 /** It is made only where that leaves this many times as much free. */
 const ROOM = 4;
-const AGAIN_MS = 60_000;
+const AGAIN_MS = 5_000;
 
 export class DiskReserve implements Disposable {
   #timer: Disposable | undefined;
   #closed = false;
+  #lacking = false;
 
   /** @param released called when the reserve was given away */
   constructor(
@@ -25,9 +26,15 @@ export class DiskReserve implements Disposable {
     readonly released: () => void,
   ) {}
 
+  /** Whether it was given away, or could not be made, and there is no room for it now either. */
+  get lacking(): boolean {
+    return this.#lacking && !this.#hasRoom();
+  }
+
   /** Makes the file in the background unless it is there, or later, when there is room. */
   start(): void {
     this.#make().catch(() => false).then((made) => {
+      this.#lacking = !made;
       if (!made && !this.#closed) this.#timer = this.world.after(AGAIN_MS, () => this.start());
     });
   }
@@ -39,6 +46,7 @@ export class DiskReserve implements Disposable {
     } catch {
       return false; // not made yet, or given away already
     }
+    this.#lacking = true;
     this.released();
     if (!this.#closed) this.#timer = this.world.after(AGAIN_MS, () => this.start());
     return true;
@@ -49,12 +57,21 @@ export class DiskReserve implements Disposable {
     this.#timer?.[Symbol.dispose]();
   }
 
+  /** Synchronous, since whoever decides on new work does not wait for it; a few microseconds. */
+  #hasRoom(): boolean {
+    try {
+      const { bavail, bsize } = statfsSync(dirname(this.path));
+      return bavail * bsize >= this.bytes * (ROOM + 1);
+    } catch {
+      return false; // no folder, no room
+    }
+  }
+
   /** @throws the error of the file system */
   async #make(): Promise<boolean> {
     const present = await stat(this.path).catch(() => null);
     if (present?.size === this.bytes) return true;
-    const { bavail, bsize } = await statfs(dirname(this.path));
-    if (bavail * bsize < this.bytes * (ROOM + 1)) return false;
+    if (!this.#hasRoom()) return false;
     // Not zeros: some file systems store none of those.
     const chunk = randomBytes(CHUNK_BYTES);
     const unfinished = `${this.path}.new`;
@@ -63,11 +80,11 @@ export class DiskReserve implements Disposable {
       for (let written = 0; written < this.bytes && !this.#closed; written += CHUNK_BYTES) {
         await file.write(chunk, 0, Math.min(CHUNK_BYTES, this.bytes - written));
       }
+      if (!this.#closed) await rename(unfinished, this.path);
     } finally {
       await file.close();
+      rmSync(unfinished, { force: true });
     }
-    if (this.#closed) rmSync(unfinished, { force: true });
-    else await rename(unfinished, this.path);
     return true;
   }
 }

@@ -9,6 +9,8 @@ export function renderError(
   terminal: boolean,
 ): string {
   const { red, green, yellow } = paint(env, terminal);
+  // What failed first is the cause; what failed while it was cleared away says less.
+  while (error instanceof Error && 'suppressed' in error) error = error.suppressed;
   const message = error instanceof Error ? error.message : String(error);
   const lines = ['', `${red('Error: ')}${message}`];
   if (error instanceof BacalhauError && error.hint) {

@@ -99,6 +99,7 @@ function questions(
     admission.rejectStatelessJobs && inputs.length === 0
       ? refuse('StatelessJob', 'this node does not accept jobs without inputs')
       : null,
+    admission.diskFull?.() ? DISK_FULL : null,
     askProvider('publisher', wanted(task.Publisher), providers.publishers, (it, spec) => it.check(spec)),
     ...inputs.map((input) =>
       askProvider('input source', input.Source, providers.sources, (it, spec) => it.check(spec))
@@ -142,10 +143,14 @@ function isNetworked(task: Task): boolean {
 
 const RESERVED_NAMES = ['', '.', '..', 'stdout', 'stderr', 'exitCode', DECISION_LOG];
 
+/** Bytes of a file's name on all usual file systems. */
+const LONGEST_NAME = 255;
+
 /** A result path's name becomes a folder beside `stdout`; it must stay there. */
 function checkOutputNames(task: Task): readonly Refusal[] {
   const bad = (task.ResultPaths ?? []).filter(({ Name }) =>
-    RESERVED_NAMES.includes(Name) || /[/\\\0:]/.test(Name)
+    RESERVED_NAMES.includes(Name) || /[/\\\0:]/.test(Name) ||
+    new TextEncoder().encode(Name).length > LONGEST_NAME
   );
   return bad.map(({ Name }) =>
     refuse(
@@ -229,6 +234,13 @@ function tooLarge(amount: 'CPU' | 'Memory' | 'Disk' | 'GPU', asked: Resources, t
 function refuse(code: string, reason: string, hint = ''): Refusal {
   return { code, reason, hint, retryable: false };
 }
+
+const DISK_FULL: Refusal = Object.freeze({
+  code: 'DiskFull',
+  reason: 'this node has no room left on its disk',
+  hint: 'Free space on the disk of the node that holds its data directory',
+  retryable: true,
+});
 
 const INCOMPLETE = refuse(
   'BadExecution',

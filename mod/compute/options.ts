@@ -16,6 +16,8 @@ import type { PortOptions } from './ports.ts';
 export interface Admission {
   readonly rejectNetworkedJobs?: boolean;
   readonly rejectStatelessJobs?: boolean;
+  /** Whether the disk of the node has no room to spare: then nothing new is taken on. */
+  readonly diskFull?: () => boolean;
   /** Further questions at bid time (`ProbeExec`, `ProbeHTTP`, `Locality`); null = none of its business. */
   readonly probe?: (execution: Execution, task: Task) => Promise<Refusal | null>;
 }

@@ -78,6 +78,7 @@ export async function startComputeRole(
       admission: {
         rejectNetworkedJobs: config.JobAdmissionControl.RejectNetworkedJobs,
         rejectStatelessJobs: config.JobAdmissionControl.RejectStatelessJobs,
+        diskFull: () => reserve.lacking,
       },
       compatibility: parts.compatibility,
       limits: {

@@ -15,7 +15,10 @@ it('takes room, and gives it away once', async () => {
   await until('it is there', () => existsSync(path));
   expect(statSync(path).size).toBe(3_000_000);
   expect(statSync(path).blocks * 512).toBeGreaterThanOrEqual(3_000_000);
+  expect(reserve.lacking).toBe(false);
   expect([reserve.release(), reserve.release(), released]).toEqual([true, false, 1]);
+  // There is room enough for another.
+  expect(reserve.lacking).toBe(false);
   expect(existsSync(path)).toBe(false);
 });
 
@@ -24,6 +27,7 @@ it('takes none where there is too little, or no folder', async () => {
   const path = join(folder.path, 'reserve');
   using reserve = new DiskReserve(path, 1e15, realWorld, () => {});
   reserve.start();
+  await until('it is known', () => reserve.lacking);
   rmSync(folder.path, { recursive: true });
   using lost = new DiskReserve(path, 1000, realWorld, () => {});
   lost.start();

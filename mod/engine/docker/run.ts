@@ -11,6 +11,7 @@ import { Capture, pumpLive } from './capture.ts';
 import { resumeLog } from './engine_log.ts';
 import * as ends from './ends.ts';
 import { endOf, startFailure } from './failures.ts';
+import { giveBack } from './full_disk.ts';
 import { isListening } from './listening.ts';
 import { signalFromOutside } from './outsiders.ts';
 import type { RunHost } from './run_host.ts';
@@ -38,6 +39,8 @@ interface Watch {
 }
 
 const DRAIN_MS = 5_000;
+/** To remove a container costs the host more than to report its end: the report, just sent, is let arrive first. */
+const REPORT_FIRST_MS = 25;
 const GRACE_MS = 60_000;
 const FIRST_RETRY_MS = 50;
 const LAST_RETRY_MS = 2_000;
@@ -115,8 +118,9 @@ export class DockerRun implements Run {
 
   async remove(): Promise<void> {
     this.#stopping = true;
-    const { docker, http, guard } = this.#host;
+    const { docker, http, guard, world } = this.#host;
     const { executionId, runNo } = this.#request;
+    if (this.#ended) await world.sleep(REPORT_FIRST_MS, this.#gone.signal).catch(() => {});
     await removeContainer(docker.containers.remove(this.#id, { force: true, volumes: true }));
     this.detach();
     this.#settle(STOPPED);
@@ -183,6 +187,7 @@ export class DockerRun implements Run {
       if (error instanceof DockerError) return { kind: 'broken' };
       this.#host.log('error', 'cannot write the log of a run', { container: this.#id, error: String(error) });
       await this.#host.docker.containers.kill(this.#id, 'SIGKILL').catch(() => {});
+      await giveBack(this.#request.logPath, error).catch(() => {});
       return { kind: 'failed', error };
     }
   }
