@@ -79,7 +79,9 @@ async function direct(docker: Docker, config: ContainerCreate): Promise<string> 
   return Id;
 }
 
-async function ended(api: Connection, id: string): Promise<void> {
+/** The API is not asked before the container has ended: questions all along would slow down what is measured. */
+async function ended(api: Connection, id: string, died?: Promise<void>): Promise<void> {
+  await died;
   for (;;) {
     const { Job } = await api.json<{ Job: { State: { StateType: string; Message?: string } } }>(
       'GET',
@@ -94,6 +96,31 @@ async function ended(api: Connection, id: string): Promise<void> {
 
 async function submit(api: Connection, body: unknown): Promise<string> {
   return (await api.json<{ JobID: string }>('PUT', JOBS, body)).JobID;
+}
+
+/** The next end of any container, by the engine's events. */
+class Ends implements Disposable {
+  readonly #abort = new AbortController();
+  #waiting: (() => void) | null = null;
+
+  static async of(docker: Docker): Promise<Ends> {
+    const ends = new Ends();
+    const events = docker.events({ type: ['container'], event: ['die'] }, ends.#abort.signal);
+    await events.registered;
+    const follow = async () => {
+      for await (const _ of events) ends.#waiting?.();
+    };
+    follow().catch(() => undefined);
+    return ends;
+  }
+
+  next(): Promise<void> {
+    return new Promise((resolve) => this.#waiting = resolve);
+  }
+
+  [Symbol.dispose](): void {
+    this.#abort.abort();
+  }
 }
 
 /** Nothing of an earlier measurement is still being removed. */
@@ -114,9 +141,13 @@ async function overhead({ engine, image, api }: Bench, rounds: number): Promise<
   const theirs: number[] = [];
   const cli: number[] = [];
   const body = job(image, ['true']);
+  using ends = await Ends.of(docker);
   for (let round = 0; round < rounds + 5; round++) {
     const times = [
-      await timed(async () => await ended(api, await submit(api, body))),
+      await timed(async () => {
+        const died = ends.next();
+        await ended(api, await submit(api, body), died);
+      }),
       await (async () => {
         await quiet(engine);
         let id = '';
