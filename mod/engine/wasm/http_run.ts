@@ -11,6 +11,7 @@ export class RunHttp {
   readonly #stopped = new AbortController();
   #client: HttpClient | null = null;
   readonly #fault = Promise.withResolvers<unknown>();
+  #isBusy = false;
   #serving: Promise<void> = Promise.resolve();
   #onBody: ((part: Uint8Array) => void) | null = null;
 
@@ -23,10 +24,10 @@ export class RunHttp {
     return this.#fault.promise;
   }
 
-  /** What the module process said. */
+  /** What the module process said. A second request beside the first, which a module cannot make, gets no answer. */
   take(frame: HttpChildFrame, send: SendHttp): void {
     if (frame.type === 'http-body') this.#onBody?.(Buffer.from(frame.data, 'base64'));
-    else this.#serving = this.#serve(frame, send).catch(this.#fault.resolve);
+    else if (!this.#isBusy) this.#serving = this.#serve(frame, send).catch(this.#fault.resolve);
   }
 
   /** Ends what is under way; resolves when the decision log is complete. Idempotent. */
@@ -39,6 +40,7 @@ export class RunHttp {
   }
 
   async #serve(frame: HttpFrame, send: SendHttp): Promise<void> {
+    this.#isBusy = true;
     const client = this.#client ??= await this.#load();
     const end = await client.request(frame, {
       pull: (offset, length) => {
@@ -50,6 +52,8 @@ export class RunHttp {
       },
       push: (part) => send({ type: 'http-data', data: base64(part) }),
     }, this.#stopped.signal);
+    // The module may ask again before we know that it heard this.
+    this.#isBusy = false;
     await send({ type: 'http-end', ...end });
   }
 
