@@ -2,13 +2,19 @@
  * Must-hold 3 of WebAssembly: the Go standard library's own tests, run as jobs, have the same result as under wazero or a
  * better one. Both are run here and compared test by test; every difference is one that runtime/wasi/README.md lists.
  */
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ApiClient } from '../../mod/api/client/mod.ts';
 import { BUILD_INFO } from '../../runtime/build_info.ts';
 import { connectedNodes, startCompute, startOrchestrator } from '../support/cluster.ts';
-import { ARGS, environment, foldersFor, goStd, type Result, resultsOf } from '../support/go_std.ts';
+import {
+  ARGS,
+  environment,
+  foldersFor,
+  goStd,
+  type Result,
+  resultsOf,
+  scratchFolder,
+} from '../support/go_std.ts';
 import { wasmJob } from '../support/jobs.ts';
 import { type Runtime, temporaryFolder } from '../support/program.ts';
 
@@ -34,7 +40,7 @@ describe.skipIf(!go)('the tests of the Go standard library', () => {
   const expected = new Map<string, Promise<ReadonlyMap<string, Result>>>();
 
   beforeAll(async () => {
-    scratch = cleanup.use(await temporaryFolder()).path;
+    scratch = cleanup.use(await scratchFolder()).path;
     let last: Promise<unknown> = Promise.resolve();
     for (const name of PACKAGES) {
       const folders = await foldersFor(go!.root, name, scratch);
@@ -50,8 +56,7 @@ describe.skipIf(!go)('the tests of the Go standard library', () => {
     let client: ApiClient;
 
     beforeAll(async () => {
-      const folder = join(scratch, runtime);
-      await mkdir(folder);
+      const folder = own.use(await temporaryFolder()).path;
       const { apiPort, natsPort } = own.use(await startOrchestrator(runtime, folder));
       const allowed = `${scratch}/**:rw,${go!.root}/**,${go!.module('*')}`;
       own.use(
