@@ -51,14 +51,14 @@ export function limitMemory(bytes: Uint8Array, pages: number): Limited {
   if (needed > pages) throw new MemoryTooLarge(needed);
   let left = Math.min(MAX_PAGES, pages) - needed;
   let bounded = 0;
-  const result = rewrite(bytes, ({ minimum, maximum: declared, from }) => {
+  const parts = rewrite(bytes, ({ minimum, maximum: declared, from }) => {
     if (from) return declared;
     const maximum = Math.min(declared ?? MAX_PAGES, minimum + left);
     left -= maximum - minimum;
     bounded += maximum;
     return maximum;
   });
-  return { bytes: result, imports, pages: bounded };
+  return { bytes: Buffer.concat(parts), imports, pages: bounded };
 }
 
 interface Memory {
@@ -69,8 +69,8 @@ interface Memory {
 
 type Bound = (memory: Memory) => number | null;
 
-/** Copies a module; `bound` gives each memory's new maximum in pages, null for none. */
-function rewrite(bytes: Uint8Array, bound: Bound): Uint8Array<ArrayBuffer> {
+/** The module in parts, since only one pass needs the copy; `bound` gives each memory's new maximum in pages, null for none. */
+function rewrite(bytes: Uint8Array, bound: Bound): Uint8Array[] {
   const parts: Uint8Array[] = [bytes.subarray(0, 8)];
   const reader = new BinaryReader(bytes, 8);
   while (reader.at < bytes.length) {
@@ -88,13 +88,7 @@ function rewrite(bytes: Uint8Array, bound: Bound): Uint8Array<ArrayBuffer> {
     }
     reader.at = end;
   }
-  const result = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    result.set(part, at);
-    at += part.length;
-  }
-  return result;
+  return parts;
 }
 
 function rewriteMemories(reader: BinaryReader, bound: Bound): Uint8Array {
