@@ -1,6 +1,6 @@
 /** A disk that jobs fill up, by outputs or by output: each gets its true end, the node lives on, and takes work again. */
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, renameSync, rmSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { dockerd, dockerMissing } from '../support/docker.ts';
@@ -35,7 +35,11 @@ it.skipIf(!docker)('a full disk ends jobs, not the node', async () => {
     ExitCode: 5,
     stderr: expect.stringContaining('No space left on device'),
   });
-  // They are gone with it, and there is room again.
+  // They go with it.
+  await until('there is room again', () => {
+    const { bavail, bsize } = statfsSync(data);
+    return bavail * bsize > 45_000_000;
+  });
   expect(await cluster.ended(await job('echo fine'))).toMatchObject({ StateType: 'Completed' });
 
   // Output: the log is the node's own. The work may be done elsewhere; here it waits for room.
