@@ -28,7 +28,10 @@ export async function runChild(): Promise<never> {
     while (!channel.waits(IDLE_MS) && !preparation.next().done);
     // Between two runs the node sends nothing but the next.
     const { frame, memory } = runModule(channel.receive() as RunFrame, { cache, channel, garbage });
+    // The answer to one that is not reusable is its end.
+    if (!frame.reusable) cache.store();
     channel.send(frame);
+    cache.store();
     garbage.left(memory);
   }
 }

@@ -17,6 +17,8 @@ export class ModuleCache {
   /** Oldest use first. */
   readonly #compiled = new Map<string, Cached>();
   readonly #store: ModuleStore;
+  /** Since the last {@link ModuleCache.store}. */
+  readonly #used: { hash: string; pages: number; bytes: Uint8Array }[] = [];
   #bytes = 0;
 
   constructor(store: ModuleStore) {
@@ -28,9 +30,14 @@ export class ModuleCache {
     const hash = contentHash(file.bytes);
     const key = `${hash} ${pages}`;
     const compiled = this.#compiled.get(key) ?? { ...compile(file, pages), size: file.bytes.length };
-    this.#store.use(hash, pages, file.bytes);
+    this.#used.push({ hash, pages, bytes: file.bytes });
     this.#keep(key, compiled);
     return compiled;
+  }
+
+  /** Hands the modules of the last run on to processes that come later; when nobody waits, since they may be large. */
+  store(): void {
+    for (const { hash, pages, bytes } of this.#used.splice(0)) this.#store.use(hash, pages, bytes);
   }
 
   /** Compiles modules of earlier runs, one a step. */
