@@ -1,6 +1,7 @@
 /** Reads a log (format: log_file.ts) from an offset, waits for more, and finds the last lines of a long one. */
 import { type FileHandle, open } from 'node:fs/promises';
 import {
+  BLOCK_SIZE,
   blockStart,
   FILE_HEADER_SIZE,
   isLogHeader,
@@ -49,6 +50,7 @@ export async function* readLog(
   let file: FileHandle | null = null;
   let offset = -1;
   let skip = options.skip ?? 0;
+  const room = new Uint8Array(BLOCK_SIZE);
   try {
     while (!signal?.aborted) {
       // Whether the writer had ended is asked before reading: what it wrote until then is seen by this read.
@@ -56,7 +58,7 @@ export async function* readLog(
       file ??= await openLog(path);
       if (file && offset < 0) offset = await firstRecord(file, options.offset ?? 0);
       if (file && offset >= 0) {
-        for await (const record of recordsFrom(file, offset)) {
+        for await (const record of recordsFrom(file, room, offset)) {
           offset = record.offset;
           if (signal?.aborted) return;
           if (skip >= record.bytes.length) {
@@ -89,11 +91,12 @@ export async function tailLog(path: string, lines: number): Promise<TailStart> {
     const { size } = await file.stat();
     let wanted = lines;
     let atEnd = true;
+    const room = new Uint8Array(BLOCK_SIZE);
     for (let block = blockStart(Math.max(0, size - 1));; block = blockStart(block - 1)) {
       const records: LogRecord[] = [];
       const offsets: number[] = [];
       let at = block;
-      for await (const record of recordsFrom(file, block, nextBlock(block))) {
+      for await (const record of recordsFrom(file, room, block, nextBlock(block))) {
         records.push(record);
         offsets.push(at);
         at = record.offset;
@@ -133,16 +136,20 @@ async function firstRecord(file: FileHandle, wanted: number): Promise<number> {
   if (wanted <= FILE_HEADER_SIZE) return FILE_HEADER_SIZE;
   const { size } = await file.stat();
   let offset = blockStart(Math.min(wanted, size));
-  for await (const record of recordsFrom(file, offset, nextBlock(offset))) {
+  for await (const record of recordsFrom(file, new Uint8Array(BLOCK_SIZE), offset, nextBlock(offset))) {
     if (offset >= wanted) return offset;
     offset = record.offset;
   }
   return offset;
 }
 
-/** The whole records from `offset` (a record's beginning) to `limit` or the end of the file. */
+/**
+ * The whole records from `offset` (a record's beginning) to `limit` or the end of the file.
+ * @param block room for one; what is yielded lies in it until the next block
+ */
 async function* recordsFrom(
   file: FileHandle,
+  block: Uint8Array,
   offset: number,
   limit = Infinity,
 ): AsyncGenerator<LogRecord, void, void> {
@@ -150,9 +157,9 @@ async function* recordsFrom(
     const end = nextBlock(offset);
     const there = Math.min((await file.stat()).size, end) - offset;
     if (there <= 0) return;
-    const bytes = new Uint8Array(there);
-    const { bytesRead } = await file.read(bytes, 0, bytes.length, offset);
-    const known = bytes.subarray(0, bytesRead);
+    const start = offset % BLOCK_SIZE;
+    const { bytesRead } = await file.read(block, start, there, offset);
+    const known = block.subarray(start, start + bytesRead);
     let at = 0;
     let parsed = parseRecord(known, offset);
     while (parsed.kind === 'record') {
