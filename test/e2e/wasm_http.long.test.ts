@@ -29,6 +29,7 @@ describe.each<Runtime>(['bun', 'deno'])('under %s', (runtime) => {
         request.socket.on('close', () => waiting--);
       } else if (request.url === '/big') response.end(Buffer.alloc(32 * MIB, 'x'));
       else if (request.url === '/away') response.writeHead(302, { Location: 'http://192.0.2.1/' }).end();
+      else if (request.url === '/early') response.writeHead(413).end('too much');
       else request.pipe(response);
     });
     await new Promise<void>((resolve) => web.listen(0, '127.0.0.1', resolve));
@@ -127,6 +128,17 @@ describe.each<Runtime>(['bun', 'deno'])('under %s', (runtime) => {
     const stopped = await run(runtime, ['job', 'stop', stdout.trim()], { env });
     expect(stopped.code).toBe(0);
     await until('its connection is closed', () => waiting === 0);
+  });
+
+  it('a host that answers before it has read the request', async () => {
+    const put = `PUT|${origin}/early||~20000000|100|100`;
+    const { stdout } = await job('--follow', MODULE, put, put, `POST|${origin}/echo||~9|100|100`, put);
+    expect(stdout.match(/^(result|status|body) \d+/gm)).toEqual([
+      ...['result 0', 'status 413', 'body 8'],
+      ...['result 0', 'status 413', 'body 8'],
+      ...['result 0', 'status 200', 'body 9'],
+      ...['result 0', 'status 413', 'body 8'],
+    ]);
   });
 
   it('connections are kept where the runtime can, and not missed when the server ends them', async () => {

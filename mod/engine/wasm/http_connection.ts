@@ -134,10 +134,12 @@ export class Connection {
     if (!(error instanceof NotAllowed)) this.#visit.fail(this.#signal.aborted ? this.#signal.reason : error);
   }
 
-  /** Writes the line of the decision log; the connection is kept when the answer was read to its end. Idempotent. */
+  /** Writes the line of the decision log; the connection is kept when both bodies came to their ends. Idempotent. */
   close(): void {
     this.#signal.removeEventListener('abort', this.#onAbort);
-    if (!this.#isOver) this.#outgoing?.destroy();
+    // A host that answers early still waits for the rest of the body.
+    const isWhole = this.#visit.bytesSent === this.#request.bodyBytes && this.#outgoing?.writableFinished;
+    if (!this.#isOver || !isWhole) this.#outgoing?.destroy();
     this.#visit.end();
   }
 
