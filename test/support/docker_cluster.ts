@@ -12,6 +12,7 @@ const NODE = 'n-docker';
 
 export interface Execution {
   readonly ID: string;
+  readonly NodeID: string;
   readonly ComputeState: { readonly StateType: number; readonly Message?: string };
   readonly RunOutput: {
     readonly Stdout: string;
