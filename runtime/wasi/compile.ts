@@ -2,6 +2,7 @@
 import { flagRefusedGrowth, REFUSED_EXPORT } from './growth_flag.ts';
 import { type ImportedMemory, type Limited, limitMemory, MemoryTooLarge, PAGE } from './memory_limit.ts';
 import { type ModuleFile, orNull, RunFailure } from './module_file.ts';
+import { engineText } from './trap_words.ts';
 
 export interface Compiled {
   readonly module: WebAssembly.Module;
@@ -31,7 +32,7 @@ export function compile({ path, bytes, imports }: ModuleFile, pages: number): Co
   } catch (error) {
     throw new RunFailure(
       'InvalidModule',
-      `Cannot compile module "${path}": ${(error as Error).message}`,
+      `Cannot compile module "${path}": ${engineText(error)}`,
       'Build the file again as a core WebAssembly module for WASI preview 1 (wasm32-wasi or wasm32-wasip1)',
       { cause: error },
     );

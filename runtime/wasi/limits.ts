@@ -8,7 +8,7 @@ export interface LimitValues {
   readonly fileBytes: number;
 }
 
-/** Unwinds a guest whose log is full. */
+/** A guest is ended because its log is full. */
 export class LogFull extends Error {
   constructor() {
     super('the log is full');

@@ -16,6 +16,7 @@ import type { ModuleCache } from './module_cache.ts';
 import { type ModuleFile, readModule, RunFailure } from './module_file.ts';
 import { type ImportedMemory, MAX_PAGES, PAGE } from './memory_limit.ts';
 import type { MemoryUse } from './memory_use.ts';
+import { engineText } from './trap_words.ts';
 import type { Tree } from './tree.ts';
 import { WASI_MODULE, wasiImports } from './wasi.ts';
 
@@ -102,7 +103,7 @@ class Linker {
       if (!(error instanceof WebAssembly.LinkError)) throw error;
       throw new RunFailure(
         'LinkError',
-        `Cannot link module "${path}": ${error.message}`,
+        `Cannot link module "${path}": ${engineText(error)}`,
         'The types of imports and exports must agree; build both modules against the same interface',
         { cause: error },
       );

@@ -1,8 +1,9 @@
 /** WASI preview 1: `proc_*` and `sched_yield`. */
 import { Errno } from './errno.ts';
 import type { Family } from './host.ts';
+import { unwind } from './unwind.ts';
 
-/** Unwinds the guest; the code is what it gave to `proc_exit`. */
+/** The guest has ended itself; the code is what it gave to `proc_exit`. */
 export class ProcessExit extends Error {
   constructor(readonly exitCode: number) {
     super(`exit ${exitCode}`);
@@ -19,12 +20,12 @@ const SIGNALLED = 128;
 
 export const proc: Family = () => ({
   proc_exit(code: number) {
-    throw new ProcessExit(code >>> 0);
+    unwind(new ProcessExit(code >>> 0));
   },
   proc_raise(signal: number) {
     if (signal >>> 0 > LAST_SIGNAL) return Errno.inval;
     if (STOPPING.includes(signal)) return Errno.notsup;
-    if (!IGNORED.includes(signal)) throw new ProcessExit(SIGNALLED + signal);
+    if (!IGNORED.includes(signal)) unwind(new ProcessExit(SIGNALLED + signal));
   },
   sched_yield() {},
 });

@@ -12,6 +12,7 @@ import { MemoryUse } from './memory_use.ts';
 import type { ModuleCache } from './module_cache.ts';
 import { RunFailure } from './module_file.ts';
 import { Tree } from './tree.ts';
+import { reasonOf, unwind } from './unwind.ts';
 
 export interface RunContext {
   readonly cache: ModuleCache;
@@ -38,7 +39,7 @@ export function runModule(frame: RunFrame, { cache, channel, garbage }: RunConte
     const writer = log = new LogWriter(frame.logPath, { bytes: frame.logLimit, now: realWorld.now });
     const print = (stream: 1 | 2) => (bytes: Uint8Array) => {
       writer.write(stream, bytes);
-      if (frame.endAtLogLimit && writer.truncated) throw new LogFull();
+      if (frame.endAtLogLimit && writer.truncated) unwind(new LogFull());
     };
     tree = new Tree(frame.mounts);
     descriptors = new Descriptors(tree, print(LogStream.stdout), print(LogStream.stderr), limits);
@@ -48,7 +49,7 @@ export function runModule(frame: RunFrame, { cache, channel, garbage }: RunConte
     entryPoint(frame, instance)();
     end = { kind: 'exited', exitCode: 0 };
   } catch (thrown) {
-    end = endOf(thrown, frame, { entered, limits, memory });
+    end = endOf(reasonOf(thrown), frame, { entered, limits, memory });
   }
   try {
     descriptors?.closeAll();

@@ -12,9 +12,13 @@ const WORDS: readonly (readonly [RegExp, string])[] = [
   [/call_indirect|table/i, 'table access out of bounds'],
 ];
 
+/** The words of an engine, without the expression of ours that JavaScriptCore adds. */
+export function engineText(thrown: unknown): string {
+  return (thrown instanceof Error ? thrown.message : String(thrown)).replace(/ \(evaluating .*\)$/, '');
+}
+
 /** The reason of a trap. */
 export function trapWords(thrown: unknown): string {
-  // JavaScriptCore adds the expression of ours that called the guest.
-  const text = (thrown instanceof Error ? thrown.message : String(thrown)).replace(/ \(evaluating .*\)$/, '');
+  const text = engineText(thrown);
   return WORDS.find(([pattern]) => pattern.test(text))?.[1] ?? text;
 }

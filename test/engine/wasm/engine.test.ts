@@ -23,6 +23,8 @@ describe.each(Object.entries(CHILDREN))('under %s', (_runtime, childCommand) => 
     const { end } = await bench.run('trap');
     expect(end).toMatchObject({ kind: 'failed', code: 'ModuleTrapped', class: 'user', exitCode: 1 });
     expect(JSON.stringify(end)).toMatch(/was ended by a trap: unreachable/i);
+    // `proc_exit` inside of a try is an end, whatever the program catches.
+    expect((await bench.run('exit_caught')).end).toEqual({ kind: 'exited', exitCode: 5 });
     // The next run does not notice.
     expect((await bench.run('exit')).end).toEqual({ kind: 'exited', exitCode: 3 });
   });
