@@ -1,17 +1,9 @@
 /** WASI preview 1: `fd_*` that read, write, seek and manage numbers. What is known of a file is in fd_stat.ts. */
 import { Buffer } from 'node:buffer';
-import {
-  closeSync,
-  constants,
-  fdatasyncSync,
-  fstatSync,
-  fsyncSync,
-  ftruncateSync,
-  openSync,
-  statfsSync,
-} from 'node:fs';
+import { closeSync, constants, fdatasyncSync, fsyncSync, ftruncateSync, openSync, statfsSync } from 'node:fs';
 import type { Output } from './descriptors.ts';
-import { handlePath } from './host_directory.ts';
+import { handlePath } from './handle_path.ts';
+import { openStat } from './host_stat.ts';
 import { Errno, fromHost, WasiError } from './errno.ts';
 import { readInto, writeFrom } from './file_io.ts';
 import type { Family } from './host.ts';
@@ -89,7 +81,7 @@ export const fd: Family = ({ memory, descriptors }) => ({
     let from: bigint;
     if (whence === SET) from = 0n;
     else if (whence === CURRENT) from = BigInt(file.position);
-    else if (whence === END) from = fstatSync(file.hostFd, { bigint: true }).size;
+    else if (whence === END) from = openStat(file.hostFd).size;
     else return Errno.inval;
     const position = toOffset(from + offset);
     memory.setU64(result, BigInt(position));
@@ -135,6 +127,6 @@ export const fd: Family = ({ memory, descriptors }) => ({
     if (failure === 0) return;
     if (failure !== undefined && fromHost(failure) !== Errno.notsup) return fromHost(failure);
     // The next best: the size alone.
-    if (fstatSync(hostFd, { bigint: true }).size < end) ftruncateSync(hostFd, Number(end));
+    if (openStat(hostFd).size < end) ftruncateSync(hostFd, Number(end));
   },
 });

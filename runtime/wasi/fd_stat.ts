@@ -1,13 +1,14 @@
 /** WASI preview 1: `fd_*` about what is known of an open file: flags, rights, size, times, the names of preopens. */
 import { Buffer } from 'node:buffer';
-import { fstatSync, ftruncateSync, lstatSync } from 'node:fs';
+import { ftruncateSync } from 'node:fs';
 import type { Descriptor } from './descriptors.ts';
 import { Errno } from './errno.ts';
 import { toOffset } from './fd.ts';
 import { ALL_FLAGS, setFlags } from './file_io.ts';
 import { FileType, putFilestat, putVirtualFilestat, setTimes } from './filestat.ts';
 import type { Family } from './host.ts';
-import { handlePath } from './host_directory.ts';
+import { handlePath } from './handle_path.ts';
+import { hostStat, openStat } from './host_stat.ts';
 import { demand, Right } from './rights.ts';
 
 function typeOf({ kind }: Descriptor): number {
@@ -38,14 +39,13 @@ export const fdStat: Family = ({ memory, descriptors }) => ({
   fd_filestat_get(fd: number, result: number) {
     const descriptor = descriptors.get(fd);
     demand(descriptor, Right.fdFilestatGet);
-    if (descriptor.kind === 'file') {
-      const stat = fstatSync(descriptor.hostFd, { bigint: true });
-      putFilestat(memory, result, stat, handlePath(descriptor.hostFd));
-    } else if (descriptor.kind === 'directory') {
+    if (descriptor.kind === 'file') putFilestat(memory, result, openStat(descriptor.hostFd));
+    else if (descriptor.kind === 'directory') {
       const { directory, node } = descriptor.location;
-      if (directory) {
-        putFilestat(memory, result, lstatSync(directory.self, { bigint: true }), directory.self);
-      } else putVirtualFilestat(memory, result, FileType.directory, node?.id ?? 0n);
+      const stat = directory && hostStat(directory.self);
+      if (stat) putFilestat(memory, result, stat);
+      else if (directory) return Errno.noent;
+      else putVirtualFilestat(memory, result, FileType.directory, node?.id ?? 0n);
     } else putVirtualFilestat(memory, result, FileType.character, 0n);
   },
   fd_filestat_set_size(fd: number, size: bigint) {
@@ -61,11 +61,13 @@ export const fdStat: Family = ({ memory, descriptors }) => ({
     if (descriptor.kind === 'file') {
       if (descriptor.readOnly) return Errno.rofs;
       const { hostFd } = descriptor;
-      setTimes(fstatSync(hostFd, { bigint: true }), handlePath(hostFd), hostFd, times);
+      setTimes(openStat(hostFd), handlePath(hostFd), hostFd, times);
     } else if (descriptor.kind === 'directory') {
       const { directory, mount } = descriptor.location;
       if (!directory || mount?.readOnly) return Errno.rofs;
-      setTimes(lstatSync(directory.self, { bigint: true }), directory.self, null, times);
+      const stat = hostStat(directory.self);
+      if (!stat) return Errno.noent;
+      setTimes(stat, directory.self, null, times);
     }
   },
   fd_prestat_get(fd: number, result: number) {

@@ -1,7 +1,8 @@
 /** Reading and writing of open files: straight from and to the guest's memory, nothing is copied on the way. */
-import { closeSync, constants, fstatSync, readSync, writeSync } from 'node:fs';
+import { closeSync, constants, readSync, writeSync } from 'node:fs';
 import type { OpenFile } from './descriptors.ts';
 import { reopen } from './host_directory.ts';
+import { openStat } from './host_stat.ts';
 import type { Limits } from './limits.ts';
 
 export const FdFlag = { append: 1, dsync: 2, nonblock: 4, rsync: 8, sync: 16 } as const;
@@ -56,7 +57,7 @@ export function writeFrom(
   position?: number,
 ): number {
   const append = (file.flags & FdFlag.append) !== 0 && position === undefined;
-  let at = position ?? (append ? Number(fstatSync(file.hostFd).size) : file.position);
+  let at = position ?? (append ? Number(openStat(file.hostFd).size) : file.position);
   let total = 0;
   try {
     for (const buffer of buffers) {
@@ -72,6 +73,6 @@ export function writeFrom(
     // A full disk: what was written counts, the next call says why there is no more.
     if (total === 0) throw error;
   }
-  if (position === undefined) file.position = append ? Number(fstatSync(file.hostFd).size) : at;
+  if (position === undefined) file.position = append ? Number(openStat(file.hostFd).size) : at;
   return total;
 }

@@ -1,9 +1,10 @@
 /** The struct `filestat` (64 bytes), file types and file times of WASI preview 1. */
-import { type BigIntStats, futimesSync, lutimesSync, utimesSync } from 'node:fs';
+import { futimesSync, lutimesSync, utimesSync } from 'node:fs';
 import { Errno, WasiError } from './errno.ts';
-import { isHandle } from './host_directory.ts';
+import { isHandle } from './handle_path.ts';
+import type { HostStat } from './host_stat.ts';
 import type { GuestMemory } from './memory.ts';
-import { coarseStat, native } from './native.ts';
+import { native } from './native.ts';
 
 export const FileType = {
   unknown: 0,
@@ -15,16 +16,7 @@ export const FileType = {
   link: 7,
 } as const;
 
-interface TypeTests {
-  isDirectory(): boolean;
-  isFile(): boolean;
-  isSymbolicLink(): boolean;
-  isBlockDevice(): boolean;
-  isCharacterDevice(): boolean;
-  isSocket(): boolean;
-}
-
-export function fileType(entry: TypeTests): number {
+export function fileType(entry: HostStat): number {
   if (entry.isFile()) return FileType.regular;
   if (entry.isDirectory()) return FileType.directory;
   if (entry.isSymbolicLink()) return FileType.link;
@@ -33,36 +25,17 @@ export function fileType(entry: TypeTests): number {
   return entry.isSocket() ? FileType.socket : FileType.unknown;
 }
 
-interface Exact {
-  readonly atimeNs: bigint;
-  readonly mtimeNs: bigint;
-  readonly ctimeNs: bigint;
-}
-
-/** The times in `stat`, to the nanosecond. `path` is where it came from. */
-function exactTimes(stat: BigIntStats, path: string | null): Exact {
-  if (!coarseStat || path === null) return stat;
-  const times = native()?.times(path);
-  return times ? { atimeNs: times[0], mtimeNs: times[1], ctimeNs: times[2] } : stat;
-}
-
-/** For what the host has; `path` is where `stat` came from. */
-export function putFilestat(
-  memory: GuestMemory,
-  at: number,
-  stat: BigIntStats,
-  path: string | null,
-): void {
+/** For what the host has. */
+export function putFilestat(memory: GuestMemory, at: number, stat: HostStat): void {
   const base = start(memory, at);
-  const times = exactTimes(stat, path);
   memory.setU64(base, stat.dev);
   memory.setU64(base + 8, stat.ino);
   memory.setU8(base + 16, fileType(stat));
   memory.setU64(base + 24, stat.nlink);
   memory.setU64(base + 32, stat.size);
-  memory.setU64(base + 40, times.atimeNs);
-  memory.setU64(base + 48, times.mtimeNs);
-  memory.setU64(base + 56, times.ctimeNs);
+  memory.setU64(base + 40, stat.atimeNs);
+  memory.setU64(base + 48, stat.mtimeNs);
+  memory.setU64(base + 56, stat.ctimeNs);
 }
 
 /** For what only the guest's tree has, or a stream: times and size are 0. */
@@ -92,7 +65,7 @@ export interface NewTimes {
  * Sets the times of what is at `path` (be it a link), which is `fd` when that is given.
  * @throws WasiError EINVAL for a time that is both given and the present
  */
-export function setTimes(stat: BigIntStats, path: string | null, fd: number | null, times: NewTimes): void {
+export function setTimes(old: HostStat, path: string | null, fd: number | null, times: NewTimes): void {
   const { flags } = times;
   if (flags >>> 0 > 15) throw new WasiError(Errno.inval);
   const now = BigInt(Date.now()) * 1_000_000n;
@@ -101,7 +74,6 @@ export function setTimes(stat: BigIntStats, path: string | null, fd: number | nu
     if ((flags & present) !== 0) throw new WasiError(Errno.inval);
     return BigInt.asUintN(64, given);
   };
-  const old = exactTimes(stat, path);
   const atime = pick(times.atime, Set.atime, Set.atimeNow, old.atimeNs);
   const mtime = pick(times.mtime, Set.mtime, Set.mtimeNow, old.mtimeNs);
   if (path !== null && native()?.setTimes(path, atime, mtime)) return;

@@ -10,19 +10,12 @@
  *   microseconds in which another process of the host, not the guest (which has one thread, and it waits for us), could
  *   exchange a directory above for a link.
  */
-import {
-  closeSync,
-  constants,
-  existsSync,
-  fstatSync,
-  ftruncateSync,
-  lstatSync,
-  openSync,
-  statSync,
-} from 'node:fs';
+import { closeSync, constants, fstatSync, ftruncateSync, lstatSync, openSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { Errno, WasiError } from './errno.ts';
+import { byHandle, handlePath } from './handle_path.ts';
+import { openStat } from './host_stat.ts';
 
 /** One of the host's directories; `close` as often as it was opened or shared. */
 export interface HostDirectory {
@@ -52,8 +45,6 @@ const O_PATH = 0o10000000;
 const O_NOFOLLOW_ANY = process.platform === 'darwin' ? 0x20000000 : 0;
 const NOFOLLOW = (constants.O_NOFOLLOW ?? 0) | O_NOFOLLOW_ANY;
 
-const byHandle = process.platform === 'linux' && existsSync('/proc/self/fd');
-
 /** @param path a real path (without links) of the host */
 export function hostDirectory(path: string): HostDirectory {
   return byHandle
@@ -71,19 +62,10 @@ export function createFile(path: string, flags: number): number {
   return openSync(path, flags | constants.O_CREAT | constants.O_EXCL | NOFOLLOW, 0o644);
 }
 
-/** Whether a path is that of an open handle, which is a link to what it is a handle of. */
-export function isHandle(path: string): boolean {
-  return /^\/proc\/self\/fd\/\d+$/.test(path);
-}
-
-/** A path of an open file itself; null where the system has none. */
-export function handlePath(fd: number): string | null {
-  return byHandle ? `/proc/self/fd/${fd}` : null;
-}
-
 /** The same open file with other flags, at the same time as `fd`; null where the host cannot. */
 export function reopen(fd: number, flags: number): number | null {
-  return byHandle ? openSync(`/proc/self/fd/${fd}`, flags) : null;
+  const path = handlePath(fd);
+  return path === null ? null : openSync(path, flags);
 }
 
 class DirectoryHandle implements HostDirectory {
@@ -137,7 +119,7 @@ class FileHandle implements HostFile {
     this.#fd = openSync(path, O_PATH | constants.O_NOFOLLOW);
     this.path = `/proc/self/fd/${this.#fd}`;
     try {
-      demandFile(fstatSync(this.#fd));
+      demandFile(openStat(this.#fd));
     } catch (error) {
       closeSync(this.#fd);
       throw error;

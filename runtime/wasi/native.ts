@@ -1,18 +1,20 @@
 /**
- * What `node:fs` cannot do on Linux, asked of the C library: file times to the nanosecond (its functions take seconds as
- * floating point, which holds 200 ns; Deno keeps milliseconds) and the reservation of space. Loaded when first needed.
+ * What `node:fs` cannot do on Linux, or not well, asked of the C library: file times to the nanosecond (its functions take
+ * seconds as floating point, which holds 200 ns), `stat` under Deno and the reservation of space. Loaded when first needed.
  *
  * Elsewhere, and where the runtime may not load libraries, the callers do with what `node:fs` gives.
  */
 import { Buffer } from 'node:buffer';
+import { constants } from 'node:fs';
 import process from 'node:process';
-import { isHandle } from './host_directory.ts';
+import { isHandle } from './handle_path.ts';
+import type { HostStat } from './host_stat.ts';
 
 export interface Native {
   /** Sets times (ns since 1970) of what is at `path`, be it a link. False: failed, ask the host why. */
   setTimes(path: string, atime: bigint, mtime: bigint): boolean;
-  /** Access, modification and change time (ns since 1970) of what is at `path`, be it a link; null: failed. */
-  times(path: string): readonly [bigint, bigint, bigint] | null;
+  /** What is at `path`, be it a link, or what a handle is one of; null: failed. */
+  stat(what: string | number): HostStat | null;
   /** Makes sure of space for a range of a file; the error number of the host, 0 for success. */
   allocate(fd: number, offset: bigint, length: bigint): number;
 }
@@ -34,12 +36,30 @@ const NAMES = ['libc.so.6', 'libc.so', `libc.musl-${process.arch === 'x64' ? 'x8
 
 const AT_FDCWD = -100;
 const AT_SYMLINK_NOFOLLOW = 0x100;
-/** STATX_ATIME, STATX_MTIME, STATX_CTIME. */
-const TIMES = 0xe0;
-/** Offsets of stx_atime, stx_mtime, stx_ctime in struct statx. */
-const STATX = { size: 256, atime: 64, mtime: 112, ctime: 96 } as const;
+const AT_EMPTY_PATH = 0x1000;
+const EMPTY = new Uint8Array(1);
+/** STATX_BASIC_STATS. */
+const BASIC = 0x7ff;
+/** Size of struct statx, and the offsets of its members. */
+const STATX = {
+  bytes: 256,
+  nlink: 16,
+  mode: 28,
+  ino: 32,
+  size: 40,
+  atime: 64,
+  ctime: 96,
+  mtime: 112,
+  major: 136,
+  minor: 140,
+} as const;
+
+/** `PATH_MAX`, three bytes a character; longer ones take a buffer of their own. */
+const LONGEST_PATH = 3 * 4096 + 1;
 
 const BILLION = 1_000_000_000n;
+const { S_IFMT, S_IFREG, S_IFDIR, S_IFLNK, S_IFCHR, S_IFBLK, S_IFSOCK } = constants;
+const encoder = new TextEncoder();
 
 let loaded: Native | null | undefined;
 
@@ -52,27 +72,58 @@ export function native(): Native | null {
   return loaded;
 }
 
-/** Whether the runtime's own `stat` keeps less than nanoseconds. */
-export const coarseStat = 'Deno' in globalThis && process.platform === 'linux';
-
 function wrap(library: Library): Native {
-  const cString = (path: string) => Buffer.from(`${path}\0`);
+  const text = new Uint8Array(LONGEST_PATH);
+  const cString = (path: string) => {
+    if (path.length * 3 >= text.length) return Buffer.from(`${path}\0`);
+    text[encoder.encodeInto(path, text).written] = 0;
+    return text;
+  };
   const times = new BigInt64Array(4);
-  const result = new Uint8Array(STATX.size);
+  const result = new Uint8Array(STATX.bytes);
   const view = new DataView(result.buffer);
   const nofollow = (path: string) => isHandle(path) ? 0 : AT_SYMLINK_NOFOLLOW;
-  const time = (at: number) => view.getBigInt64(at, true) * BILLION + BigInt(view.getUint32(at + 8, true));
   return {
     setTimes(path, atime, mtime) {
       times.set([atime / BILLION, atime % BILLION, mtime / BILLION, mtime % BILLION]);
       return library.utimensat(AT_FDCWD, cString(path), times, nofollow(path)) === 0;
     },
-    times(path) {
-      if (library.statx(AT_FDCWD, cString(path), nofollow(path), TIMES, result) !== 0) return null;
-      return [time(STATX.atime), time(STATX.mtime), time(STATX.ctime)];
+    stat(what) {
+      const failed = typeof what === 'number'
+        ? library.statx(what, EMPTY, AT_EMPTY_PATH, BASIC, result)
+        : library.statx(AT_FDCWD, cString(what), nofollow(what), BASIC, result);
+      return failed ? null : statOf(view);
     },
     allocate: (fd, offset, length) => library.posix_fallocate(fd, offset, length),
   };
+}
+
+function statOf(view: DataView): HostStat {
+  const u32 = (at: number) => view.getUint32(at, true);
+  const time = (at: number) => view.getBigInt64(at, true) * BILLION + BigInt(u32(at + 8));
+  const mode = view.getUint16(STATX.mode, true);
+  const is = (kind: number) => () => (mode & S_IFMT) === kind;
+  return {
+    dev: device(BigInt(u32(STATX.major)), BigInt(u32(STATX.minor))),
+    ino: view.getBigUint64(STATX.ino, true),
+    mode: BigInt(mode),
+    nlink: BigInt(u32(STATX.nlink)),
+    size: view.getBigInt64(STATX.size, true),
+    atimeNs: time(STATX.atime),
+    mtimeNs: time(STATX.mtime),
+    ctimeNs: time(STATX.ctime),
+    isFile: is(S_IFREG),
+    isDirectory: is(S_IFDIR),
+    isSymbolicLink: is(S_IFLNK),
+    isCharacterDevice: is(S_IFCHR),
+    isBlockDevice: is(S_IFBLK),
+    isSocket: is(S_IFSOCK),
+  };
+}
+
+/** `makedev` of the C library. */
+function device(major: bigint, minor: bigint): bigint {
+  return (minor & 0xffn) | (major & 0xfffn) << 8n | (minor & ~0xffn) << 12n | (major & ~0xfffn) << 32n;
 }
 
 interface DenoFfi {

@@ -36,7 +36,7 @@ export const path: Family = ({ memory, descriptors, tree }) => {
         const stat = place.stat();
         if (stat) {
           if (place.mustBeDirectory && !stat.isDirectory()) return Errno.notdir;
-          return putFilestat(memory, result, stat, place.hostPath);
+          return putFilestat(memory, result, stat);
         }
         if (!place.virtual) return Errno.noent;
         putVirtualFilestat(memory, result, FileType.directory, place.id);

@@ -2,11 +2,11 @@
  * WASI preview 1: `poll_oneoff`, which is how programs sleep. Files and streams are always ready; standard input is at
  * its end.
  */
-import { fstatSync } from 'node:fs';
 import { clockNanos } from './clock.ts';
 import type { Descriptors } from './descriptors.ts';
 import { Errno, errnoOf, WasiError } from './errno.ts';
 import type { Family } from './host.ts';
+import { openStat } from './host_stat.ts';
 import type { GuestMemory } from './memory.ts';
 import { demand, Right } from './rights.ts';
 
@@ -43,7 +43,7 @@ function readiness(descriptors: Descriptors, fd: number, type: number): { bytes:
   }
   demand(descriptor, Right.fdRead);
   if (descriptor.kind !== 'file') return { bytes: 0n, flags: HANGUP };
-  const left = fstatSync(descriptor.hostFd, { bigint: true }).size - BigInt(descriptor.position);
+  const left = openStat(descriptor.hostFd).size - BigInt(descriptor.position);
   return { bytes: left > 0n ? left : 0n, flags: 0 };
 }
 

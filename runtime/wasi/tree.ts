@@ -7,10 +7,11 @@
  * host file outside the mounts. Nothing above the directory that a call starts from is reachable either, as WASI wants.
  * Absolute links are refused.
  */
-import { type BigIntStats, lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs';
+import { readlinkSync, realpathSync } from 'node:fs';
 import { sep } from 'node:path';
 import { Errno, WasiError } from './errno.ts';
 import { type HostDirectory, hostDirectory, type HostFile, hostFile, isDirectory } from './host_directory.ts';
+import { type HostStat, hostStat } from './host_stat.ts';
 
 export interface Mount {
   /** Absolute path of a file or directory of the host. */
@@ -106,7 +107,7 @@ export class Tree {
         }
         if (sep === '\\' && NOT_ON_WINDOWS.test(part)) throw new WasiError(Errno.inval);
         const last = waiting.length === 0;
-        let stat: BigIntStats | null | undefined;
+        let stat: HostStat | null | undefined;
         let isLink: boolean;
         if (last) {
           isLink = false;
@@ -150,9 +151,9 @@ export class Place {
   readonly mount: Mounted | null;
   readonly #parent: Location;
   readonly #node: Node | null;
-  #stat: BigIntStats | null | undefined;
+  #stat: HostStat | null | undefined;
 
-  constructor(parent: Location, name: string, mustBeDirectory: boolean, stat?: BigIntStats | null) {
+  constructor(parent: Location, name: string, mustBeDirectory: boolean, stat?: HostStat | null) {
     this.#parent = parent;
     this.name = name;
     this.mustBeDirectory = mustBeDirectory;
@@ -179,19 +180,15 @@ export class Place {
     if (this.name === '.') return directory?.self ?? null;
     const path = directory?.at(this.name) ?? null;
     // On the way to a mount: the host's directory if there is one.
-    if (this.#node && path !== null) return lstat(path)?.isDirectory() ? path : null;
+    if (this.#node && path !== null) return hostStat(path)?.isDirectory() ? path : null;
     return path;
   }
 
   /** Null when there is nothing, or only the tree's own; see {@link virtual}. Looked up once. */
-  stat(): BigIntStats | null {
+  stat(): HostStat | null {
     if (this.#stat !== undefined) return this.#stat;
     const path = this.hostPath;
-    if (path === null) this.#stat = null;
-    // The handle of a file is a link to it.
-    else if (this.#node?.mount?.file) this.#stat = statSync(path, { bigint: true });
-    else this.#stat = lstat(path);
-    return this.#stat;
+    return this.#stat = path === null ? null : hostStat(path);
   }
 
   /** A directory that only the tree has. */
@@ -300,9 +297,4 @@ export function absoluteRefused(path: string): string {
 
 function components(path: string): string[] {
   return path.split('/').filter((part) => part !== '');
-}
-
-/** Null when there is nothing. */
-function lstat(hostPath: string): BigIntStats | null {
-  return lstatSync(hostPath, { bigint: true, throwIfNoEntry: false }) ?? null;
 }
