@@ -9,6 +9,7 @@ import {
   nextBlock,
   parseRecord,
 } from './log_format.ts';
+import { litter } from './litter.ts';
 import { FileWatch } from './watch.ts';
 
 export interface ReadLogOptions {
@@ -160,6 +161,8 @@ async function* recordsFrom(
     const start = offset % BLOCK_SIZE;
     const { bytesRead } = await file.read(block, start, there, offset);
     const known = block.subarray(start, start + bytesRead);
+    // As text, as JSON, as base64, and as the bytes of a message.
+    litter(4 * bytesRead);
     let at = 0;
     let parsed = parseRecord(known, offset);
     while (parsed.kind === 'record') {

@@ -3,6 +3,7 @@
  * each costs more than its bytes: while much comes in small pieces, they are left to gather for a moment.
  */
 import type { Duplex } from 'node:stream';
+import { litter } from '../litter.ts';
 
 /** What is let gather: the program, or its engine, has to be given time to write it. */
 const MOMENT_MS = 1;
@@ -42,6 +43,7 @@ export async function* bites(socket: Duplex): AsyncGenerator<Uint8Array, void, v
         total += last = piece.length;
         sinceMoment++;
         yield piece;
+        litter(piece.length);
       }
       if (end) break;
       // After a moment the first piece may be one that was on its way before, hence two.
