@@ -133,12 +133,11 @@ describe.each<Runtime>(['bun', 'deno'])('under %s', (runtime) => {
   it('a host that answers before it has read the request', async () => {
     const put = `PUT|${origin}/early||~20000000|100|100`;
     const { stdout } = await job('--follow', MODULE, put, put, `POST|${origin}/echo||~9|100|100`, put);
-    expect(stdout.match(/^(result|status|body) \d+/gm)).toEqual([
-      ...['result 0', 'status 413', 'body 8'],
-      ...['result 0', 'status 413', 'body 8'],
-      ...['result 0', 'status 200', 'body 9'],
-      ...['result 0', 'status 413', 'body 8'],
-    ]);
+    const results = stdout.match(/^(result|status|body) \d+/gm)!.join(', ');
+    const early = 'result 0, status 413, body 8';
+    // The system throws away an answer that it has received when the host resets the connection; nothing may hang.
+    const put1 = `(${early}|result 2)`;
+    expect(results).toMatch(new RegExp(`^${put1}, ${put1}, result 0, status 200, body 9, ${put1}$`));
   });
 
   it('connections are kept where the runtime can, and not missed when the server ends them', async () => {

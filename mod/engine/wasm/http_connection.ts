@@ -139,7 +139,10 @@ export class Connection {
     this.#signal.removeEventListener('abort', this.#onAbort);
     // A host that answers early still waits for the rest of the body.
     const isWhole = this.#visit.bytesSent === this.#request.bodyBytes && this.#outgoing?.writableFinished;
-    if (!this.#isOver || !isWhole) this.#outgoing?.destroy();
+    if (this.#isOver && isWhole) return this.#visit.end();
+    this.#outgoing?.destroy();
+    // Bun frees the connection of an early answer.
+    this.#socket?.destroy();
     this.#visit.end();
   }
 
