@@ -38,6 +38,13 @@ const RULES: readonly Rule[] = [
     hint: 'The image has no such program; look at Entrypoint and Parameters (each word is one entry)',
   },
   {
+    pattern: /argument list too long/i,
+    code: 'ArgumentsTooLong',
+    class: 'user',
+    exitCode: 126,
+    hint: 'Linux takes 128 KiB for one argument or variable; pass what is larger in a file, as an input',
+  },
+  {
     pattern: /exec format error/i,
     code: 'ExecutableInvalid',
     class: 'user',

@@ -10,11 +10,11 @@ import { countLog } from '../../../runtime/log_file.ts';
 import { Capture, pumpLive } from './capture.ts';
 import { resumeLog } from './engine_log.ts';
 import * as ends from './ends.ts';
-import { endOf, startFailure } from './failures.ts';
+import { startFailure } from './failures.ts';
 import { giveBack } from './full_disk.ts';
 import { isListening } from './listening.ts';
-import { signalFromOutside } from './outsiders.ts';
 import type { RunHost } from './run_host.ts';
+import { verdictOf } from './verdict.ts';
 
 /** How the reading of the output ended. */
 type Pumped =
@@ -329,11 +329,7 @@ export class DockerRun implements Run {
 
   async #endOf(state: ContainerState): Promise<RunEnd> {
     if (this.#stopping) return ends.stopped(state.ExitCode);
-    const { docker, world } = this.#host;
-    const now = Number(world.now() / 1_000_000n);
-    const signal = state.OOMKilled ? null : await signalFromOutside(docker, this.#id, state, now);
-    if (signal !== null) return ends.endedByOthers(signal, state.ExitCode);
-    return endOf(state, this.#request.resources.Memory ?? 0);
+    return await verdictOf(this.#host, this.#id, state, this.#request);
   }
 
   /** What befell the container, unless it was to be stopped anyway. */

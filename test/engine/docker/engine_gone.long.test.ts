@@ -74,7 +74,9 @@ describe.skipIf(!there).each([
   });
 
   it.each(SIGNALS)('that is away, by %s, when a program ends', async (signal) => {
-    const { request, run } = await running({ script: 'echo up; sleep 3; echo unheard; exit 3' });
+    const said: string[] = [];
+    const script = 'echo up; sleep 3; echo unheard; exit 3';
+    const { request, run } = await running({ script, remark: (message) => said.push(message) });
     await daemon.end(signal);
     await new Promise((next) => setTimeout(next, 3_000)); // the program's time
     await daemon.start();
@@ -83,6 +85,10 @@ describe.skipIf(!there).each([
     expect(stdout).toMatch(/^up\n/);
     if (lives) {
       expect(end).toEqual({ kind: 'exited', exitCode: 3 });
+      expect(said).toEqual([
+        expect.stringContaining('does not answer'),
+        expect.stringContaining('answers again'),
+      ]);
       // What nobody reads at the end of a program is lost with its pipe; that is said.
       if (!stdout.includes('unheard')) expect(mark).toContain('output may be missing here');
     } else expect(end).toMatchObject(RESTARTED);
