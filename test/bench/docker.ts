@@ -19,6 +19,8 @@ const NODE = 'n-containers';
 const MB = 1e6;
 const PARALLEL = 8;
 const MEMORY = 64 * 2 ** 20;
+/** Rounds before it counts, as in the bench of modules: programs that run for days are compiled by then. */
+const WARM_UP = 20;
 /** How often a job is looked at: the figures are that exact. */
 const LOOK_MS = 2;
 
@@ -98,23 +100,25 @@ async function submit(api: Connection, body: unknown): Promise<string> {
   return (await api.json<{ JobID: string }>('PUT', JOBS, body)).JobID;
 }
 
-/** The next end of any container, by the engine's events. */
+/** The next ends of any containers, by the engine's events. */
 class Ends implements Disposable {
   readonly #abort = new AbortController();
-  #waiting: (() => void) | null = null;
+  #left = 0;
+  #waiting = () => {};
 
   static async of(docker: Docker): Promise<Ends> {
     const ends = new Ends();
     const events = docker.events({ type: ['container'], event: ['die'] }, ends.#abort.signal);
     await events.registered;
     const follow = async () => {
-      for await (const _ of events) ends.#waiting?.();
+      for await (const _ of events) if (--ends.#left === 0) ends.#waiting();
     };
     follow().catch(() => undefined);
     return ends;
   }
 
-  next(): Promise<void> {
+  next(count = 1): Promise<void> {
+    this.#left = count;
     return new Promise((resolve) => this.#waiting = resolve);
   }
 
@@ -142,7 +146,7 @@ async function overhead({ engine, image, api }: Bench, rounds: number): Promise<
   const cli: number[] = [];
   const body = job(image, ['true']);
   using ends = await Ends.of(docker);
-  for (let round = 0; round < rounds + 5; round++) {
+  for (let round = 0; round < rounds + WARM_UP; round++) {
     const times = [
       await timed(async () => {
         const died = ends.next();
@@ -160,7 +164,7 @@ async function overhead({ engine, image, api }: Bench, rounds: number): Promise<
         : null,
     ] as const;
     await quiet(engine);
-    if (round < 5) continue;
+    if (round < WARM_UP) continue;
     ours.push(times[0]);
     theirs.push(times[1]);
     if (times[2] !== null) cli.push(times[2]);
@@ -183,13 +187,16 @@ async function inParallel(
   const body = JSON.stringify(job(image, ['true']));
   const ours: number[] = [];
   const theirs: number[] = [];
+  using ends = await Ends.of(docker);
   for (let round = 0; round <= rounds; round++) {
     const oursMs = await timed(async () => {
+      const died = ends.next(count);
       const answers = await load(orchestrator.apiPort, PARALLEL, count, () => ({
         method: 'PUT',
         path: JOBS,
         body,
       }));
+      await died;
       for (const answer of answers) await ended(api, (JSON.parse(answer.body) as { JobID: string }).JobID);
       await quiet(engine);
     });
@@ -236,10 +243,10 @@ async function output(bench: Bench, flood: Flood): Promise<void> {
   const memory = setInterval(() => peak = Math.max(peak, memoryOf(compute.pid)), 100);
   let id = '';
   const ours = await timed(async () => await ended(api, id = await submit(api, job(image, command))));
-  clearInterval(memory);
   await quiet(engine);
   const theirs = await timed(async () => {
-    const pipe = 'docker run --rm --network none "$@" | cat > /dev/null';
+    // Within the same limits.
+    const pipe = `docker run --rm --network none --cpus 1 --memory ${MEMORY} "$@" | cat > /dev/null`;
     const child = spawn('sh', ['-c', pipe, 'sh', image, ...command], {
       env: { ...process.env, ...engine.env },
       stdio: 'ignore',
@@ -251,7 +258,6 @@ async function output(bench: Bench, flood: Flood): Promise<void> {
   row({ what: size, value: bytes / MB / ours * 1000, unit: 'MB/s' });
   row({ what: '  docker run | cat', value: bytes / MB / theirs * 1000, unit: 'MB/s' });
   row({ what: '  ours of its speed', value: theirs / ours, unit: '×', least: 1 });
-  row({ what: '  peak memory of the node', value: peak / MB, unit: 'MB', most: 150 });
   const tails: number[] = [];
   for (let i = 0; i < 5; i++) {
     tails.push(
@@ -263,8 +269,11 @@ async function output(bench: Bench, flood: Flood): Promise<void> {
   }
   row({ what: '  job logs --tail 100, whole command', value: median(tails), unit: 'ms', most: 100 });
   let kept = 0;
-  await timed(async () => kept = await logBytes(id, env));
+  const read = await timed(async () => kept = await logBytes(id, env));
+  row({ what: '  job logs, all of it', value: bytes / MB / read * 1000, unit: 'MB/s' });
+  clearInterval(memory);
   row({ what: '  of it given back', value: kept / bytes * 100, unit: '%', least: 100 });
+  row({ what: '  peak memory of the node, all its processes', value: peak / MB, unit: 'MB', most: 150 });
 }
 
 /** What `job logs` gives of a job that has ended. */
