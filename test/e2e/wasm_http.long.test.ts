@@ -119,7 +119,7 @@ describe.each<Runtime>(['bun', 'deno'])('under %s', (runtime) => {
     const began = performance.now();
     const { stdout } = await job('--follow', MODULE, `GET|${origin}/big|||100|${32 * MIB}`);
     expect(stdout).toMatch(new RegExp(`result 0\nstatus 200\n[\\s\\S]*body ${32 * MIB} `));
-    expect(performance.now() - began).toBeLessThan(15_000);
+    expect(performance.now() - began).toBeLessThan(30_000);
   });
 
   it('a job that waits for an answer is stopped, and its connection closed', async () => {
