@@ -197,5 +197,7 @@ test('a burst of 500 empty modules over two processes', async () => {
   await Promise.all(Array.from({ length: 16 }, work));
   const perSecond = 500_000 / (performance.now() - start);
   console.log(`${Math.round(perSecond)} empty modules a second through ${pids.size} processes`);
-  expect(perSecond).toBeGreaterThan(200);
+  // 1200 where nobody else wants the processors; a process each would be a tenth of it, and 500 of them.
+  expect(perSecond).toBeGreaterThan(50);
+  expect(pids.size).toBeLessThan(20);
 });
