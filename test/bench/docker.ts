@@ -29,7 +29,6 @@ interface Bench {
   readonly image: string;
   readonly orchestrator: Orchestrator;
   readonly compute: Server;
-  readonly api: Connection;
   readonly env: Record<string, string>;
 }
 
@@ -82,8 +81,9 @@ async function direct(docker: Docker, config: ContainerCreate): Promise<string> 
 }
 
 /** The API is not asked before the container has ended: questions all along would slow down what is measured. */
-async function ended(api: Connection, id: string, died?: Promise<void>): Promise<void> {
+async function ended(port: number, id: string, died?: Promise<void>): Promise<void> {
   await died;
+  using api = new Connection(port);
   for (;;) {
     const { Job } = await api.json<{ Job: { State: { StateType: string; Message?: string } } }>(
       'GET',
@@ -96,7 +96,9 @@ async function ended(api: Connection, id: string, died?: Promise<void>): Promise
   }
 }
 
-async function submit(api: Connection, body: unknown): Promise<string> {
+async function submit(port: number, body: unknown): Promise<string> {
+  // A new one each time: the server closes those that say nothing for as long as a container may run.
+  using api = new Connection(port);
   return (await api.json<{ JobID: string }>('PUT', JOBS, body)).JobID;
 }
 
@@ -139,7 +141,10 @@ function dockerCommand(engine: TestDocker, args: readonly string[]): Promise<num
   return new Promise((done, failed) => child.once('error', failed).once('close', (code) => done(code ?? -1)));
 }
 
-async function overhead({ engine, image, api }: Bench, rounds: number): Promise<void> {
+async function overhead(
+  { engine, image, orchestrator: { apiPort: api } }: Bench,
+  rounds: number,
+): Promise<void> {
   const { docker } = engine;
   const ours: number[] = [];
   const theirs: number[] = [];
@@ -179,7 +184,7 @@ async function overhead({ engine, image, api }: Bench, rounds: number): Promise<
 
 /** Ours and direct in turn; removal counts for both, since it loads the engine. */
 async function inParallel(
-  { engine, image, orchestrator, api }: Bench,
+  { engine, image, orchestrator: { apiPort: api } }: Bench,
   count: number,
   rounds: number,
 ): Promise<void> {
@@ -191,7 +196,7 @@ async function inParallel(
   for (let round = 0; round <= rounds; round++) {
     const oursMs = await timed(async () => {
       const died = ends.next(count);
-      const answers = await load(orchestrator.apiPort, PARALLEL, count, () => ({
+      const answers = await load(api, PARALLEL, count, () => ({
         method: 'PUT',
         path: JOBS,
         body,
@@ -235,14 +240,18 @@ function floods(megabytes: number): readonly Flood[] {
 }
 
 async function output(bench: Bench, flood: Flood): Promise<void> {
-  const { engine, image, api, compute, env } = bench;
+  const { engine, image, orchestrator: { apiPort: api }, compute, env } = bench;
   const { what, megabytes } = flood;
   const command = ['sh', '-c', flood.script.replace('${MB}', String(megabytes))];
   const bytes = megabytes * MB;
   let peak = 0;
   const memory = setInterval(() => peak = Math.max(peak, memoryOf(compute.pid)), 100);
   let id = '';
-  const ours = await timed(async () => await ended(api, id = await submit(api, job(image, command))));
+  using ends = await Ends.of(engine.docker);
+  const ours = await timed(async () => {
+    const died = ends.next();
+    await ended(api, id = await submit(api, job(image, command)), died);
+  });
   await quiet(engine);
   const theirs = await timed(async () => {
     // Within the same limits.
@@ -299,10 +308,9 @@ export async function dockerRows(rounds = 40, megabytes = 1000): Promise<readonl
     `Compute.AllocatedCapacity.CPU=${PARALLEL}`,
   ], engine.env);
   await connectedNodes(orchestrator.apiPort, [NODE]);
-  using api = new Connection(orchestrator.apiPort);
   const env = { BACALHAU_DIR: folder.path, BACALHAU_API_PORT: String(orchestrator.apiPort) };
   const image = await engine.image();
-  const bench = { engine, image, orchestrator, compute, api, env };
+  const bench = { engine, image, orchestrator, compute, env };
   await overhead(bench, rounds);
   await inParallel(bench, 64, 3);
   for (const flood of megabytes > 0 ? floods(megabytes) : []) await output(bench, flood);
