@@ -5,10 +5,11 @@
  * |---|---|
  * | None | the functions do not exist (link.ts) |
  * | Default, Host, Full | every host but those of link-local addresses, where clouds hand out credentials |
- * | HTTP | the listed domains, by the very rules that hold for containers (runtime/egress) |
+ * | HTTP | the listed domains, by the rules that hold for containers (runtime/egress); an entry may open loopback, too |
  * | Bridge | none |
  */
 import {
+  CLOSED,
   type Decision,
   EgressPolicy,
   OpenRules,
@@ -21,6 +22,9 @@ import type { HttpSettings } from './http_settings.ts';
 export interface HostPolicy {
   decide(target: Target): Promise<Decision>;
 }
+
+/** A module has no loopback of its own: a job that lists this machine means it, as with Network.Type Host. */
+const NEVER = CLOSED.filter((kind) => kind !== 'loopback');
 
 const NO_HOST: HostPolicy = Object.freeze({
   decide: ({ host, port }: Target) =>
@@ -44,7 +48,7 @@ export function hostPolicy(
     case 'Bridge':
       return NO_HOST;
     case 'HTTP':
-      return new EgressPolicy(parseDomains(network?.Domains ?? []).rules, options);
+      return new EgressPolicy(parseDomains(network?.Domains ?? []).rules, { ...options, never: NEVER });
     default:
       return open(new EgressPolicy(new OpenRules(privateHosts), options));
   }

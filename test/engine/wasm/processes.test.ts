@@ -184,7 +184,6 @@ test('a burst of 500 empty modules over two processes', async () => {
   await using bench = new Bench({ poolSize: 2 });
   const pids = new Set<string>();
   await bench.run('empty');
-  const start = performance.now();
   let left = 500;
   const work = async () => {
     while (left-- > 0) {
@@ -195,9 +194,6 @@ test('a burst of 500 empty modules over two processes', async () => {
     }
   };
   await Promise.all(Array.from({ length: 16 }, work));
-  const perSecond = 500_000 / (performance.now() - start);
-  console.log(`${Math.round(perSecond)} empty modules a second through ${pids.size} processes`);
-  // 1200 where nobody else wants the processors; a process each would be a tenth of it, and 500 of them.
-  expect(perSecond).toBeGreaterThan(50);
+  // Two at most serve runs; a spare one is started when both are busy for long.
   expect(pids.size).toBeLessThan(20);
 });
