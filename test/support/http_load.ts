@@ -10,31 +10,41 @@ export interface Answer {
 }
 
 export class Connection implements Disposable {
-  readonly #socket: Socket;
-  readonly #host: string;
+  readonly #address: { readonly host: string; readonly port: number };
+  #socket: Socket;
   #received: Uint8Array[] = [];
   #waiting: { done: (answer: Answer) => void; failed: (error: Error) => void } | null = null;
 
   constructor(readonly port: number, host = '127.0.0.1') {
-    this.#host = `${host}:${port}`;
-    this.#socket = connect({ host, port, noDelay: true });
-    this.#socket.on('data', (chunk: Uint8Array) => {
+    this.#address = { host, port };
+    this.#socket = this.#connect();
+  }
+
+  #connect(): Socket {
+    const socket = connect({ ...this.#address, noDelay: true });
+    socket.on('data', (chunk: Uint8Array) => {
       this.#received.push(chunk);
       this.#settle();
     });
-    const fail = (error?: Error) => this.#waiting?.failed(error ?? new Error('connection closed'));
-    this.#socket.on('error', fail);
-    this.#socket.on('close', () => fail());
+    const fail = (error?: Error) => {
+      if (socket === this.#socket) this.#waiting?.failed(error ?? new Error('connection closed'));
+    };
+    socket.on('error', fail);
+    socket.on('close', () => fail());
+    return socket;
   }
 
   request(method: string, path: string, body = ''): Promise<Answer> {
     return new Promise((done, failed) => {
-      if (!this.#socket.writable && !this.#socket.connecting) return failed(new Error('connection closed'));
+      // A server closes a connection that was idle for some seconds.
+      if (!this.#socket.writable && !this.#socket.connecting) this.#socket = this.#connect();
       this.#waiting = { done, failed };
       const headers = body
         ? `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n`
         : '';
-      this.#socket.write(`${method} ${path} HTTP/1.1\r\nHost: ${this.#host}\r\n${headers}\r\n${body}`);
+      this.#socket.write(
+        `${method} ${path} HTTP/1.1\r\nHost: ${this.#address.host}:${this.port}\r\n${headers}\r\n${body}`,
+      );
     });
   }
 
