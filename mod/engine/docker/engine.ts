@@ -1,6 +1,7 @@
 /**
  * The engine `docker`: containers on an engine that speaks Docker's API. See README.md for the life of one.
  */
+import { setImmediate } from 'node:timers/promises';
 import { BacalhauError, type Refusal, type StringMap, type Task } from '../../model/mod.ts';
 import { DockerError } from '../../../runtime/docker/mod.ts';
 import { DECISION_LOG } from '../../../runtime/egress/mod.ts';
@@ -75,6 +76,8 @@ export class DockerEngine implements Engine {
       const id = await this.#create(request, params, signal);
       const run = new DockerRun(this.#host, request, id);
       this.#host.live.add(run);
+      // What it has begun to ask is on its way before the caller's commit holds up this thread.
+      await setImmediate();
       if (!signal.aborted) return run;
       await run.remove();
       throw signal.reason;
