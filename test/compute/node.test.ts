@@ -351,7 +351,7 @@ describe('peers', () => {
 
   it('one of ours gets the inventory first and the phases that last', async () => {
     const h = await open({ extended: true });
-    await h.send(ask(execution('e-1', { DelayMs: 100 }, { desired: 1 })));
+    await h.send(ask(execution('e-1', { DelayMs: 500 }, { desired: 1 })));
     await h.until('RunResult', 'e-1');
     expect(h.sent[0]).toEqual({ type: 'ExecutionInventory', payload: { Executions: [] } });
     expect(all(h, 'ExecutionStatus', 'e-1').map(({ payload }) => (payload as { Phase: string }).Phase))
