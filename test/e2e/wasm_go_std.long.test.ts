@@ -7,7 +7,7 @@ import { ApiClient } from '../../mod/api/client/mod.ts';
 import { BUILD_INFO } from '../../runtime/build_info.ts';
 import { connectedNodes, startCompute, startOrchestrator } from '../support/cluster.ts';
 import {
-  ARGS,
+  argumentsOf,
   environment,
   foldersFor,
   goStd,
@@ -77,7 +77,7 @@ describe.skipIf(!go)('the tests of the Go standard library', () => {
         Source: { Type: 'local', Params: { SourcePath, ReadWrite } },
         Target,
       });
-      const { Job } = wasmJob({ parameters: ARGS });
+      const { Job } = wasmJob({ parameters: argumentsOf(name) });
       const task = {
         ...(Job.Tasks as [Record<string, unknown>])[0],
         Env: environment(go!.root, name),
