@@ -45,7 +45,7 @@ const GRACE_MS = 60_000;
 const FIRST_RETRY_MS = 50;
 const LAST_RETRY_MS = 2_000;
 /** An engine may learn of an out-of-memory kill a moment after the end that it caused. */
-const OOM_LOOKS_MS = [20, 80, 200];
+const OOM_LOOKS_MS = [20, 80, 200, 700];
 const SIGKILL_EXIT = 137;
 const STOPPED = ends.stopped();
 const LOST_OUTPUT =
