@@ -3,42 +3,15 @@
  * into the log, and the wait for its end; both exist before the program starts, so neither first byte nor end is missed.
  * Where a connection breaks, the engine is asked again until it answers or the grace is over: a wait never hangs.
  */
-import type { ContainerInspect, ContainerState, Wait } from '../../../runtime/docker/mod.ts';
-import { DockerError } from '../../../runtime/docker/mod.ts';
+import { type ContainerInspect, type ContainerState, DockerError } from '../../../runtime/docker/mod.ts';
 import type { EngineIdentity, Run, RunEnd, RunRequest } from '../engine.ts';
-import { countLog } from '../../../runtime/log_file.ts';
-import { Capture, pumpLive } from './capture.ts';
-import { resumeLog } from './engine_log.ts';
 import * as ends from './ends.ts';
 import { startFailure } from './failures.ts';
-import { giveBack } from './full_disk.ts';
+import { Listener, type Watch } from './listener.ts';
 import { isListening } from './listening.ts';
 import type { RunHost } from './run_host.ts';
 import { verdictOf } from './verdict.ts';
 
-/** How the reading of the output ended. */
-type Pumped =
-  | { readonly kind: 'complete' }
-  /** The connection broke: the engine's log has the rest. */
-  | { readonly kind: 'broken' }
-  /** The log could not be written. */
-  | { readonly kind: 'failed'; readonly error: unknown };
-
-/** A program that is listened to. */
-interface Watch {
-  readonly wait: Wait;
-  readonly capture: Capture;
-  readonly pumped: Promise<Pumped>;
-  /** Ends both connections. */
-  readonly abort: AbortController;
-  /**
-   * The output comes from the engine's log, whose last records may be missing when the program ends while it is followed
-   * (seen with `local` of 20.10): it is read once more then.
-   */
-  readonly followed: boolean;
-}
-
-const DRAIN_MS = 5_000;
 /** To remove a container costs the host more than to report its end: the report, just sent, is let arrive first. */
 const REPORT_FIRST_MS = 25;
 const GRACE_MS = 60_000;
@@ -57,6 +30,7 @@ export class DockerRun implements Run {
   readonly #host: RunHost;
   readonly #request: RunRequest;
   readonly #id: string;
+  readonly #listener: Listener;
   readonly #end = Promise.withResolvers<RunEnd>();
   /** Fires when nobody listens any more: removed, or the engine is closed. */
   readonly #gone = new AbortController();
@@ -70,6 +44,7 @@ export class DockerRun implements Run {
     this.#host = host;
     this.#request = request;
     this.#id = id;
+    this.#listener = new Listener(host, request, id, this.#gone.signal);
     this.identity = Object.freeze({ engine: 'docker', id });
     const state = found ? stateOf(found.State) : 'created';
     if (found) this.state = state;
@@ -139,57 +114,9 @@ export class DockerRun implements Run {
   }
 
   #listenAhead(): void {
-    this.#watch = this.#listen();
+    this.#watch = this.#listener.fromStart();
     // Reported by `start`.
     this.#watch.catch(() => {});
-  }
-
-  async #listen(): Promise<Watch> {
-    const { containers } = this.#host.docker;
-    const abort = this.#linked();
-    const wait = containers.wait(this.#id, 'next-exit', abort.signal);
-    const [output] = await Promise.all([
-      containers.attach(this.#id, { stdout: true, stderr: true, stream: true }, abort.signal),
-      wait.registered,
-    ]);
-    const capture = new Capture(this.#host.world, this.#request);
-    const pumped = this.#pump(() => pumpLive(output, capture));
-    return { wait, capture, abort, pumped, followed: false };
-  }
-
-  /** After a break: the engine's log from where ours ends. */
-  async #listenAgain(running: boolean): Promise<Watch> {
-    const { containers } = this.#host.docker;
-    const abort = this.#linked();
-    const held = await countLog(this.#request.logPath);
-    const wait = containers.wait(this.#id, 'not-running', abort.signal);
-    const capture = new Capture(this.#host.world, this.#request, held);
-    const { logDriver } = await this.#host.facts();
-    const log = {
-      losesNewlines: logDriver === 'local',
-      open: (since?: string) =>
-        containers.logs(
-          this.#id,
-          { stdout: true, stderr: true, follow: running, timestamps: true, since },
-          abort.signal,
-        ),
-    };
-    const pumped = this.#pump(() => resumeLog(log, capture, held));
-    return { wait, capture, abort, pumped, followed: running };
-  }
-
-  /** Never rejects. A program whose output cannot be kept is ended. */
-  async #pump(pump: () => Promise<void>): Promise<Pumped> {
-    try {
-      await pump();
-      return { kind: 'complete' };
-    } catch (error) {
-      if (error instanceof DockerError) return { kind: 'broken' };
-      this.#host.log('error', 'cannot write the log of a run', { container: this.#id, error: String(error) });
-      await this.#host.docker.containers.kill(this.#id, 'SIGKILL').catch(() => {});
-      await giveBack(this.#request.logPath, error).catch(() => {});
-      return { kind: 'failed', error };
-    }
   }
 
   async #follow(watch: Watch): Promise<RunEnd> {
@@ -207,7 +134,7 @@ export class DockerRun implements Run {
     try {
       const [state, pumped, listening] = await Promise.all([
         this.#finalState(),
-        this.#drained(watch),
+        this.#listener.drained(watch),
         isListening(this.#host.docker.endpoint),
       ]);
       watch.capture.close();
@@ -248,30 +175,13 @@ export class DockerRun implements Run {
     }
   }
 
-  /** The program has ended, so its streams end, too; a silent one that stays open is not waited for. */
-  async #drained({ pumped, capture, abort }: Watch): Promise<Pumped> {
-    const { world, settings } = this.#host;
-    const patience = settings.drainMs ?? DRAIN_MS;
-    const from = world.elapsed();
-    let done = false;
-    pumped.then(() => done = true);
-    for (;;) {
-      const timer = new AbortController();
-      const left = Math.max(capture.lastByteAt, from) + patience - world.elapsed();
-      if (left <= 0) abort.abort();
-      await Promise.race([pumped, world.sleep(Math.max(1, left), timer.signal).catch(() => {})]);
-      timer.abort();
-      if (done) return await pumped;
-    }
-  }
-
   /**
    * Reads what a container that has ended left in the engine's log.
    * @param mark to be put behind it
    * @throws DockerError, and the error of the log's file
    */
   async #readRest(mark?: string): Promise<void> {
-    const { capture, pumped } = await this.#listenAgain(false);
+    const { capture, pumped } = await this.#listener.again(false);
     const result = await pumped;
     if (result.kind === 'complete' && mark !== undefined) capture.mark(mark);
     capture.close();
@@ -287,7 +197,7 @@ export class DockerRun implements Run {
     try {
       const now = stateOf(state);
       if (now === 'created') return this.#befell(ends.startUnanswered());
-      if (now === 'running') return await this.#follow(await this.#listenAgain(true));
+      if (now === 'running') return await this.#follow(await this.#listener.again(true));
       const { liveRestore } = await this.#host.facts();
       // A local connection breaks only when the engine goes away, and, without live-restore, its containers with it.
       const engineWasAway = broken && this.#host.docker.endpoint.isLocal;
@@ -352,14 +262,6 @@ export class DockerRun implements Run {
     if (this.#gone.signal.aborted && !this.#stopping) return;
     this.#ended = true;
     this.#end.resolve(end);
-  }
-
-  #linked(): AbortController {
-    const abort = new AbortController();
-    const { signal } = this.#gone;
-    if (signal.aborted) abort.abort();
-    else signal.addEventListener('abort', () => abort.abort(), { once: true, signal: abort.signal });
-    return abort;
   }
 }
 
