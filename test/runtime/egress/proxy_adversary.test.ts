@@ -89,8 +89,9 @@ describe.each(['deno', 'bun'] as const)('on %s', { timeout: 60_000 }, (runtime) 
       }
       // What came after it was at most a request of its own, which the proxy refuses: it names no full URL.
       if (passed.length > 1) throw new Error(`two requests came out of ${JSON.stringify(framing)}`);
-      if (passed.length > 0) expect(answer, framing).toMatch(/^HTTP\/1.1 200 /);
-      else expect(answer, framing).toMatch(/^(HTTP\/1.1 (200|400) |$)/);
+      // It may do so before the first one is answered, and ends the connection then.
+      const answers = passed.length > 0 ? /^HTTP\/1.1 (200|400) / : /^(HTTP\/1.1 (200|400) |$)/;
+      expect(answer, framing).toMatch(answers);
     }
   });
 
