@@ -144,26 +144,37 @@ export class DockerEngine implements Engine {
     const { docker, images } = this.#parts;
     const { resources, pinned = {}, progress = () => {} } = request;
     // Each to its end before an error is thrown, so that nothing is still being made while it is cleared away.
+    const ensured = () => images.ensure(params.image, pinned, progress, signal);
+    const seen = await images.seen(params.image, pinned);
     const [image, network, facts, gpus] = await allDone([
-      images.ensure(params.image, pinned, progress, signal),
+      seen ?? ensured(),
       this.#openNetwork(request, signal),
       this.#health.facts(),
       gpuFields(resources.GPUs ?? [], { uuidOf: this.#settings.gpuUuid }),
       openMounts(request),
     ]);
     signal.throwIfAborted();
-    const config = containerConfig({
-      request,
-      params,
-      image,
-      installation: this.#settings,
-      hardening: this.#settings,
-      facts,
-      gpus,
-      network,
-    });
+    const configOf = (image: string) =>
+      containerConfig({
+        request,
+        params,
+        image,
+        installation: this.#settings,
+        hardening: this.#settings,
+        facts,
+        gpus,
+        network,
+      });
     const name = objectName(this.#settings.nodeId, request, 'executor');
-    return await createContainer(docker, config, name, request, this.#settings.installId);
+    const made = (image: string) =>
+      createContainer(docker, configOf(image), name, request, this.#settings.installId);
+    try {
+      return await made(image);
+    } catch (thrown) {
+      if (seen === null || !(thrown instanceof DockerError && thrown.code === 'ImageNotFound')) throw thrown;
+      // It was removed after the bid.
+      return await made(await ensured());
+    }
   }
 
   async #openNetwork(request: RunRequest, signal: AbortSignal): Promise<NetworkPlan> {

@@ -38,6 +38,8 @@ export interface ImageSource {
   check(image: string, signal?: AbortSignal): Promise<Refusal | null>;
   /** What the run is to keep to, stored with the bid. */
   pin(image: string, signal: AbortSignal): Promise<StringMap>;
+  /** What `ensure` would return, where a bid saw the image here a moment ago; it may be gone since. */
+  seen(image: string, pinned: StringMap): Promise<string | null>;
   /** Makes sure that the image is here. @returns what to give to `create` */
   ensure(
     image: string,

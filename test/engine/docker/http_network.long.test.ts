@@ -58,6 +58,7 @@ async function engineOf() {
   const images = {
     check: () => Promise.resolve(null),
     pin: () => Promise.resolve({}),
+    seen: () => Promise.resolve(null),
     ensure: (image: string) => Promise.resolve(image),
     close: () => {},
   };

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { dockerd, dockerMissing } from '../../support/docker.ts';
 import { busyboxTar } from '../../support/docker_image.ts';
+import { uniqueImage } from './images/support.ts';
 import { logGrows, output, Workbench } from './support/workbench.ts';
 
 const host = await dockerd();
@@ -34,6 +35,31 @@ describe.skipIf(!host)('an image', () => {
         end: { kind: 'exited', exitCode: 0 },
         stdout: 'one two\n',
       });
+  });
+
+  it('that was removed between bid and run is said to be gone, and one of a registry comes back', async () => {
+    const bid = async (image: string) => {
+      const { task } = bench.request({ image, script: 'echo ran' });
+      expect(await bench.engine.check(task)).toBeNull();
+      return await bench.engine.pin!(task, new AbortController().signal);
+    };
+    const { docker } = host!;
+    const built = await uniqueImage(host!);
+    const pinned = await bid(built);
+    await docker.images.remove(built);
+    await expect(bench.run({ image: built, script: 'echo ran', pinned })).rejects.toMatchObject({
+      code: 'ImageNotFound',
+      message: expect.stringContaining('was here at bid time, has been removed'),
+    });
+    await using registry = await host!.registry();
+    const own = await uniqueImage(host!);
+    const { ref } = await registry.push(own, 'removed/between');
+    const again = await bid(ref);
+    for (const name of [own, ref]) await docker.images.remove(name, { force: true });
+    expect(await bench.run({ image: ref, script: 'echo ran', pinned: again })).toMatchObject({
+      stdout: 'ran\n',
+    });
+    expect(await bench.left()).toEqual([]);
   });
 
   it('with an entry point takes the parameters behind it', async () => {

@@ -4,11 +4,13 @@
  */
 import {
   type AuthConfig,
+  type DistributionInspect,
   type Docker,
   DockerError,
   type ImageInspect,
+  type Platform,
+  registryAuth,
 } from '../../../../runtime/docker/mod.ts';
-import { type DistributionInspect, type Platform, registryAuth } from '../../../../runtime/docker/mod.ts';
 import { type Files, realFiles } from '../../../../runtime/files.ts';
 import { realWorld, type World } from '../../../../runtime/world.ts';
 import { BacalhauError, type Refusal, type StringMap } from '../../../model/mod.ts';
@@ -52,8 +54,10 @@ interface Found {
 }
 
 const PRUNE_EVERY_MS = 600_000;
-/** Results of checks that no pin has asked for yet. */
+/** Results of checks that no pin has asked for yet, and images that were here a moment ago. */
 const MAX_CHECKED = 100;
+/** Between a bid and its run: what was here then is taken to be here still. */
+const MOMENT_MS = 2_000;
 
 export class Images {
   readonly #docker: Docker;
@@ -62,6 +66,8 @@ export class Images {
   readonly #manifests: ManifestCache;
   readonly #pulls: Pulls;
   readonly #checked = new Map<string, Found>();
+  /** By id. */
+  readonly #seen = new Map<string, { readonly image: ImageInspect; readonly at: number }>();
   #host: Promise<Platform> | undefined;
   #ledger: Promise<Ledger> | undefined;
   #timer: Disposable | undefined;
@@ -85,9 +91,7 @@ export class Images {
   async check(image: string, signal?: AbortSignal): Promise<Refusal | null> {
     try {
       const found = await this.#find(parseWanted(image), signal);
-      this.#checked.delete(image);
-      this.#checked.set(image, found);
-      if (this.#checked.size > MAX_CHECKED) this.#checked.delete(this.#checked.keys().next().value!);
+      remember(this.#checked, image, found);
       return null;
     } catch (thrown) {
       signal?.throwIfAborted();
@@ -111,6 +115,17 @@ export class Images {
       ...(digest !== undefined && { [PINNED_DIGEST]: digest }),
       ...(id !== undefined && { [PINNED_ID]: id }),
     };
+  }
+
+  /**
+   * What {@link ensure} would return, from what a bid saw here a moment ago and without asking again; null when no bid
+   * did. The image may be gone since: then `ensure` gets it back, or says why not.
+   */
+  async seen(image: string, pinned: StringMap): Promise<string | null> {
+    const here = this.#seen.get(pinned[PINNED_ID] ?? '');
+    if (!here || this.#world.elapsed() - here.at > MOMENT_MS) return null;
+    const wanted = parseWanted(image);
+    return await this.#use(here.image, wanted, pinned[PINNED_DIGEST] ?? wanted.digest);
   }
 
   /**
@@ -156,7 +171,10 @@ export class Images {
       const here = await this.#local(wanted, signal);
       if (here) {
         mismatch = mismatchOf(wanted, here, host);
-        if (!mismatch) return found(here, wanted);
+        if (!mismatch) {
+          remember(this.#seen, here.Id, { image: here, at: this.#world.elapsed() });
+          return found(here, wanted);
+        }
       }
     }
     if (wanted.name === undefined || policy === 'never') throw mismatch ?? this.#absent(wanted);
@@ -343,6 +361,13 @@ export class Images {
         .finally(() => this.#schedule());
     });
   }
+}
+
+/** As the newest of at most {@link MAX_CHECKED}. */
+function remember<T>(map: Map<string, T>, key: string, value: T): void {
+  map.delete(key);
+  map.set(key, value);
+  if (map.size > MAX_CHECKED) map.delete(map.keys().next().value!);
 }
 
 function found(image: ImageInspect, { name }: WantedImage): Found {

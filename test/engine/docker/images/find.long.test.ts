@@ -36,6 +36,8 @@ describe.skipIf(!found)('images at bid time', () => {
     const lines: string[] = [];
     const use = await images.ensure(name, pinned, (line) => lines.push(line), never);
     expect([use, lines]).toEqual([Id, []]);
+    expect(await images.seen(name, pinned)).toBe(use);
+    expect(await imagesOf().seen(name, pinned)).toBeNull();
     const container = await docker.docker.containers.create({ Image: use });
     await docker.docker.containers.start(container.Id);
     expect((await docker.docker.containers.wait(container.Id, 'not-running').result).StatusCode).toBe(0);
