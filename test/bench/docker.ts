@@ -10,9 +10,10 @@ import { DROPPED } from '../../mod/engine/docker/options.ts';
 import { connectedNodes, type Orchestrator, startCompute, startOrchestrator } from '../support/cluster.ts';
 import { privateDockerd, type TestDocker } from '../support/docker.ts';
 import { Connection, load } from '../support/http_load.ts';
-import { dockerJob, wasmJob } from '../support/jobs.ts';
+import { dockerJob } from '../support/jobs.ts';
 import { memoryOf, run, type Server, temporaryFolder } from '../support/program.ts';
 import { type Aim, median, renderAim } from './measure.ts';
+import { warmUp } from './warm_up.ts';
 
 const JOBS = '/api/v1/orchestrator/jobs';
 const NODE = 'n-containers';
@@ -21,8 +22,6 @@ const PARALLEL = 8;
 const MEMORY = 64 * 2 ** 20;
 /** Rounds before it counts, as in the bench of modules: programs that run for days are compiled by then. */
 const WARM_UP = 20;
-/** Jobs before the first measurement: a server that has run for a while is compiled. */
-const WARM_JOBS = 500;
 /** How often a job is looked at: the figures are that exact. */
 const LOOK_MS = 2;
 
@@ -141,13 +140,6 @@ async function quiet({ docker }: TestDocker): Promise<void> {
 function dockerCommand(engine: TestDocker, args: readonly string[]): Promise<number> {
   const child = spawn('docker', args, { env: { ...process.env, ...engine.env }, stdio: 'ignore' });
   return new Promise((done, failed) => child.once('error', failed).once('close', (code) => done(code ?? -1)));
-}
-
-/** Empty modules: what they share with containers is orchestrator, session and the node's own rows. */
-async function warmUp({ orchestrator: { apiPort } }: Bench): Promise<void> {
-  const body = JSON.stringify(wasmJob());
-  const answers = await load(apiPort, PARALLEL, WARM_JOBS, () => ({ method: 'PUT', path: JOBS, body }));
-  for (const answer of answers) await ended(apiPort, (JSON.parse(answer.body) as { JobID: string }).JobID);
 }
 
 async function overhead(
@@ -320,7 +312,7 @@ export async function dockerRows(rounds = 40, megabytes = 1000): Promise<readonl
   const env = { BACALHAU_DIR: folder.path, BACALHAU_API_PORT: String(orchestrator.apiPort) };
   const image = await engine.image();
   const bench = { engine, image, orchestrator, compute, env };
-  await warmUp(bench);
+  await warmUp(orchestrator.apiPort);
   await overhead(bench, rounds);
   await inParallel(bench, 64, 3);
   for (const flood of megabytes > 0 ? floods(megabytes) : []) await output(bench, flood);

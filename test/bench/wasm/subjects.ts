@@ -8,6 +8,7 @@ import { connectedNodes, startCompute, startOrchestrator } from '../../support/c
 import { Connection } from '../../support/http_load.ts';
 import { cleanEnv, ROOT, type Runtime } from '../../support/program.ts';
 import { findProgram } from '../../../runtime/process.ts';
+import { warmUp } from '../warm_up.ts';
 
 const JOBS = '/api/v1/orchestrator/jobs';
 const NODE = 'n-modules';
@@ -48,6 +49,7 @@ export async function ours(runtime: Runtime, folder: string): Promise<Subject> {
     `Compute.AllowListedLocalPaths=${folder}/**:rw`,
   ]);
   await connectedNodes(orchestrator.apiPort, [NODE]);
+  await warmUp(orchestrator.apiPort);
   return {
     run: (module, args, inputs) => job(orchestrator.apiPort, module, args, inputs),
     async [Symbol.asyncDispose]() {
