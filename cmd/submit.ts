@@ -1,7 +1,7 @@
 /** Submits a job and stays with it as the flags say (cli.md section 10); shared by `job run`, `docker run` and `wasm run`. */
 import process from 'node:process';
 import { type ApiClient, type JobAnswer } from '../mod/api/client/mod.ts';
-import { compatibility, encodeJob, type Job } from '../mod/model/mod.ts';
+import { compatibility, ComputeState, encodeJob, type Job } from '../mod/model/mod.ts';
 import type { Context } from './context.ts';
 import { interruptible, pause } from './interrupt.ts';
 import { nodeDetails } from './node_details.ts';
@@ -11,6 +11,12 @@ import { paint } from './output/style.ts';
 import type { RunFlags } from './run_flags.ts';
 import { type End, failureOf, watch } from './watch.ts';
 
+/** States of executions that no node took. */
+const NEVER_RAN: readonly ComputeState[] = [
+  ComputeState.AskForBid,
+  ComputeState.AskForBidRejected,
+  ComputeState.BidRejected,
+];
 /** Longer timers fire at once. */
 const MAX_TIMEOUT = 2 ** 31 - 1;
 
@@ -110,10 +116,17 @@ async function follow(
     state = (await client.getJob(jobId)).job.State.StateType;
     if (waiting.includes(state)) await pause(wait, limit);
   }
-  if (state === 'Running' || state === 'Completed') {
+  const runs = state === 'Running' || state === 'Completed';
+  if (runs || (!waiting.includes(state) && await hasRun(client, jobId))) {
     for await (const { text } of client.logs(jobId, { follow: true }, limit)) await context.write(text);
   }
   return await watch(context, client, jobId, { quiet: true, type: 'batch', signal: limit, user });
+}
+
+/** Whether a node took the job: a quick program may have failed before it was looked at first. */
+async function hasRun(client: ApiClient, jobId: string): Promise<boolean> {
+  const { executions = [] } = await client.getJob(jobId, { include: ['executions'] });
+  return executions.some(({ ComputeState }) => !NEVER_RAN.includes(ComputeState.StateType));
 }
 
 /** Of the execution that ended last with one; 0 where none failed by its exit code. */

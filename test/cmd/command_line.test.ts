@@ -9,6 +9,7 @@ import { join, resolve } from 'node:path';
 import process from 'node:process';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type ApiServer, startApiServer } from '../../mod/api/server/mod.ts';
+import { ComputeState } from '../../mod/model/mod.ts';
 import { packFolder } from '../../runtime/archive.ts';
 import {
   type Fake,
@@ -328,6 +329,26 @@ describe('running a job', () => {
     const { code, stdout } = await run(['job', 'run', 'job.yaml', '--follow']);
     expect(stdout).toMatch(/\none\ntwo\n$/);
     expect(code).toBe(0);
+  });
+
+  it.each([
+    [ComputeState.Failed, 'no such file\n'],
+    [ComputeState.AskForBidRejected, ''],
+  ])('follows what is there of a job that has failed before it is looked at: %s', async (state, text) => {
+    fake.jobs.log = async function* () {
+      yield { Type: 2, Line: 'no such file\n' };
+    };
+    const submit = fake.jobs.submit.bind(fake.jobs);
+    fake.jobs.submit = async (request) => {
+      const answer = await submit(request);
+      fake.jobs.replace(answer.JobID, { State: { StateType: 'Failed', Message: 'exit code 1' } });
+      const execution = makeExecution(fake.jobs.jobs[0]!, { ComputeState: { StateType: state } });
+      fake.jobs.executionsOf.set(answer.JobID, [execution]);
+      return answer;
+    };
+    const { code, stdout, stderr } = await run(['job', 'run', 'job.yaml', '--follow']);
+    expect(stdout.split('\n\n').at(-1)).toBe(text);
+    expect([code, stderr]).toEqual([1, expect.stringContaining('exit code 1')]);
   });
 
   it('builds a job around a module', async () => {
