@@ -112,7 +112,7 @@ async function follow(
   if (!quiet) announce(context, jobId, 'Waiting for its output');
   const waiting = ['Pending', 'Queued'];
   let state: string = 'Pending';
-  for (let wait = 20; waiting.includes(state) && !limit.aborted; wait = Math.min(wait * 2, 500)) {
+  for (let wait = 20; waiting.includes(state) && !limit.aborted; wait = Math.min(wait * 1.25, 500)) {
     state = (await client.getJob(jobId)).job.State.StateType;
     if (waiting.includes(state)) await pause(wait, limit);
   }

@@ -26,6 +26,8 @@ const PAGE = 10;
 /** Milliseconds between looks: quick at first, since most jobs here take a moment. */
 const FIRST_WAIT = 20;
 const LAST_WAIT = 500;
+/** Keeps the delay of what is seen below a fifth of the time that was waited. */
+const GROWTH = 1.25;
 
 export async function watch(
   context: Context,
@@ -40,7 +42,7 @@ export async function watch(
     : (grouped ? groupPrinter : rowPrinter)(context, terminal, () => spinner?.clear());
   try {
     let token = '';
-    for (let wait = FIRST_WAIT;; wait = Math.min(wait * 2, LAST_WAIT)) {
+    for (let wait = FIRST_WAIT;; wait = Math.min(wait * GROWTH, LAST_WAIT)) {
       const page = await client.history(jobId, { eventType: 'all', limit: PAGE, nextToken: token, signal });
       printer.add(page.items);
       if (page.nextToken === '') return 'ended';
