@@ -232,7 +232,8 @@ describe.skipIf(process.platform !== 'linux')('limits of a module', () => {
     await until('the disk is free again', () => bytesOf(join(folder, NODE)) < MOST_DISK, 15_000);
   });
 
-  it.each(['SIGSEGV', 'SIGABRT', 'SIGKILL'] as const)('a process that ends by %s', async (signal) => {
+  // Not SIGSEGV: sent from outside while the guest's own code runs, the runtime takes it for a trap of the guest.
+  it.each(['SIGFPE', 'SIGABRT', 'SIGKILL'] as const)('a process that ends by %s', async (signal) => {
     const idle = usage();
     const id = await submit(wasmJob({ module, parameters: ['loop'] }));
     const busy = await until(
