@@ -68,6 +68,7 @@ export class EgressProxy {
   #limits: ProxyLimits;
   #bucket: TokenBucket;
   #underWay = new Set<{ destroy(): void }>();
+  #answering = new Map<Duplex, ServerResponse>();
   /** Requests and tunnels whose line in the log is still to come. */
   #tasks = new Set<Promise<void>>();
   #closing = new AbortController();
@@ -84,14 +85,23 @@ export class EgressProxy {
       maxHeaderSize: MAX_HEADER_BYTES,
     });
     this.#server.on('request', (request, response) => {
+      const { socket } = request;
+      this.#answering.set(socket, response);
+      response.once('close', () => {
+        if (this.#answering.get(socket) === response) this.#answering.delete(socket);
+      });
       this.#track(this.#onRequest(request, response), response);
     });
     this.#server.on('connect', (request, socket, head) => {
       this.#track(this.#onConnect(request, socket, head), socket);
     });
     this.#server.on('clientError', (_error, socket) => {
-      if (socket.writable) socket.end(rawAnswer('400 Bad Request', answerText('the request cannot be read')));
-      else socket.destroy();
+      const response = this.#answering.get(socket);
+      // What cannot be read came behind a request that is under way: it ends the connection, not that answer.
+      if (response) response.once('close', () => socket.destroy());
+      else if (socket.writable) {
+        socket.end(rawAnswer('400 Bad Request', answerText('the request cannot be read')));
+      } else socket.destroy();
     });
   }
 
