@@ -232,7 +232,7 @@ describe.skipIf(process.platform !== 'linux')('limits of a module', () => {
     await until('the disk is free again', () => bytesOf(join(folder, NODE)) < MOST_DISK, 15_000);
   });
 
-  // Not SIGSEGV: sent from outside while the guest's own code runs, the runtime takes it for a trap of the guest.
+  // SIGSEGV while the guest's own code runs is a trap to the runtime: see test/engine/wasm/processes.test.ts.
   it.each(['SIGFPE', 'SIGABRT', 'SIGKILL'] as const)('a process that ends by %s', async (signal) => {
     const idle = usage();
     const id = await submit(wasmJob({ module, parameters: ['loop'] }));

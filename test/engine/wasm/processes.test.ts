@@ -1,6 +1,6 @@
 /** Module processes: stopped, crashed, orphaned, reused, shrunk. Asserts on the process table. */
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { describe, expect, test } from 'vitest';
@@ -121,6 +121,33 @@ test('a process that dies fails its run as infrastructure, and the next run work
   expect(await run.wait()).toMatchObject({ kind: 'failed', code: 'ProcessDied', class: 'infrastructure' });
   expect((await bench.run('empty')).end).toEqual({ kind: 'exited', exitCode: 0 });
 });
+
+// While the guest's own code runs a runtime takes such a signal for a trap of the guest: so the guest waits in the host.
+test.skipIf(process.platform !== 'linux').each(Object.entries(CHILDREN))(
+  'a crash of the runtime itself is told by its signal under %s',
+  async (_runtime, childCommand) => {
+    await using bench = new Bench({ childCommand, poolSize: 1 });
+    for (const signal of ['SIGSEGV', 'SIGBUS'] as const) {
+      const request = bench.request('sleep');
+      const run = await bench.engine.create(request, NEVER);
+      await run.start();
+      await until(() => existsSync(request.logPath));
+      const pid = Number(run.identity.id);
+      // As a true fault does it, until the process is dead: V8 lets the instruction have a second try.
+      await until(() => {
+        if (processAlive(pid)) process.kill(pid, signal);
+        return !processAlive(pid);
+      });
+      expect(await run.wait()).toMatchObject({
+        kind: 'failed',
+        code: 'ProcessDied',
+        class: 'infrastructure',
+        message: expect.stringContaining(`killed by ${signal}`),
+      });
+      expect((await bench.run('empty')).end).toEqual({ kind: 'exited', exitCode: 0 });
+    }
+  },
+);
 
 test('long runs beyond the pool size do not keep others out; the pool shrinks again', async () => {
   await using bench = new Bench({ poolSize: 1, idleMs: 50 });
