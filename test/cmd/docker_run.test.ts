@@ -1,56 +1,21 @@
 /** `docker run`: its dry run against what the original printed, its refusals, its help. */
-import { readdirSync, readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { addGlobalFlags, newCommand, parseCommand } from '../../cmd/command.ts';
-import { Context } from '../../cmd/context.ts';
 import { command } from '../../cmd/docker/run.ts';
 import { parseJobFile } from '../../mod/spec/mod.ts';
+import { dryRunCases, invoke, testDryRuns } from '../support/invoke.ts';
 
 const FIXTURES = resolve(import.meta.dirname!, '..', 'fixtures', 'dry-run');
-const CASES: Record<string, string[]> = JSON.parse(readFileSync(join(FIXTURES, 'cases.json'), 'utf8'));
+const CASES = dryRunCases(FIXTURES);
 
-class Captured extends Context {
-  stdout = '';
-  stderr = '';
-  override print(text: string): void {
-    this.stdout += text;
-  }
-  override complain(text: string): void {
-    this.stderr += text;
-  }
-}
-
-/** Runs `bacalhau docker run` with these words, in this process. */
-async function dockerRun(...words: readonly string[]): Promise<{ stdout: string; stderr: string }> {
-  let help = '';
-  const library = newCommand('bacalhau docker run', 'Run a container', (text) => help += text);
-  library.optionsGroup('Flags:');
-  command.configure(library);
-  addGlobalFlags(library);
-  const parsed = parseCommand(library, words);
-  if (!parsed) return { stdout: help, stderr: '' };
-  const context = new Captured(parsed.globals);
-  await command.run(parsed.args, parsed.options, context);
-  return context;
-}
+const dockerRun = (...words: readonly string[]) => invoke(command, 'docker run', words);
 
 const dryRun = (...words: readonly string[]) => dockerRun('--dry-run', ...words);
 const task = async (...words: readonly string[]) =>
   (await parseJobFile((await dryRun(...words)).stdout, {})).job.Tasks[0]!;
 
 describe('a dry run', () => {
-  it('has a case for every fixture', () => {
-    const files = readdirSync(FIXTURES).filter((name) => name.endsWith('.yaml'));
-    expect(files.sort()).toEqual(Object.keys(CASES).map((name) => `${name}.yaml`).sort());
-  });
-
-  it.each(Object.entries(CASES))('prints what the original prints: %s', async (name, words) => {
-    const { stdout } = await dryRun(...words);
-    expect(stdout).toBe(readFileSync(join(FIXTURES, `${name}.yaml`), 'utf8'));
-    // And is a job file.
-    await parseJobFile(stdout, {});
-  });
+  testDryRuns(FIXTURES, dryRun);
 
   it('says that a flag is an old name, beside the answer', async () => {
     expect((await dryRun(...CASES.old!)).stderr).toBe(

@@ -3,20 +3,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { Context } from '../../cmd/context.ts';
 import { command } from '../../cmd/job/run.ts';
-import { addGlobalFlags, newCommand, parseCommand } from '../../cmd/command.ts';
-
-class Captured extends Context {
-  stdout = '';
-  stderr = '';
-  override print(text: string): void {
-    this.stdout += text;
-  }
-  override complain(text: string): void {
-    this.stderr += text;
-  }
-}
+import { invoke } from '../support/invoke.ts';
 
 const JOB = `
 Name: two
@@ -32,16 +20,12 @@ it('a dry run shows the job that would be stored, and names once what was left o
   try {
     const file = join(folder, 'job.yaml');
     await writeFile(file, JOB);
-    const library = newCommand('bacalhau job run', '', () => {});
-    command.configure(library);
-    addGlobalFlags(library);
-    const parsed = parseCommand(library, ['--dry-run', file])!;
-    const context = new Captured(parsed.globals);
-    expect(await command.run(parsed.args, parsed.options, context)).toBe(0);
-    expect(context.stdout).toContain('keep: me');
-    expect(context.stdout).toContain('    CPU: 250m\n    Memory: 1gib\n');
-    expect(context.stdout).not.toMatch(/second|spoofed/);
-    expect(context.stderr.trim().split('\n')).toHaveLength(2);
+    const { result, stdout, stderr } = await invoke(command, 'job run', ['--dry-run', file]);
+    expect(result).toBe(0);
+    expect(stdout).toContain('keep: me');
+    expect(stdout).toContain('    CPU: 250m\n    Memory: 1gib\n');
+    expect(stdout).not.toMatch(/second|spoofed/);
+    expect(stderr.trim().split('\n')).toHaveLength(2);
   } finally {
     await rm(folder, { recursive: true });
   }

@@ -1,59 +1,20 @@
 /** `wasm run`: its dry run against what the original printed, its refusals, its help; and `wasm validate`. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import process from 'node:process';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { addGlobalFlags, type Command, newCommand, parseCommand } from '../../cmd/command.ts';
-import { Context } from '../../cmd/context.ts';
 import { command as runCommand } from '../../cmd/wasm/run.ts';
 import { command as validateCommand } from '../../cmd/wasm/validate.ts';
 import { parseJobFile } from '../../mod/spec/mod.ts';
+import { invoke, testDryRuns } from '../support/invoke.ts';
 
 const FIXTURES = resolve(import.meta.dirname!, '..', 'fixtures', 'dry-run-wasm');
 const MODULES = resolve(import.meta.dirname!, '..', 'fixtures', 'wasm');
-const CASES: Record<string, string[]> = JSON.parse(readFileSync(join(FIXTURES, 'cases.json'), 'utf8'));
 
-class Captured extends Context {
-  stdout = '';
-  stderr = '';
-  override print(text: string): void {
-    this.stdout += text;
-  }
-  override complain(text: string): void {
-    this.stderr += text;
-  }
-}
-
-interface Said {
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-interface Runnable {
-  configure(command: Command): void;
-  run(args: string[], options: never, context: Context): Promise<unknown>;
-}
-
-/** Runs a command with these words, in this process. */
-async function invoke(command: Runnable, name: string, words: readonly string[]): Promise<Said> {
-  let help = '';
-  const library = newCommand(`bacalhau wasm ${name}`, name, (text) => help += text);
-  library.optionsGroup('Flags:');
-  command.configure(library);
-  addGlobalFlags(library);
-  const parsed = parseCommand(library, words);
-  if (!parsed) return { stdout: help, stderr: '' };
-  const context = new Captured(parsed.globals);
-  await command.run(parsed.args as string[], parsed.options as never, context);
-  return context;
-}
-
-const dryRun = (...words: readonly string[]) =>
-  invoke(runCommand as unknown as Runnable, 'run', ['--dry-run', ...words]);
-const validate = (...words: readonly string[]) =>
-  invoke(validateCommand as unknown as Runnable, 'validate', words);
+const dryRun = (...words: readonly string[]) => invoke(runCommand, 'wasm run', ['--dry-run', ...words]);
+const validate = (...words: readonly string[]) => invoke(validateCommand, 'wasm validate', words);
 
 const before = process.cwd();
 let folder: string;
@@ -79,17 +40,7 @@ function httpGet(): string {
 }
 
 describe('a dry run', () => {
-  it('has a case for every fixture', () => {
-    const files = readdirSync(FIXTURES).filter((name) => name.endsWith('.yaml'));
-    expect(files.sort()).toEqual(Object.keys(CASES).map((name) => `${name}.yaml`).sort());
-  });
-
-  it.each(Object.entries(CASES))('prints what the original prints: %s', async (name, words) => {
-    const { stdout } = await dryRun(...words);
-    expect(stdout).toBe(readFileSync(join(FIXTURES, `${name}.yaml`), 'utf8'));
-    // And is a job file.
-    await parseJobFile(stdout, {});
-  });
+  testDryRuns(FIXTURES, dryRun);
 
   it('packs a larger module under its name', async () => {
     const { stdout } = await dryRun('files.wasm:/app/files.wasm');
@@ -143,7 +94,7 @@ describe('refused before anything is sent:', () => {
 });
 
 it('explains itself', async () => {
-  const { stdout } = await invoke(runCommand as unknown as Runnable, 'run', ['--help']);
+  const { stdout } = await invoke(runCommand, 'wasm run', ['--help']);
   expect(stdout).toContain('wasm run [flags] ENTRY-MODULE [wasm-args...]');
   for (const flag of ['--entry-point', '-I, --import-modules', '--dry-run', '--network', '-f, --follow']) {
     expect(stdout).toContain(flag);

@@ -50,12 +50,14 @@ export interface ImageSource {
   close(): void | Promise<void>;
 }
 
+/** A run that is to have such a network. */
 export interface HttpRun {
   readonly executionId: string;
   readonly jobId: string;
   readonly runNo: number;
   /** Of the container that holds the network namespace. */
   readonly name: string;
+  /** Of that container, beside those that find it again. */
   readonly labels: StringMap;
   readonly domains: readonly string[];
   /** File for the decisions of the proxy. */

@@ -10,7 +10,8 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { DockerEngine } from '../../../mod/engine/docker/engine.ts';
-import { type HttpNetworkRun, HttpNetworks } from '../../../mod/engine/docker/http_network/mod.ts';
+import { HttpNetworks } from '../../../mod/engine/docker/http_network/mod.ts';
+import type { HttpRun } from '../../../mod/engine/docker/options.ts';
 import type { DecisionEntry, Resolve } from '../../../runtime/egress/mod.ts';
 import { connectDocker } from '../../../runtime/docker/mod.ts';
 import { realWorld } from '../../../runtime/world.ts';
@@ -71,7 +72,7 @@ async function engineOf() {
   return { objects: () => engine.objects(), networks: nets, close: () => engine.close() };
 }
 
-function runOf(executionId: string): HttpNetworkRun {
+function runOf(executionId: string): HttpRun {
   opened.push(executionId);
   return {
     executionId,

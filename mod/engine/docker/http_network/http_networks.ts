@@ -17,7 +17,7 @@ import {
 import type { Logger } from '../../../../runtime/logger.ts';
 import type { World } from '../../../../runtime/world.ts';
 import { BacalhauError, type Refusal, type StringMap } from '../../../model/mod.ts';
-import type { RunRequest } from '../../engine.ts';
+import type { HttpRun } from '../options.ts';
 import { LABEL_INSTALL, LABEL_OUR_EXECUTION, LABEL_RUN } from '../names.ts';
 import { Availability } from './availability.ts';
 import { findNsenter, ForwarderProcess } from './forwarder_process.ts';
@@ -37,21 +37,6 @@ export interface HttpNetworkOptions {
   /** Default: the resolver of this machine. */
   readonly resolve?: Resolve;
   readonly logger?: Logger;
-}
-
-export interface HttpNetworkRun {
-  readonly executionId: string;
-  readonly jobId: string;
-  readonly runNo: number;
-  /** Of the holder container. */
-  readonly name: string;
-  /** Of the holder; what finds it again is set here. */
-  readonly labels: StringMap;
-  readonly domains: readonly string[];
-  /** Path of the file for the decisions. */
-  readonly decisionLog: string;
-  /** What the people who follow the job are told while the program runs. */
-  readonly remark?: RunRequest['remark'];
 }
 
 export interface HttpNetwork {
@@ -139,7 +124,7 @@ export class HttpNetworks {
    * Resolves when holder, proxy and forwarder are up and listening. Nothing is left when it fails.
    * @throws BacalhauError `NetworkFailure` of class infrastructure
    */
-  async open(run: HttpNetworkRun, signal: AbortSignal): Promise<HttpNetwork> {
+  async open(run: HttpRun, signal: AbortSignal): Promise<HttpNetwork> {
     const id = await this.#attempt(run, async () => {
       const version = await this.docker.version();
       return await startHolder(
@@ -165,7 +150,7 @@ export class HttpNetworks {
    * After a restart of the node: proxy and forwarder again for a namespace that lives on.
    * @throws BacalhauError `NetworkFailure` when it does not
    */
-  async adopt(run: HttpNetworkRun): Promise<void> {
+  async adopt(run: HttpRun): Promise<void> {
     if (this.#live.has(keyOf(run.executionId, run.runNo))) return;
     await this.#attempt(run, async () => {
       const holder = (await this.#holders(run.executionId, run.runNo)).find(({ running }) => running);
@@ -210,7 +195,7 @@ export class HttpNetworks {
     return findHolders(this.docker, `${LABEL_INSTALL}=${this.options.installId}`, executionId, runNo);
   }
 
-  async #serve(run: HttpNetworkRun, id: string, signal: AbortSignal): Promise<void> {
+  async #serve(run: HttpRun, id: string, signal: AbortSignal): Promise<void> {
     const holder = await inspectHolder(this.docker, id);
     this.#folder ??= openSocketFolder(this.options.directory);
     const socket = socketPath(this.#folder, run.executionId, run.runNo);
@@ -281,7 +266,7 @@ export class HttpNetworks {
     });
   }
 
-  async #attempt<T>(run: HttpNetworkRun, step: () => Promise<T>): Promise<T> {
+  async #attempt<T>(run: HttpRun, step: () => Promise<T>): Promise<T> {
     try {
       return await step();
     } catch (cause) {
@@ -301,7 +286,7 @@ export class HttpNetworks {
   }
 }
 
-function trialRun(executionId: string): HttpNetworkRun {
+function trialRun(executionId: string): HttpRun {
   return {
     executionId,
     jobId: 'probe',
@@ -317,7 +302,7 @@ function keyOf(executionId: string, runNo: number): string {
   return `${executionId} ${runNo}`;
 }
 
-function runLabels(installId: string, { executionId, runNo }: HttpNetworkRun): StringMap {
+function runLabels(installId: string, { executionId, runNo }: HttpRun): StringMap {
   return { [LABEL_INSTALL]: installId, [LABEL_OUR_EXECUTION]: executionId, [LABEL_RUN]: String(runNo) };
 }
 

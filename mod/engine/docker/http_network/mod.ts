@@ -1,7 +1,2 @@
 /** HTTP networks of containers. */
-export {
-  type HttpNetwork,
-  type HttpNetworkOptions,
-  type HttpNetworkRun,
-  HttpNetworks,
-} from './http_networks.ts';
+export { type HttpNetwork, type HttpNetworkOptions, HttpNetworks } from './http_networks.ts';
