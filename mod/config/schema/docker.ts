@@ -13,7 +13,10 @@ export const Docker = {
     'When images are pulled: where no local one satisfies the name, for every execution, or not at all. (Not in 1.9)',
   ),
   Prune: {
-    MaxAge: duration(0, 'Images that no job has used for so long are removed; 0 = none. (Not in 1.9)'),
+    MaxAge: duration(
+      0,
+      'Images that no job has used for so long, and for 2 minutes at least, are removed; 0 = none. (Not in 1.9)',
+    ),
     MaxSize: size(
       0,
       'Space for images that jobs brought; above it the longest unused are removed; 0 = no limit. (Not in 1.9)',
