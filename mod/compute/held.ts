@@ -22,7 +22,7 @@ export class Held {
   ports: readonly PortMapping[] = [];
   runNo = 1;
   queuedAt = 0n;
-  /** Of the present run; 0 = not begun or none. */
+  /** Of the program of the present run, counted from its start; 0 = not started or none. */
   deadline = 0n;
   /** Durable, and no report has carried them yet. */
   events: readonly Event[] = [];

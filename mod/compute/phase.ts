@@ -27,7 +27,8 @@ export const ENTERED_FROM: Readonly<Record<ComputePhase, readonly ComputePhase[]
   offered: ['received'],
   queued: ['received', 'offered', 'preparing', 'starting', 'running', 'harvesting'],
   preparing: ['queued'],
-  starting: ['queued', 'preparing'],
+  // Again where a restart found that its program had not been let go.
+  starting: ['queued', 'preparing', 'starting'],
   running: ['starting'],
   harvesting: ['starting', 'running'],
   publishing: ['harvesting'],

@@ -131,13 +131,13 @@ export class Runner {
   async #attempt(beginning: Exclude<Beginning, { kind: 'remove' | 'salvage' }>): Promise<Outcome> {
     switch (beginning.kind) {
       case 'fresh':
-        this.#armTimeout(0);
         return await this.#start(await this.#create(beginning.discard));
       case 'adopt': {
         const { run } = beginning;
+        if (run.state === 'created') return await this.#start(run);
         // What ended by itself while the node was away has ended in its own way, however late it is noticed.
         if (run.state !== 'ended') this.#armTimeout(0);
-        return run.state === 'created' ? await this.#start(run) : await this.#wait(run);
+        return await this.#wait(run);
       }
       case 'harvest':
         this.#armTimeout(this.shop.limits.salvageMs);
@@ -149,7 +149,7 @@ export class Runner {
     }
   }
 
-  /** Makes all that the program needs; the identity of its object is durable when this resolves. */
+  /** Makes all that the program needs. */
   async #create(discard: boolean): Promise<Run> {
     const { shop, held } = this;
     const { signal } = this.#abort;
@@ -158,13 +158,17 @@ export class Runner {
     const request = await prepareRun({ shop, held, paths: this.#paths, signal, goOn }, discard);
     const run = await atStep(EventTopic.PreparingEnvironment, () => engine.create(request, signal));
     this.#run = run;
-    this.#goOn();
-    const change = { phase: 'starting', identity: run.identity, deadline: held.deadline } as const;
-    if (!await this.#advance(change)) throw new Stopped('cancelled');
     return run;
   }
 
+  /** The time that the program may take counts from here, whatever it had to wait for. */
   async #start(run: Run): Promise<Outcome> {
+    const { held } = this;
+    this.#goOn();
+    held.deadline = 0n;
+    this.#armTimeout(0);
+    const change = { phase: 'starting', identity: run.identity, deadline: held.deadline } as const;
+    if (!await this.#advance(change)) throw new Stopped('cancelled');
     this.#goOn();
     await run.start();
     this.#started = true;

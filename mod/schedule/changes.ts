@@ -17,15 +17,14 @@ export function event(topic: EventTopic, message: string, details?: StringMap): 
 
 const of = ({ id, phase }: ExecutionView) => ({ id, from: phase });
 
-/** The bid is taken: the node may run it. `execDeadline` 0 = none. */
-export function approve(execution: ExecutionView, execDeadline: bigint): ExecutionChange {
+/** The bid is taken: the node may run it. Its time counts from the start of the program, which the node reports. */
+export function approve(execution: ExecutionView): ExecutionChange {
   return {
     ...of(execution),
     phase: 'approved',
     compute: ComputeState.BidAccepted,
     desired: DesiredState.Running,
     message: 'Running',
-    execDeadline,
     notice: 'accept',
     event: event(Topic.Execution, 'Running'),
   };

@@ -46,7 +46,6 @@ export class Draft {
       class: change.class ?? seen.class,
       code: change.code ?? seen.code,
       message: change.message ?? seen.message,
-      execDeadline: change.execDeadline ?? seen.execDeadline,
       lostAfter: change.lostAfter ?? seen.lostAfter,
       endedAt: isLive(change.phase) || change.phase === 'stopping' ? 0n : this.input.now,
     });

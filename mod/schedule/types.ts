@@ -146,7 +146,6 @@ export interface ExecutionChange {
   readonly message?: string;
   readonly code?: string;
   readonly class?: FailureClass;
-  readonly execDeadline?: bigint;
   readonly unknownSince?: bigint;
   readonly lostAfter?: bigint;
   readonly notice?: Notice;

@@ -39,7 +39,7 @@ export interface ComputeSchema {
     create_time: bigint;
     /** When it was queued first: its age in the local queue. */
     queued_at: bigint;
-    /** ExecutionTimeout of the present run; 0 = none. */
+    /** When the program of the present run has to end; 0 = not started, or no limit. */
     deadline: bigint;
     ended: bigint;
     confirmed_at: bigint;

@@ -5,6 +5,7 @@ import { mkdir } from 'node:fs/promises';
 import { readdirSync } from 'node:fs';
 import type { Engine } from '../../mod/engine/mod.ts';
 import { noopEngine } from '../../mod/engine/noop.ts';
+import type { Source } from '../../mod/storage/source.ts';
 import { realWorld } from '../../runtime/world.ts';
 
 const opened: Harness[] = [];
@@ -124,6 +125,26 @@ describe('one execution', () => {
       },
     });
     expect(event.Details!.Hint).toContain('ExecutionTimeout');
+  });
+
+  it('counts its time limit from the start of the program, not of what it waited for', async () => {
+    const slow: Source = {
+      type: 'slow',
+      available: async () => null,
+      check: async () => null,
+      size: async () => 0,
+      prepare: async ({ directory, signal }) => {
+        await realWorld.sleep(1_200, signal);
+        return { hostPath: directory, readOnly: true };
+      },
+    };
+    const h = await open({ sources: [slow] });
+    const task = {
+      Timeouts: { ExecutionTimeout: 1 },
+      InputSources: [{ Source: { Type: 'slow', Params: {} }, Alias: '', Target: '/in' }],
+    };
+    await h.send(ask(execution('e-1', {}, { task, desired: 1 })));
+    await h.until('RunResult', 'e-1');
   });
 
   it('passes on the class of a failure', async () => {

@@ -96,10 +96,38 @@ describe('evaluations', () => {
     const id = await cluster.submit(spec({}, { Timeouts: { ExecutionTimeout: 1 } }));
     const [execution] = await until('asked', () => node.asked().length > 0 && node.asked());
     node.bid(execution!, true);
+    await until('it runs', () => node.held.get(execution!)?.phase === 'running');
+    const row = async () => (await cluster.executions(id))[0]!;
+    for (const phase of ['queued', 'running', 'queued'] as const) {
+      node.progress(execution!, phase);
+      await until(`it is ${phase}`, async () => (await row()).phase === phase);
+      // Only a program that has started has a time to keep, and each start has its own.
+      expect((await row()).execDeadline > 0n).toBe(phase === 'running');
+    }
+    node.progress(execution!, 'running');
     await cluster.ended(id, 'Failed');
     expect((await cluster.executions(id)).map(({ phase, class: kind }) => [phase, kind])).toEqual([
       ['failed', 'timeout'],
     ]);
     await until('the node was told', () => !node.held.has(execution!));
+  });
+
+  it('end an execution on a node that never tells of a start, counted from when its queue is empty', async () => {
+    await using cluster = await Cluster.start({
+      scheduler: { timeoutGrace: 0n },
+      settings: { housekeepingMs: 50 },
+    });
+    const node = await cluster.node('n-1', { automatic: false, foreign: true });
+    node.queued = { CPU: 1 };
+    const id = await cluster.submit(spec({}, { Timeouts: { ExecutionTimeout: 1 } }));
+    const [execution] = await until('asked', () => node.asked().length > 0 && node.asked());
+    node.bid(execution!, true);
+    await until('it may run', () => node.held.get(execution!)?.phase === 'running');
+    const beats = node.heartbeats;
+    await until('heartbeats came', () => node.heartbeats > beats + 3);
+    expect((await cluster.executions(id))[0]).toMatchObject({ phase: 'approved', execDeadline: 0n });
+    node.queued = {};
+    await cluster.ended(id, 'Failed');
+    expect((await cluster.executions(id))[0]).toMatchObject({ phase: 'failed', class: 'timeout' });
   });
 });

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { compatibility, type NodeInfo } from '../../mod/model/mod.ts';
+import { compatibility, type NodeInfo, type Resources } from '../../mod/model/mod.ts';
 import {
   type Orchestrator,
   type OrchestratorOptions,
@@ -18,6 +18,8 @@ import {
   startComputeLink,
   type Timings,
 } from '../../mod/transport/mod.ts';
+import type { Bus } from '../../mod/transport/bus.ts';
+import { decodeEnvelope, encodeEnvelope } from '../../mod/transport/envelope.ts';
 import { MemoryNetwork } from '../../mod/transport/memory_bus.ts';
 import { realWorld } from '../../runtime/world.ts';
 import { MemoryOutbox } from '../transport/rig.ts';
@@ -153,6 +155,24 @@ export interface NodeOptions {
   readonly automatic?: boolean;
   readonly installId?: string;
   readonly exitCode?: number;
+  /** Does not name our extension, as a node of the original. */
+  readonly foreign?: boolean;
+}
+
+/** A connection over which no handshake names an extension. */
+function asForeign(bus: Bus): Bus {
+  const request: Bus['request'] = (subject, data, options) => {
+    const { metadata, payload } = decodeEnvelope(data);
+    const { Extensions: _, ...rest } = payload as { readonly Extensions?: unknown };
+    return bus.request(subject, encodeEnvelope(metadata, rest), options);
+  };
+  return new Proxy(bus, {
+    get(target, key) {
+      if (key === 'request') return request;
+      const value = Reflect.get(target, key) as unknown;
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
 }
 
 /** A node whose program ends at once. Its memory survives `down` as a disk would. */
@@ -165,7 +185,10 @@ export class FakeNode {
   readonly runs = new Map<string, number>();
   link: ComputeLink | undefined;
   automatic: boolean;
+  /** What its queue holds, as its heartbeats tell. */
+  queued: Resources = {};
   connections = 0;
+  heartbeats = 0;
   lastStatus = '';
   boot = 0;
   #seq = 0n;
@@ -210,12 +233,17 @@ export class FakeNode {
     this.link = startComputeLink({
       nodeId: this.id,
       world: realWorld,
-      connect: this.cluster.network.connector(realWorld),
+      connect: this.options.foreign
+        ? async (to) => asForeign(await this.cluster.network.connector(realWorld)(to))
+        : this.cluster.network.connector(realWorld),
       timings: TIMINGS,
       installId: this.options.installId ?? `install-${this.id}`,
       bootId: String(this.boot),
       nodeInfo: () => this.info(),
-      capacity: () => ({ available: capacity, queued: {} }),
+      capacity: () => {
+        this.heartbeats++;
+        return { available: capacity, queued: this.queued };
+      },
       lastOrchestratorSeq: () => this.#seq,
       connected: () => {
         this.connections++;
@@ -280,6 +308,16 @@ export class FakeNode {
 
   about(ExecutionID: string, JobID = this.held.get(ExecutionID)?.jobId ?? '') {
     return { ExecutionID, JobID, JobType: 'batch' as const, Events: null };
+  }
+
+  /** Reports what the run does. */
+  progress(id: string, Phase: 'queued' | 'preparing' | 'running'): void {
+    const held = this.held.get(id)!;
+    Object.assign(held, { phase: Phase, revision: held.revision + 1n });
+    this.outbox.add({
+      type: 'ExecutionStatus',
+      payload: { ...this.about(id), Phase, Revision: held.revision },
+    });
   }
 
   bid(id: string, Accepted: boolean, message = '', details: Record<string, string> = {}): void {

@@ -124,7 +124,6 @@ export class Cluster {
       if (change.code !== undefined) row.code = change.code;
       if (change.class !== undefined) row.class = change.class;
       if (change.message !== undefined) row.message = change.message;
-      if (change.execDeadline !== undefined) row.execDeadline = change.execDeadline;
       if (change.lostAfter !== undefined) row.lostAfter = change.lostAfter;
       if (!isLive(row.phase) && row.phase !== 'stopping') row.endedAt = this.now;
     }

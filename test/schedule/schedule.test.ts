@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isSettled, schedule } from '../../mod/schedule/mod.ts';
+import { executionDeadline, isSettled, schedule } from '../../mod/schedule/mod.ts';
 import { Cluster, makeInfo, makeJob, makeNode, SECOND } from './model.ts';
 
 const small = (id: string, cpu = 1) =>
@@ -129,15 +129,19 @@ describe('a batch job', () => {
     expect(cluster.live()[0]!.nodeId).not.toBe(first.nodeId);
   });
 
-  it('ends an execution that its node does not end', () => {
+  it('ends a program that its node does not end, counted from its start', () => {
     const spec = makeJob();
     const task = { ...spec.Tasks[0]!, Timeouts: { ExecutionTimeout: 10 } };
     const cluster = new Cluster({ ...spec, Tasks: [task] }, [makeNode('n-1')]);
     cluster.step();
     cluster.report('e-1', 'offered');
     cluster.step();
-    cluster.now = cluster.nextDue(cluster.plan())!;
-    expect(cluster.now - 130n * SECOND).toBe(cluster.executions[0]!.createdAt);
+    expect(isSettled(cluster.plan())).toBe(true);
+    cluster.now += 1000n * SECOND;
+    expect(isSettled(cluster.plan())).toBe(true);
+    cluster.report('e-1', 'running');
+    cluster.executions[0]!.execDeadline = executionDeadline(cluster.job.spec, cluster.now, 120n * SECOND);
+    cluster.now += 130n * SECOND;
     const plan = cluster.step();
     expect(plan.change).toMatchObject([{ phase: 'failed', class: 'timeout', notice: 'cancel' }]);
     expect(plan.job).toMatchObject({ state: 'Failed', message: 'Execution timed out after 10s' });

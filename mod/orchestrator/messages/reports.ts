@@ -3,6 +3,7 @@
  * repeated, late or misdirected one changes nothing (S7).
  */
 import { type Compatibility, ComputeState, DesiredState, EventTopic, isLive } from '../../model/mod.ts';
+import { executionDeadline } from '../../schedule/mod.ts';
 import type { ExecutionChange, ExecutionRow } from '../../store/mod.ts';
 import type { BidResult, ComputeError, ExecutionStatus, Remains, RunResult } from '../../transport/mod.ts';
 import { computeState, type JobUnit } from '../work/job_unit.ts';
@@ -165,18 +166,17 @@ export async function onExecutionStatus(
     return;
   }
   const started = message.Phase === 'running' && row.phase !== 'running';
-  const seconds = unit.job.job.Tasks[0]?.Timeouts?.ExecutionTimeout ?? 0;
   await unit.change(row, {
     phase: message.Phase,
     compute: computeState(STATUS_STATES[message.Phase], row.compute.Message ?? ''),
     desired: { StateType: DesiredState.Running, Message: 'Running' },
     nodeRev,
     ...(row.phase === 'unknown' ? { unknownSince: 0n, lostAfter: 0n } : {}),
-    ...(started ? { started: work.tx.now } : {}),
-    // The node's clock runs from here; time in its queue does not count.
-    ...(started && seconds > 0
-      ? { execDeadline: work.tx.now + BigInt(seconds) * 1_000_000_000n + timeoutGrace }
+    ...(started
+      ? { started: work.tx.now, execDeadline: executionDeadline(unit.job.job, work.tx.now, timeoutGrace) }
       : {}),
+    // Run again after a restart of its node: it waits for its start once more.
+    ...(message.Phase === 'queued' ? { execDeadline: 0n } : {}),
   }, { events });
 }
 

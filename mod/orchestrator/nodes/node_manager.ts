@@ -25,6 +25,7 @@ import { NodeOutbox } from '../messages/node_outbox.ts';
 import type { OrchestratorSettings } from '../options.ts';
 import type { Desk } from '../work/desk.ts';
 import type { Work } from '../work/work.ts';
+import { startClocks } from './foreign_clock.ts';
 import { handshake } from './handshake.ts';
 import { Inbox } from './inbox.ts';
 import { SilenceWatch } from './silence.ts';
@@ -159,6 +160,7 @@ export class NodeManager {
 
   async heartbeat(request: HeartbeatRequest): Promise<HeartbeatResponse> {
     const session = this.#required(request.NodeID);
+    const { nodeId, extended, lastHeard } = session;
     this.sessions.heard(
       session,
       this.#options.world.now(),
@@ -167,6 +169,11 @@ export class NodeManager {
     );
     this.#flushSoon();
     if (session.cancelled.size > 0) await this.#confirmCancelled(session);
+    const { desk, policy } = this.#options;
+    if (!extended) {
+      const { QueueUsedCapacity: queued } = request;
+      await desk.commit((work) => startClocks(work, nodeId, queued, lastHeard, policy.timeoutGrace));
+    }
     return { LastComputeSeqNum: session.reportedSeq };
   }
 

@@ -48,7 +48,6 @@ async function applyChange(unit: JobUnit, change: ExecutionChange): Promise<void
       : { desired: { StateType: desired, ...(message ? { Message: message } : {}) } }),
     ...(change.code === undefined ? {} : { code: change.code }),
     ...(change.class === undefined ? {} : { class: change.class }),
-    ...(change.execDeadline === undefined ? {} : { execDeadline: change.execDeadline }),
     ...(change.unknownSince === undefined ? {} : { unknownSince: change.unknownSince }),
     ...(change.lostAfter === undefined ? {} : { lostAfter: change.lostAfter }),
     ...(phase === 'approved' && row.started === 0n ? { started: unit.tx.now } : {}),

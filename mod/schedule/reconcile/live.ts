@@ -2,22 +2,22 @@
  * First pass: each live execution against its job version, its node and its deadlines. Afterwards all live ones are of
  * the current version and on a node that is, or may still be, there.
  */
-import type { TimeoutConfig } from '../../model/mod.ts';
+import type { Job } from '../../model/mod.ts';
 import { adopt, letPass, lose, reject, stop, timeOut, unknown } from '../changes.ts';
 import type { Draft } from '../draft.ts';
 import { JOB_KINDS } from '../kinds.ts';
 import type { ExecutionChange, ExecutionView, NodeView } from '../types.ts';
 
-/** Seconds an execution may take; 0 = unlimited. Long-running jobs have no limit (job-spec.md 1.11). */
-export function executionSeconds(finite: boolean, timeouts: TimeoutConfig | undefined): number {
-  return finite ? timeouts?.ExecutionTimeout || timeouts?.TotalTimeout || 0 : 0;
+/** Seconds a program may take from its start; 0 = unlimited. Long-running jobs have no limit (job-spec.md 1.11). */
+function executionSeconds({ Type, Tasks }: Job): number {
+  const { ExecutionTimeout, TotalTimeout } = Tasks[0]?.Timeouts ?? {};
+  return JOB_KINDS[Type].finite ? ExecutionTimeout || TotalTimeout || 0 : 0;
 }
 
-/** When the orchestrator itself ends an execution that its node did not; 0 = never. */
-export function executionDeadline(draft: Draft): bigint {
-  const { job, now, policy } = draft.input;
-  const seconds = executionSeconds(JOB_KINDS[job.spec.Type].finite, job.spec.Tasks[0]?.Timeouts);
-  return seconds === 0 ? 0n : now + BigInt(seconds) * 1_000_000_000n + policy.timeoutGrace;
+/** When the orchestrator itself ends a program that starts now and that its node does not end; 0 = never. */
+export function executionDeadline(job: Job, now: bigint, grace: bigint): bigint {
+  const seconds = executionSeconds(job);
+  return seconds === 0 ? 0n : now + BigInt(seconds) * 1_000_000_000n + grace;
 }
 
 function onSilentNode(draft: Draft, execution: ExecutionView): ExecutionChange | null {
@@ -68,7 +68,7 @@ function changeOf(
       : null;
   }
   if (execution.phase !== 'offered' && execution.execDeadline > 0n && now >= execution.execDeadline) {
-    return timeOut(execution, executionSeconds(true, job.spec.Tasks[0]?.Timeouts));
+    return timeOut(execution, executionSeconds(job.spec));
   }
   return null;
 }

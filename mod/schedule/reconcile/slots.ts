@@ -7,7 +7,7 @@ import { approve, reject, stop } from '../changes.ts';
 import type { Draft } from '../draft.ts';
 import type { JobKind } from '../kinds.ts';
 import type { ExecutionView, SchedulePolicy, SlotView } from '../types.ts';
-import { executionDeadline, isExecuting } from './live.ts';
+import { isExecuting } from './live.ts';
 
 export type SlotState =
   | { readonly kind: 'done' | 'busy' }
@@ -68,7 +68,7 @@ export function slotState(
   }
   const kept = keepOne(draft, live);
   if (kept) {
-    if (kept.phase === 'offered') draft.change(approve(kept, executionDeadline(draft)));
+    if (kept.phase === 'offered') draft.change(approve(kept));
     return { kind: 'busy' };
   }
 
