@@ -14,6 +14,16 @@ export interface Transaction<Schema> {
   readonly db: Kysely<Schema>;
   /** Wakes all that wait for `key` once the transaction is durable; repeated keys wake once. */
   notify(key: string): void;
+  /**
+   * Where an operation changes memory. `effect` runs once what the operation wrote is durable and before its caller hears
+   * of it, in order of the operations; never when that is undone. It must not throw.
+   */
+  afterCommit(effect: () => void): void;
+  /**
+   * Where an operation read its own writes, or those of its neighbours, into memory: `effect` runs when they have been
+   * undone, of this operation alone or with its whole group, before anything else runs. It must not throw.
+   */
+  afterRollback(effect: () => void): void;
 }
 
 /** Waits for changes of one key without missing any: a change between two calls of `next` makes the second return at once. */

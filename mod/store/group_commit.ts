@@ -19,6 +19,23 @@ export interface WriteConnection<Schema> {
   mend(): Promise<void>;
 }
 
+/** What is to be done in memory, by the way in which the transaction ends. */
+class Effects {
+  readonly committed: (() => void)[] = [];
+  readonly undone: (() => void)[] = [];
+  readonly keys = new Set<string>();
+
+  take({ committed, undone, keys }: Effects): void {
+    this.committed.push(...committed);
+    this.undone.push(...undone);
+    for (const key of keys) this.keys.add(key);
+  }
+
+  undo(): void {
+    for (const effect of this.undone) effect();
+  }
+}
+
 interface Waiting<Schema> {
   run(tx: Transaction<Schema>): Promise<void>;
   /** Called after the commit. */
@@ -105,14 +122,14 @@ export class GroupCommit<Schema> {
     const entered: Waiting<Schema>[] = [];
     const succeeded: Waiting<Schema>[] = [];
     const refused: (() => void)[] = [];
-    const keys = new Set<string>();
+    const effects = new Effects();
     let current: Waiting<Schema> | undefined;
     try {
       await this.connection.control('begin');
       while (succeeded.length + refused.length < LARGEST_GROUP && (current = this.#queue.shift())) {
         const waiting = current;
         entered.push(waiting);
-        const error = await this.#attempt(waiting, keys);
+        const error = await this.#attempt(waiting, effects);
         if (error === undefined) succeeded.push(waiting);
         else refused.push(() => waiting.reject(error.thrown));
         current = undefined;
@@ -121,6 +138,7 @@ export class GroupCommit<Schema> {
     } catch (cause) {
       if (this.connection.full && this.makeRoom()) {
         await this.connection.mend();
+        effects.undo();
         this.#queue.unshift(...entered);
         return;
       }
@@ -129,28 +147,36 @@ export class GroupCommit<Schema> {
     }
     this.#operations += succeeded.length;
     if (succeeded.length > 0) this.#commits++;
+    for (const effect of effects.committed) effect();
     for (const waiting of succeeded) waiting.settle();
     for (const refuse of refused) refuse();
-    this.committed(keys);
+    this.committed(effects.keys);
   }
 
   /** Runs one operation in a savepoint. Throws only when the connection is broken. */
-  async #attempt(waiting: Waiting<Schema>, keys: Set<string>): Promise<{ thrown: unknown } | undefined> {
+  async #attempt(waiting: Waiting<Schema>, effects: Effects): Promise<{ thrown: unknown } | undefined> {
     const { connection } = this;
-    const own: string[] = [];
+    const own = new Effects();
     await connection.control('savepoint');
     try {
-      await waiting.run({ db: connection.db, notify: (key) => own.push(key) });
+      await waiting.run({
+        db: connection.db,
+        notify: (key) => void own.keys.add(key),
+        afterCommit: (effect) => void own.committed.push(effect),
+        afterRollback: (effect) => void own.undone.push(effect),
+      });
     } catch (thrown) {
-      if (connection.broken !== undefined) throw connection.broken;
-      await connection.control('rollback to');
-      await connection.control('release');
-      return { thrown };
+      if (connection.broken === undefined) {
+        await connection.control('rollback to');
+        await connection.control('release');
+        own.undo();
+        return { thrown };
+      }
     }
-    // An operation that swallowed the error of a broken connection must not count as done.
+    effects.take(own);
+    // Also when the operation swallowed the error of a broken connection: it must not count as done.
     if (connection.broken !== undefined) throw connection.broken;
     await connection.control('release');
-    for (const key of own) keys.add(key);
     return undefined;
   }
 

@@ -52,18 +52,12 @@ export async function orchestratorStore(
     failed: database.failed,
     read: (operation) =>
       database.read((db) => operation(reader({ db, caches, cache: (change) => change(caches) }))),
-    async write(operation) {
-      let staged: ((caches: Caches) => void)[] = [];
-      const result = await database.write(({ db, notify }) => {
-        staged = [];
-        const cache = (change: (caches: Caches) => void) => void staged.push(change);
-        return operation(
-          transaction({ db, notify, caches, cache, now: world.now(), uuid: () => world.uuid() }),
-        );
-      });
-      for (const change of staged) change(caches);
-      return result;
-    },
+    write: (operation) =>
+      database.write(({ db, notify, afterCommit, afterRollback }) => {
+        const cache = (change: (caches: Caches) => void) => afterCommit(() => change(caches));
+        const context = { db, notify, caches, cache, now: world.now(), uuid: () => world.uuid() };
+        return operation({ ...transaction(context), afterCommit, afterRollback });
+      }),
     changed: (key, signal) => database.changed(key, signal),
     watch: (key) => database.watch(key),
     stats: () => database.stats(),
@@ -87,7 +81,7 @@ function reader(context: ReadContext): StoreReader {
   };
 }
 
-function transaction(context: WriteContext): StoreTx {
+function transaction(context: WriteContext): Omit<StoreTx, 'afterCommit' | 'afterRollback'> {
   return {
     now: context.now,
     jobs: new Jobs(context),

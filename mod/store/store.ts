@@ -8,7 +8,7 @@
  * it (one writer); Postgres will.
  */
 import type { Evaluation, EvaluationTrigger, Job, JobHistory, Phase, StringMap } from '../model/mod.ts';
-import type { DatabaseStats, Watch } from './database.ts';
+import type { DatabaseStats, Transaction, Watch } from './database.ts';
 import type { BacalhauError } from '../model/mod.ts';
 import type {
   ClusterRow,
@@ -79,7 +79,7 @@ export interface StoreReader {
 }
 
 /** Each repository of the reader plus its changes; reads see the transaction's own writes. */
-export interface StoreTx extends StoreReader {
+export interface StoreTx extends StoreReader, Pick<Transaction<never>, 'afterCommit' | 'afterRollback'> {
   /** The time of this transaction; all its rows are stamped with it. */
   readonly now: bigint;
   readonly jobs: JobRepository;

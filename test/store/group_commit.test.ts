@@ -156,6 +156,20 @@ describe('group commit', () => {
     await expect(waiting).rejects.toThrow('nothing came');
   });
 
+  it('changes memory only for what is durable, and says of what was undone', async () => {
+    const log: string[] = [];
+    const operation = (name: string, fails = false) =>
+      db.write((tx) => {
+        tx.afterCommit(() => log.push(`committed ${name}`));
+        tx.afterRollback(() => log.push(`undone ${name}`));
+        log.push(name);
+        return fails ? Promise.reject(new Error('no')) : Promise.resolve();
+      }).then(() => log.push(`answered ${name}`), () => log.push(`refused ${name}`));
+    await Promise.all([operation('a'), operation('b', true), operation('c')]);
+    expect(log.slice(0, 6)).toEqual(['a', 'b', 'undone b', 'c', 'committed a', 'committed c']);
+    expect(log.slice(6).sort()).toEqual(['answered a', 'answered c', 'refused b']);
+  });
+
   it('runs what waits before it closes, and refuses what comes after', async () => {
     const last = put('last');
     const closing = db.close();
@@ -253,15 +267,20 @@ describe('a failed commit', () => {
     };
     const commits = new GroupCommit(connection, () => Promise.resolve(), () => {}, noTimer, () => room-- > 0);
     const operation = (name: string) =>
-      commits.write(async () => {
+      commits.write(async (tx) => {
         log.push(name);
+        tx.afterCommit(() => log.push(`committed ${name}`));
+        tx.afterRollback(() => log.push(`undone ${name}`));
         if (name === 'refused') throw new Error('no');
         return name;
       });
     const [first, refused, last] = await Promise.allSettled(['first', 'refused', 'last'].map(operation));
     expect([first, last]).toMatchObject([{ value: 'first' }, { value: 'last' }]);
     expect(refused).toMatchObject({ reason: { message: 'no' } });
-    expect(log).toEqual(['first', 'refused', 'last', 'mend', 'first', 'refused', 'last']);
+    expect(log).toEqual([
+      ...['first', 'refused', 'undone refused', 'last', 'mend', 'undone first', 'undone last'],
+      ...['first', 'refused', 'undone refused', 'last', 'committed first', 'committed last'],
+    ]);
     log.push('mend');
     await expect(operation('later')).rejects.toMatchObject({ code: 'StoreFailed' });
   });
