@@ -24,7 +24,9 @@ export interface ContainerPlan {
 }
 
 export type NetworkPlan =
-  | { readonly kind: 'none' | 'host' }
+  | { readonly kind: 'host' }
+  /** `hosts`: a file that stands in for the `/etc/hosts` that the engine makes only where there is a network. */
+  | { readonly kind: 'none'; readonly hosts?: string | undefined }
   | { readonly kind: 'bridge'; readonly macAddress?: string | undefined }
   /** The namespace of the run's holder, with the variables that name its proxy. */
   | { readonly kind: 'http'; readonly networkMode: string; readonly env: StringMap };
@@ -65,12 +67,14 @@ export function containerConfig(plan: ContainerPlan): ContainerCreate {
     AttachStdout: true,
     AttachStderr: true,
     ...(ports && { ExposedPorts: Object.fromEntries(Object.keys(ports).map((port) => [port, {}])) }),
+    // Beside the mode, so that the engine sets up no network sandbox: the kernel's empty namespace has the same loopback.
+    ...(network.kind === 'none' && { NetworkDisabled: true }),
     ...(network.kind === 'bridge' && network.macAddress !== undefined && { MacAddress: network.macAddress }),
     HostConfig: {
       ...limits(plan),
       ...confinement(plan),
       ...plan.gpus,
-      Mounts: mounts(request),
+      Mounts: mounts(request, network),
       NetworkMode: network.kind === 'http' ? network.networkMode : network.kind,
       ...(ports && { PortBindings: ports }),
       ...logConfig(plan),
@@ -116,7 +120,7 @@ function confinement({ hardening, network }: ContainerPlan): HostConfig {
   };
 }
 
-function mounts({ inputs, outputs }: RunRequest): readonly Mount[] {
+function mounts({ inputs, outputs }: RunRequest, network: NetworkPlan): readonly Mount[] {
   const taken = new Set<string>();
   const mount = (what: string, Source: string, Target: string, ReadOnly: boolean): Mount => {
     if (!Target.startsWith('/')) {
@@ -133,10 +137,12 @@ function mounts({ inputs, outputs }: RunRequest): readonly Mount[] {
     taken.add(place);
     return { Type: 'bind', Source, Target, ReadOnly };
   };
-  return [
+  const own = [
     ...inputs.map(({ hostPath, target, readOnly }) => mount('an input', hostPath, target, readOnly)),
     ...outputs.map(({ name, hostPath, path }) => mount(`output "${name}"`, hostPath, path, false)),
   ];
+  const hosts = network.kind === 'none' && !taken.has('etc') && !taken.has('etc/hosts') && network.hosts;
+  return hosts ? [...own, mount('names', hosts, '/etc/hosts', true)] : own;
 }
 
 function unusable(what: string, hint: string): BacalhauError {

@@ -188,6 +188,8 @@ export class DockerEngine implements Engine {
       case 'http':
         if (!http) throw refused(request, NO_HTTP);
         return { kind, ...await http.open(this.#httpRun(request), signal) };
+      case 'none':
+        return { kind, hosts: this.#settings.hosts };
       default:
         return { kind };
     }

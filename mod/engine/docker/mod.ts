@@ -1,6 +1,7 @@
 /**
  * The engine `docker`. Loaded by those who run it only: `await import('…/engine/docker/mod.ts')`.
  */
+import { mkdir, writeFile } from 'node:fs/promises';
 import { connectDocker, DockerError } from '../../../runtime/docker/mod.ts';
 import type { ProxyLimits } from '../../../runtime/egress/mod.ts';
 import type { Refusal } from '../../model/mod.ts';
@@ -64,7 +65,10 @@ export async function dockerEngine(options: DockerEngineOptions): Promise<Engine
       enabled: options.blockMetadata ?? true,
       ...log,
     });
-    return new DockerEngine({ docker, images, http, guard }, options);
+    return new DockerEngine({ docker, images, http, guard }, {
+      ...options,
+      hosts: await hostsFile(directory),
+    });
   } catch (thrown) {
     if (!(thrown instanceof DockerError)) throw thrown;
     return unusableEngine(Object.freeze({
@@ -74,6 +78,14 @@ export async function dockerEngine(options: DockerEngineOptions): Promise<Engine
       retryable: false,
     }));
   }
+}
+
+/** A program without a network finds its own loopback by name. */
+async function hostsFile(directory: string): Promise<string> {
+  await mkdir(directory, { recursive: true });
+  const file = `${directory}/hosts`;
+  await writeFile(file, '127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n', { mode: 0o644 });
+  return file;
 }
 
 function unusableEngine(refusal: Refusal): Engine {

@@ -107,6 +107,8 @@ export interface DockerEngineSettings extends Hardening {
   readonly nodeId: string;
   /** Made once for a data directory: only objects that carry it are ever touched. */
   readonly installId: string;
+  /** The `/etc/hosts` of containers without a network; absent = what the image has. */
+  readonly hosts?: string;
   /** Stable id of an NVIDIA card where it is known. */
   readonly gpuUuid?: (gpu: Gpu) => string | undefined;
   /** Milliseconds for which a run waits for an engine that went away before it is given up. Default 60,000. */

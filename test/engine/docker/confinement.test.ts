@@ -105,7 +105,9 @@ describe.skipIf(!host)('a container', { timeout: 60_000 }, () => {
       resources: { CPU: 0.25, Memory: 64 * 1024 * 1024 },
       logLimit: 5_000_000,
     });
-    const { HostConfig, Config, Name } = await host!.docker.containers.inspect(run.identity.id);
+    const { HostConfig, Config, Name, NetworkSettings } = await host!.docker.containers.inspect(
+      run.identity.id,
+    );
     expect(HostConfig).toMatchObject({
       NanoCpus: 250_000_000,
       Memory: 64 * 1024 * 1024,
@@ -120,6 +122,8 @@ describe.skipIf(!host)('a container', { timeout: 60_000 }, () => {
       RestartPolicy: { Name: 'no' },
       LogConfig: { Type: 'local', Config: { 'max-size': '5m', 'max-file': '2', compress: 'false' } },
     });
+    // The engine has no sandbox for it: nothing that could be joined to a network later.
+    expect(NetworkSettings.Networks).toEqual({});
     expect(Config.Labels).toMatchObject({ 'bacalhau.install': bench.installId, 'bacalhau.part': 'executor' });
     expect(Name).toMatch(/^\/bacalhau-bacalhau-n-test-j-test-.*-executor$/);
     await run.remove();
@@ -172,6 +176,25 @@ describe.skipIf(!host)('a container', { timeout: 60_000 }, () => {
     if (Type === 'None') expect(names).toMatch(interfaces);
     else expect(names).toMatch(interfaces);
     expect(hosts.includes('host.docker.internal')).toBe(Type !== 'None');
+  });
+
+  it('without a network is alone on a loopback that works, by name too', async () => {
+    const shown = 'ip addr show up | grep -E "^[0-9]|inet "; ip route; cat /proc/net/route | wc -l; hostname';
+    const reached =
+      'mkdir /w; echo hi > /w/index.html; httpd -p 8080 -h /w; wget -q -O- http://localhost:8080/';
+    const { stdout } = await bench.run({
+      network: { Type: 'None' },
+      script: `${shown}; ${reached}; ls /sys/class/net`,
+    });
+    expect(stdout.split('\n')).toEqual([
+      expect.stringContaining('lo: <LOOPBACK,UP,LOWER_UP>'),
+      expect.stringContaining('inet 127.0.0.1/8'),
+      '1',
+      expect.stringMatching(/^[0-9a-f]{12}$/),
+      'hi',
+      'lo',
+      '',
+    ]);
   });
 
   it('publishes its ports, and frees them at its end', async () => {
