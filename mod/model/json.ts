@@ -15,7 +15,8 @@ const rawJSON = (JSON as unknown as { rawJSON(text: string): object }).rawJSON;
  * the fast path; a time in a string (metadata of each message) is no number.
  */
 const MAY_BE_LARGE = /(?:^|[:,[\s-])[0-9]{16}/;
-const INTEGER = /^-?[0-9]+$/;
+/** No integer of the wire is longer than 2^64; what is longer stays a double, since making it exact costs more than linear time. */
+const INTEGER = /^-?[0-9]{1,40}$/;
 
 const revive: Reviver = function (_key, value, context) {
   if (typeof value !== 'number' || Number.isSafeInteger(value)) return value;

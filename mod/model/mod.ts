@@ -10,6 +10,7 @@ export * from './freeze.ts';
 export * from './ids.ts';
 export * from './job.ts';
 export * from './json.ts';
+export * from './limits.ts';
 export * from './node.ts';
 export * from './queries.ts';
 export * from './resources.ts';

@@ -24,6 +24,8 @@ export class DecodeError extends BacalhauError {
   }
 }
 
+const MOST_PROBLEMS = 100;
+
 /** State of one decoding: where it is and what it found. */
 export class Reading {
   readonly problems: Problem[] = [];
@@ -32,6 +34,8 @@ export class Reading {
   owner = '';
 
   problem(message: string): void {
+    // What a stranger sent may be wrong in each of a million places.
+    if (this.problems.length === MOST_PROBLEMS) return;
     this.problems.push({ path: formatPath(this.keys), keys: [...this.keys], message });
   }
 
@@ -52,7 +56,6 @@ function describeJson(value: unknown): string {
   if (Array.isArray(value)) return 'array';
   switch (typeof value) {
     case 'number':
-      return Number.isInteger(value) ? 'number' : `number ${value}`;
     case 'bigint':
       return `number ${value}`;
     case 'boolean':
@@ -94,14 +97,18 @@ function number(name: string, accept: (value: number) => boolean): Shape<number>
   return scalar(name, 0, (value, at) => {
     const plain = typeof value === 'bigint' ? Number(value) : value;
     if (typeof plain === 'number' && accept(plain)) return plain;
-    at.wrongType(value, name);
+    const whole = name !== 'float' && Number.isInteger(plain);
+    at.wrongType(value, whole ? `${name} of at most ${Number.MAX_SAFE_INTEGER}` : name);
     return 0;
   });
 }
 /** A whole number that a double holds exactly. */
 export const int: Shape<number> = number('int', Number.isSafeInteger);
 /** A whole number from 0; beyond 2^53 (amounts of bytes only) the nearest double. */
-export const uint: Shape<number> = number('uint64', (value) => Number.isInteger(value) && value >= 0);
+export const uint: Shape<number> = number(
+  'uint64',
+  (value) => Number.isInteger(value) && value >= 0 && value < 2 ** 64,
+);
 export const float: Shape<number> = number('float', Number.isFinite);
 
 const big = (name: string, least: bigint, most: bigint): Shape<bigint> =>
@@ -232,6 +239,10 @@ const MAX_DEPTH = 500;
 /** Copy of free JSON: keys sorted, integers as doubles as the original holds them (rest-api.md 4.4), frozen. */
 function canonical(value: unknown, at: Reading, depth: number): unknown {
   if (typeof value === 'bigint') return Number(value);
+  if (typeof value === 'number' && !Number.isFinite(value)) {
+    at.problem('the number is too large');
+    return null;
+  }
   if (typeof value !== 'object' || value === null) return value;
   if (depth > MAX_DEPTH) {
     at.problem(`nested more than ${MAX_DEPTH} deep`);

@@ -5,23 +5,42 @@
 import { formatDuration, JOB_TYPES } from '../model/mod.ts';
 import type { Job, Problem } from '../model/mod.ts';
 import { problemAt } from './problem.ts';
+import { limitProblems } from './validate_limits.ts';
 import { constraintComplaints } from './validate_constraint.ts';
 import { taskProblems } from './validate_task.ts';
 
 const blank = (text: string) => text.trim() === '';
 
-/** Problems of a submission: job-level ones first, then task by task. */
+/**
+ * The original takes any text without blanks. An id also stands in paths of URLs, in subjects of messages, in names of
+ * containers and on terminals; and an incomplete one of ours would be found by prefixes of others.
+ */
+const ID = /^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$/;
+const CONTROL = /\p{Cc}/u;
+
+/**
+ * Problems of a submission: numbers out of range, then job-level ones, then task by task. Where a text or list is too
+ * long, only that.
+ */
 export function validateSubmission(job: Job): Problem[] {
-  const found: Problem[] = [];
+  const { sizes, numbers } = limitProblems(job);
+  if (sizes.length > 0) return [...sizes];
+  const found: Problem[] = [...numbers];
   const { Type, Count, Tasks } = job;
   if (blank(Type)) found.push(problemAt(['Type'], 'missing job type'));
   else if (!JOB_TYPES.includes(Type)) {
     found.push(problemAt(['Type'], `invalid job type "${Type}": it is one of ${JOB_TYPES.join(', ')}`));
   }
-  if (Count < 0) found.push(problemAt(['Count'], `job count must be >= 0, not ${Count}`));
   if ((Type === 'daemon' || Type === 'ops') && Count > 1) {
     found.push(
       problemAt(['Count'], `${Type} jobs cannot specify count > 1: they run on every matching node`),
+    );
+  }
+  for (const key of ['Name', 'Namespace'] as const) {
+    if (!CONTROL.test(job[key])) continue;
+    const what = key.toLowerCase();
+    found.push(
+      problemAt([key], `the job ${what} has control characters (null, line break, escape): remove them`),
     );
   }
   if (Tasks.length === 0) found.push(problemAt(['Tasks'], 'missing job tasks'));
@@ -38,9 +57,11 @@ export function validateSubmission(job: Job): Problem[] {
 export function validateStored(job: Job): Problem[] {
   const found = validateSubmission(job);
   if (blank(job.ID)) found.push(problemAt(['ID'], 'missing job ID'));
-  else if (/[\s\0]/.test(job.ID)) found.push(problemAt(['ID'], 'the job ID has blanks or null characters'));
+  else if (!ID.test(job.ID)) {
+    const rule = 'it has letters, digits, "-", "_" and ".", a letter or digit at both ends';
+    found.push(problemAt(['ID'], `${JSON.stringify(job.ID)} is no job ID: ${rule}`));
+  }
   if (blank(job.Name)) found.push(problemAt(['Name'], 'missing job name'));
-  else if (job.Name.includes('\0')) found.push(problemAt(['Name'], 'the job name has null characters'));
   if (blank(job.Namespace)) found.push(problemAt(['Namespace'], 'a job must be in a namespace'));
 
   job.Tasks.forEach((task, index) => {

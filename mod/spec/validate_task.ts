@@ -1,5 +1,5 @@
 /** Rules for one task (job-spec.md 1.9, in the order given there). All problems are found, not only the first. */
-import { parseBytes, parseCpu, parseGpu } from '../model/mod.ts';
+import { AMOUNT_LIMITS, amountText, parseBytes, parseCpu, parseGpu } from '../model/mod.ts';
 import type { Problem, ResourcesConfig, SpecConfig, Task } from '../model/mod.ts';
 import { problemAt } from './problem.ts';
 import type { Keys } from './problem.ts';
@@ -16,7 +16,7 @@ export function taskProblems(task: Task, at: Keys): Problem[] {
     found.push(problemAt([...at, ...keys], `task ${task.Name || '(without a name)'}: ${message}`));
   };
   if (blank(task.Name)) add(['Name'], 'missing task name');
-  else if (task.Name.includes('\0')) add(['Name'], 'the name has null characters');
+  else if (/\p{Cc}/u.test(task.Name)) add(['Name'], 'the name has control characters');
 
   const engineType = task.Engine?.Type.trim().toLowerCase();
   for (const [name, value] of Object.entries(task.Env ?? {})) {
@@ -36,10 +36,6 @@ export function taskProblems(task: Task, at: Keys): Problem[] {
     add(['Publisher', 'Type'], 'invalid publisher: it has parameters but no type');
   }
 
-  for (const [key, what] of TIMEOUTS) {
-    const seconds = task.Timeouts?.[key] ?? 0;
-    if (seconds < 0) add(['Timeouts', key], `invalid ${what} timeout value ${seconds}: it must be >= 0`);
-  }
   for (const [key, message] of resourceComplaints(task.Resources ?? {})) {
     add(['Resources', key], `invalid resources: ${message}`);
   }
@@ -54,12 +50,6 @@ export function taskProblems(task: Task, at: Keys): Problem[] {
 }
 
 type Add = (keys: Keys, message: string) => void;
-
-const TIMEOUTS = [
-  ['ExecutionTimeout', 'execution'],
-  ['QueueTimeout', 'queue'],
-  ['TotalTimeout', 'total'],
-] as const;
 
 function specConfigComplaint(config: SpecConfig | null): string | undefined {
   if (config === null) return 'it is missing';
@@ -79,7 +69,11 @@ function resourceComplaints(resources: ResourcesConfig): [keyof ResourcesConfig,
     const text = resources[key];
     if (!text) continue;
     try {
-      if (parse(text) < 0) found.push([key, `${name} "${text}" is negative`]);
+      const value = parse(text);
+      if (value < 0) found.push([key, `${name} "${text}" is negative`]);
+      else if (value > AMOUNT_LIMITS[key]) {
+        found.push([key, `${name} "${text}" is too much: at most ${amountText(key, AMOUNT_LIMITS[key])}`]);
+      }
     } catch (error) {
       found.push([key, `${name}: ${(error as RangeError).message}`]);
     }

@@ -92,6 +92,22 @@ describe('prepareForSubmission', () => {
       .toThrow('total timeout (10s)');
   });
 
+  it.each(['j-', '../../x', '..', '.x', 'a/b', 'a b', 'a\0', '\x1b[2J', '-x', 'ü'])(
+    'an own id %j is refused',
+    (ID) => {
+      expect(() => prepareForSubmission(job({ Type: 'service', ID }), context)).toThrow('is no job ID');
+    },
+  );
+  it.each(['web', 'web.eu_1-a', 'j-5f0c1d2e-8a77-4e5c-9a50-0a7b0f1c2d3e'])('an own id %j is taken', (ID) => {
+    expect(prepareForSubmission(job({ Type: 'service', ID }), context).job.ID).toBe(ID);
+  });
+  it.each(['a\nb', '\x1b]0;x\x07', '\x9b2J'])('control characters in names are refused: %j', (name) => {
+    for (const bad of [job({ Name: name }), job({ Namespace: name }), job({}, { Name: name })]) {
+      expect(() => prepareForSubmission(bad, context)).toThrow('control characters');
+    }
+    expect(() => prepareForSubmission(job({ Name: 'word count/ä ☃' }), context)).not.toThrow();
+  });
+
   it('names what is wrong in the old layout of modules', () => {
     const legacy = job({}, { Engine: { Type: 'wasm', Params: { EntryModule: { Source: { Type: 3 } } } } });
     expect(() => prepareForSubmission(legacy, context)).toThrow(
@@ -116,13 +132,13 @@ describe('validateSubmission', () => {
       ResultPaths: [{ Name: 'a', Path: 'b' }, { Name: 'a', Path: '/c' }],
     });
     expect(messages(bad).map((line) => line.split(': ')[0])).toEqual([
+      'Tasks[0].Timeouts.QueueTimeout',
       'Count',
       'Tasks[0].Name',
       'Tasks[0].Env.1A',
       'Tasks[0].Env.A_1',
       'Tasks[0].Env.lower',
       'Tasks[0].Engine',
-      'Tasks[0].Timeouts.QueueTimeout',
       'Tasks[0].Resources.CPU',
       'Tasks[0].Resources.GPU',
       'Tasks[0].InputSources[0].Target',
