@@ -51,6 +51,8 @@ export async function startComputeRole(
       migrations: COMPUTE_MIGRATIONS,
       world,
       makeRoom: () => reserve.release(),
+      // Its work has nobody to tell but itself: it goes on when the store does.
+      waitMs: Infinity,
     }),
   );
   const { Limits, Logs, Retention, SweepInterval, TLS, Env, Network, Heartbeat } = config.Compute;

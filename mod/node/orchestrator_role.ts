@@ -34,6 +34,7 @@ export async function startOrchestratorRole(
       path: layout.orchestratorDatabase,
       world,
       makeRoom: () => reserve.release(),
+      waitMs: config.Orchestrator.StoreTimeout,
       orchestratorId: identity.nodeId,
     }),
   );

@@ -53,19 +53,23 @@ export interface Database<Schema> extends AsyncDisposable {
    * time share one commit; each has a savepoint of its own, so one that throws is rolled back alone and rejects with what
    * it threw. They run one after the other, in order of the calls. An operation must await only `tx` (nothing else moves
    * while it runs) and must have no effects outside: it may be run again.
-   * @throws BacalhauError `StoreFailed` when the commit failed: nothing of it is acknowledged and the database takes no
-   *   more calls; `StoreClosed` after `close`
+   *
+   * A lock of somebody else, a full disk or a passing error of the disk makes operations wait and their group run again.
+   * @throws BacalhauError `StoreFailed` when the fsync failed, or the file cannot be trusted: nothing of it is acknowledged
+   *   and the database takes no more calls; `StoreBusy` when passing trouble lasts too long: nothing of the operation is
+   *   stored; `StoreClosed` after `close`
    */
   write<T>(operation: (tx: Transaction<Schema>) => Promise<T>, options?: WriteOptions): Promise<T>;
   /**
    * Runs `operation` on one consistent snapshot of what has been committed, never waiting for a commit. It must await
    * only `db`. Writing in it fails.
+   * @throws BacalhauError `StoreBusy` when the file cannot be read for too long
    */
   read<T>(operation: (db: Kysely<Schema>) => Promise<T>): Promise<T>;
   /** Resolves at the next change of `key`. To read in a loop use `watch`, or a change in between is missed. */
   changed(key: string, signal?: AbortSignal): Promise<void>;
   watch(key: string): Watch;
-  /** Resolves with the cause when a commit or fsync has failed. The process has to end then (invariants.md section 4). */
+  /** Resolves with the cause when the fsync of a commit has failed. The process has to end then (invariants.md section 4). */
   readonly failed: Promise<BacalhauError>;
   stats(): DatabaseStats;
   /** Runs what is waiting, then closes; idempotent. */

@@ -8,7 +8,7 @@ import type { Kysely } from 'kysely';
 import { BacalhauError } from '../model/mod.ts';
 import type { World } from '../../runtime/world.ts';
 import type { Database, DatabaseStats, Migration, Transaction, Watch, WriteOptions } from './database.ts';
-import { GroupCommit } from './group_commit.ts';
+import { GroupCommit, storeBusy } from './group_commit.ts';
 import { migrate } from './migrate.ts';
 import { SqliteConnection } from './sqlite_connection.ts';
 import { Wakeups } from './wakeups.ts';
@@ -25,15 +25,19 @@ export interface SqliteOptions {
   readonly turn?: () => Promise<void>;
   /** Called when the disk is full: makes room and says whether it could; then what did not fit is tried again. */
   readonly makeRoom?: () => boolean;
+  /**
+   * How long an operation waits while somebody else holds the file, the disk is full or a read or write fails; then it is
+   * refused with `StoreBusy`. Infinity: for ever. 30 s.
+   */
+  readonly waitMs?: number;
 }
 
-/** Another process may hold the file for a moment (a backup); waiting for it blocks the event loop. */
-const BUSY_TIMEOUT_MS = 1000;
+/** Another process may hold the file while it is opened, which blocks the event loop; later, operations wait instead. */
+const OPEN_BUSY_MS = 1000;
+const WAIT_MS = 30_000;
+const RETRY_READ_MS = 50;
 /** Pages in the WAL before a commit copies them into the file: 16 MiB. */
 const CHECKPOINT_PAGES = 4096;
-
-/** How long bookkeeping waits for a commit to join; it delays acknowledgements of peers that send nothing else. */
-const RELAXED_MS = 20;
 
 const nextTurn = () => new Promise<void>((resolve) => void setImmediate(resolve));
 
@@ -45,7 +49,7 @@ export async function openSqlite<Schema>(options: SqliteOptions): Promise<Databa
   const { path, world } = options;
   let writer: SqliteConnection<Schema> | undefined;
   try {
-    writer = new SqliteConnection<Schema>(path, { readOnly: false, busyTimeoutMs: BUSY_TIMEOUT_MS });
+    writer = new SqliteConnection<Schema>(path, { readOnly: false, busyTimeoutMs: OPEN_BUSY_MS });
     // Stored work may hold secrets: for its owner only, whatever the umask.
     chmodSync(path, 0o600);
     writer.exec(`pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on;
@@ -53,8 +57,9 @@ export async function openSqlite<Schema>(options: SqliteOptions): Promise<Databa
     await writer.control('begin');
     await migrate(writer.db, options.migrations, { path, now: world.now() });
     await writer.control('commit');
-    const reader = new SqliteConnection<Schema>(path, { readOnly: true, busyTimeoutMs: BUSY_TIMEOUT_MS });
-    return new SqliteDatabase(writer, reader, options.turn ?? nextTurn, world, options.makeRoom);
+    const reader = new SqliteConnection<Schema>(path, { readOnly: true, busyTimeoutMs: OPEN_BUSY_MS });
+    for (const connection of [writer, reader]) connection.exec('pragma busy_timeout = 0');
+    return new SqliteDatabase(writer, reader, options);
   } catch (cause) {
     writer?.close();
     if (cause instanceof BacalhauError) throw cause;
@@ -78,17 +83,11 @@ class SqliteDatabase<Schema> implements Database<Schema> {
   constructor(
     readonly writer: SqliteConnection<Schema>,
     readonly reader: SqliteConnection<Schema>,
-    turn: () => Promise<void>,
-    world: World,
-    makeRoom?: () => boolean,
+    readonly options: Omit<SqliteOptions, 'path' | 'migrations'>,
   ) {
-    this.#commits = new GroupCommit(
-      writer,
-      turn,
-      (keys) => this.#wakeups.notify(keys),
-      (callback) => world.after(RELAXED_MS, callback),
-      makeRoom,
-    );
+    const { turn = nextTurn, waitMs = WAIT_MS } = options;
+    const committed = (keys: ReadonlySet<string>) => this.#wakeups.notify(keys);
+    this.#commits = new GroupCommit({ ...options, connection: writer, turn, committed, waitMs });
     this.failed = this.#commits.failed;
   }
 
@@ -138,11 +137,30 @@ class SqliteDatabase<Schema> implements Database<Schema> {
   }
 
   async #snapshot<T>(operation: (db: Kysely<Schema>) => Promise<T>): Promise<T> {
-    await this.reader.control('begin deferred');
+    await this.#beginRead();
     try {
       return await operation(this.reader.db);
     } finally {
       await this.reader.control('commit');
+    }
+  }
+
+  /** Takes the snapshot, or waits until that is possible. The operation itself is never run twice. */
+  async #beginRead(): Promise<void> {
+    const { reader, options: { world, waitMs = WAIT_MS } } = this;
+    const since = world.elapsed();
+    for (;;) {
+      await reader.control('begin deferred');
+      try {
+        return await reader.control('snapshot');
+      } catch (error) {
+        const { trouble } = reader;
+        await reader.mend();
+        if (trouble?.kind !== 'passing') throw error;
+        const waited = world.elapsed() - since;
+        if (waited >= waitMs || this.#closed) throw storeBusy(error, waited);
+        await world.sleep(RETRY_READ_MS);
+      }
     }
   }
 }

@@ -19,7 +19,7 @@ import {
   SqliteQueryCompiler,
 } from 'kysely';
 import { BacalhauError } from '../model/mod.ts';
-import type { WriteConnection } from './group_commit.ts';
+import type { Trouble, WriteConnection } from './group_commit.ts';
 import { useDirectly } from './statement.ts';
 
 /** Statements kept compiled. Hot ones have constant texts, so a store needs about a hundred. */
@@ -33,10 +33,15 @@ interface CachedStatement {
 
 type Bindable = null | number | bigint | string | Uint8Array;
 
-/** Result codes (lowest byte) after which the file or the disk cannot be trusted: NOMEM, IOERR, CORRUPT, FULL, NOTADB. */
-const BROKEN = [7, 10, 11, 13, 26];
+/**
+ * Result codes of SQLite after which file, disk or memory cannot be trusted: NOMEM, CORRUPT, NOTADB, and of IOERR the plain
+ * one (which tells nothing), FSYNC, DIR_FSYNC, DATA and CORRUPTFS.
+ */
+const LASTING = [7, 11, 26, 10, 1034, 1290, 8202, 8458];
+/** Lowest byte of those that may go well another time: BUSY, LOCKED, IOERR, CANTOPEN, PROTOCOL. A commit wrote nothing then. */
+const PASSING = [5, 6, 10, 14, 15];
 /** FULL, and IOERR_SHMSIZE: no room for the index of the log. */
-const DISK_FULL = [13, 4874];
+const FULL = [13, 4874];
 const UNIQUE_VIOLATIONS = [1555, 2067];
 
 function bindable(value: unknown): Bindable {
@@ -58,7 +63,7 @@ function bindable(value: unknown): Bindable {
 
 export class SqliteConnection<Schema> implements DatabaseConnection, WriteConnection<Schema> {
   readonly db: Kysely<Schema>;
-  broken: unknown;
+  trouble: Trouble | undefined;
   readonly #file: DatabaseSync;
   readonly #statements = new Map<string, CachedStatement>();
   #abandoned = false;
@@ -100,14 +105,10 @@ export class SqliteConnection<Schema> implements DatabaseConnection, WriteConnec
     );
   }
 
-  get full(): boolean {
-    return DISK_FULL.includes((this.broken as { errcode?: number } | undefined)?.errcode ?? 0);
-  }
-
   async mend(): Promise<void> {
     // SQLite may have rolled it back by itself.
     await this.control('rollback').catch(() => undefined);
-    this.broken = undefined;
+    this.trouble = undefined;
   }
 
   close(): void {
@@ -152,14 +153,24 @@ export class SqliteConnection<Schema> implements DatabaseConnection, WriteConnec
         cause: error,
       });
     }
-    if (BROKEN.includes(errcode & 0xff)) this.broken ??= error;
+    const kind = troubleOf(errcode);
+    if (kind) this.trouble ??= { cause: error, kind };
     return error;
   }
+}
+
+function troubleOf(code: number): Trouble['kind'] | undefined {
+  const kind = code & 0xff;
+  if (LASTING.includes(code) || LASTING.slice(0, 3).includes(kind)) return 'lasting';
+  if (FULL.includes(code) || kind === 13) return 'full';
+  return PASSING.includes(kind) ? 'passing' : undefined;
 }
 
 const CONTROL = Object.freeze({
   begin: 'begin immediate',
   'begin deferred': 'begin deferred',
+  /** A deferred transaction has its snapshot from the first read on. */
+  snapshot: 'select 1 from sqlite_schema limit 1',
   commit: 'commit',
   rollback: 'rollback',
   savepoint: 'savepoint operation',

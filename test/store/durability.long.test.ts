@@ -91,6 +91,25 @@ describe.each(runtimes)('under %s', (runtime) => {
       }
     },
   );
+
+  it.skipIf(!strace && process.env.CI !== 'true')(
+    'a write that fails for a while is tried again; a failed fsync ends the store',
+    async () => {
+      const inject = (call: string, path: string, when: string) => [
+        ...['strace', '-f', '-o', '/dev/null', '-P', `${path}-wal`, '-e', `trace=${call}`],
+        ...['-e', `inject=${call}:error=EIO:when=${when}`],
+      ];
+      const [passing, lasting] = [join(folder, 'passing.db'), join(folder, 'lasting.db')];
+      const writer = startWriter(runtime, [passing, '1', '40'], inject('pwrite64', passing, '400..403'));
+      await writer.done;
+      expect(writer.answered).toHaveLength(40);
+
+      const ended = startWriter(runtime, [lasting, '1', '40'], inject('fsync,fdatasync', lasting, '30+'));
+      await expect(ended.done).rejects.toThrow('ended with 1');
+      expect(ended.answered.length).toBeGreaterThan(20);
+      expect(ended.answered.length).toBeLessThan(32);
+    },
+  );
 });
 
 interface Call {

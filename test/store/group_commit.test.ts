@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import * as fc from 'fast-check';
 import { type Database, type Migration, openSqlite } from '../../mod/store/mod.ts';
-import { GroupCommit, type WriteConnection } from '../../mod/store/group_commit.ts';
 import { testWorld } from './samples.ts';
 
 interface Schema {
@@ -30,8 +29,6 @@ afterEach(async () => {
   await db.close();
   rmSync(folder, { recursive: true });
 });
-
-const noTimer = () => ({ [Symbol.dispose]: () => undefined });
 
 const put = (key: string, value = 1n) =>
   db.write((tx) => tx.db.insertInto('entries').values({ key, value }).execute());
@@ -200,128 +197,6 @@ describe('group commit', () => {
     expect(Object.keys(await all())).toEqual(['kept']);
     await put('next');
     expect(settled).toEqual([]);
-  });
-});
-
-describe('relaxed operations', () => {
-  const idle = {
-    db: undefined as never,
-    broken: undefined,
-    full: false,
-    mend: () => Promise.resolve(),
-    control: () => Promise.resolve(),
-  };
-
-  it('join the commit of another, and make one of their own when none comes', async () => {
-    const timers: (() => void)[] = [];
-    const later = (callback: () => void) => {
-      timers.push(callback);
-      return { [Symbol.dispose]: () => void timers.splice(timers.indexOf(callback), 1) };
-    };
-    const commits = new GroupCommit<Schema>(idle, () => Promise.resolve(), () => undefined, later);
-    const joined = commits.write(() => Promise.resolve('relaxed'), true);
-    expect(timers).toHaveLength(1);
-    await commits.write(() => Promise.resolve());
-    expect(await joined).toBe('relaxed');
-    expect(commits.stats().commits).toBe(1);
-    expect(timers).toHaveLength(0);
-
-    const alone = commits.write(() => Promise.resolve('alone'), true);
-    timers[0]!();
-    expect(await alone).toBe('alone');
-    expect(commits.stats().commits).toBe(2);
-  });
-
-  it('leave the writer usable when another commit took them along', async () => {
-    const timers: (() => void)[] = [];
-    const later = (callback: () => void) => {
-      timers.push(callback);
-      return { [Symbol.dispose]: () => undefined };
-    };
-    const commits = new GroupCommit<Schema>(idle, () => Promise.resolve(), () => undefined, later);
-    let taken: Promise<string>;
-    await commits.write(() => {
-      taken = commits.write(() => Promise.resolve('taken along'), true);
-      return Promise.resolve();
-    });
-    expect(await taken!).toBe('taken along');
-    timers[0]!();
-    expect(await commits.write(() => Promise.resolve('goes on'))).toBe('goes on');
-  });
-});
-
-describe('a failed commit', () => {
-  it('that finds the disk full makes room once and runs all of its group again', async () => {
-    const log: string[] = [];
-    let room = 1;
-    const connection: WriteConnection<Schema> = {
-      db: undefined as never,
-      broken: undefined,
-      full: true,
-      mend: async () => void log.push('mend'),
-      control: async (command) => {
-        if (command === 'commit' && log.filter((each) => each === 'mend').length !== 1) {
-          throw new Error('full');
-        }
-      },
-    };
-    const commits = new GroupCommit(connection, () => Promise.resolve(), () => {}, noTimer, () => room-- > 0);
-    const operation = (name: string) =>
-      commits.write(async (tx) => {
-        log.push(name);
-        tx.afterCommit(() => log.push(`committed ${name}`));
-        tx.afterRollback(() => log.push(`undone ${name}`));
-        if (name === 'refused') throw new Error('no');
-        return name;
-      });
-    const [first, refused, last] = await Promise.allSettled(['first', 'refused', 'last'].map(operation));
-    expect([first, last]).toMatchObject([{ value: 'first' }, { value: 'last' }]);
-    expect(refused).toMatchObject({ reason: { message: 'no' } });
-    expect(log).toEqual([
-      ...['first', 'refused', 'undone refused', 'last', 'mend', 'undone first', 'undone last'],
-      ...['first', 'refused', 'undone refused', 'last', 'committed first', 'committed last'],
-    ]);
-    log.push('mend');
-    await expect(operation('later')).rejects.toMatchObject({ code: 'StoreFailed' });
-  });
-
-  it('acknowledges nothing of it and nothing after it', async () => {
-    const log: string[] = [];
-    const broken: WriteConnection<Schema> = {
-      db: undefined as never,
-      broken: undefined,
-      full: false,
-      mend: () => Promise.resolve(),
-      control: (command) => {
-        log.push(command);
-        return command === 'commit' ? Promise.reject(new Error('disk full')) : Promise.resolve();
-      },
-    };
-    const commits = new GroupCommit(broken, () => Promise.resolve(), () => log.push('woken'), noTimer);
-    const failure = { code: 'StoreFailed', message: 'Cannot commit to the store: disk full' };
-    const writes = [commits.write(() => Promise.resolve(1)), commits.write(() => Promise.resolve(2))];
-    for (const write of writes) await expect(write).rejects.toMatchObject(failure);
-    expect(await commits.failed).toMatchObject(failure);
-    await expect(commits.write(() => Promise.resolve(3))).rejects.toMatchObject(failure);
-    expect(log).toEqual([
-      ...['begin', 'savepoint', 'release', 'savepoint', 'release', 'commit', 'rollback'],
-    ]);
-  });
-
-  it('counts an operation as lost that swallowed the error of a broken disk', async () => {
-    const broken = {
-      db: undefined as never,
-      broken: undefined as unknown,
-      full: false,
-      mend: () => Promise.resolve(),
-      control: () => Promise.resolve(),
-    };
-    const commits = new GroupCommit<Schema>(broken, () => Promise.resolve(), () => undefined, noTimer);
-    const write = commits.write(() => {
-      broken.broken = new Error('I/O error');
-      return Promise.resolve();
-    });
-    await expect(write).rejects.toMatchObject({ code: 'StoreFailed' });
   });
 });
 

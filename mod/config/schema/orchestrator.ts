@@ -23,6 +23,10 @@ export const Orchestrator = {
     false,
     'Take plain connections although TLS is announced: a proxy in front ends it.',
   ),
+  StoreTimeout: duration(
+    30 * SECOND,
+    'How long a request waits while the store cannot be written: disk full, file locked. (Not in 1.9)',
+  ),
   Cluster: {
     Name: text('', 'Name of the cluster of orchestrators.', later),
     Host: text('', 'Address for connections between orchestrators.', later),

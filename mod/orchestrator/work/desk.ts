@@ -43,7 +43,7 @@ export class Desk {
       });
     } catch (error) {
       const { code } = toBacalhauError(error);
-      if (!evaluating || code === 'StoreFailed' || code === 'StoreClosed') throw error;
+      if (!evaluating || code.startsWith('Store')) throw error;
       return (await this.#run(operation, false)).result;
     }
   }
