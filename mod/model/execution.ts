@@ -28,7 +28,7 @@ export type DesiredState = (typeof DesiredState)[keyof typeof DesiredState];
 export const COMPUTE_STATE_NAMES = Object.freeze(Object.keys(ComputeState)) as readonly string[];
 export const DESIRED_STATE_NAMES = Object.freeze(Object.keys(DesiredState)) as readonly string[];
 
-const TERMINAL: readonly number[] = [
+const TERMINAL_STATES: readonly number[] = [
   ComputeState.AskForBidRejected,
   ComputeState.BidRejected,
   ComputeState.Completed,
@@ -38,7 +38,7 @@ const TERMINAL: readonly number[] = [
 
 /** A terminal compute state is never left. */
 export function isTerminalComputeState(state: ComputeState): boolean {
-  return TERMINAL.includes(state);
+  return TERMINAL_STATES.includes(state);
 }
 
 /** What a run leaves behind; the wire writes `stderr` in lower case and always all keys. */
@@ -92,51 +92,82 @@ export interface Execution {
   readonly ModifyTime: bigint;
 }
 
-/** Phases of an execution at the orchestrator (invariants.md section 2, first table). */
-export const PHASES = [
-  'asked',
-  'offered',
-  'approved',
-  'queued',
-  'preparing',
-  'running',
-  'publishing',
-  'unknown',
-  'stopping',
-  'stopped',
-  'rejected',
-  'refused',
-  'completed',
-  'failed',
-  'lost',
-] as const;
-export type Phase = (typeof PHASES)[number];
+/** One phase of an execution at the orchestrator. */
+export interface PhaseRow {
+  /** Phases that it is entered from, in one step. */
+  readonly from: readonly Phase[];
+  /** What the wire and REST show; null = as it was. */
+  readonly compute: ComputeState | null;
+  /** Holds its slot. */
+  readonly live: boolean;
+  /** The node may run it. */
+  readonly executing: boolean;
+  /** Is never left. All others hold the node's resources. */
+  readonly terminal: boolean;
+}
 
-const LIVE: readonly Phase[] = [
-  'asked',
-  'offered',
-  'approved',
-  'queued',
-  'preparing',
-  'running',
-  'publishing',
-  'unknown',
-];
-const TERMINAL_PHASES: readonly Phase[] = [
-  'stopped',
-  'rejected',
-  'refused',
-  'completed',
-  'failed',
-  'lost',
-];
+const BEFORE = { live: true, executing: false, terminal: false } as const;
+const EXECUTING = { live: true, executing: true, terminal: false } as const;
+const TERMINAL = { live: false, executing: false, terminal: true } as const;
+const TOLD = ['approved', 'queued', 'preparing', 'running', 'publishing', 'unknown'] as const;
+const REPORTED = { from: TOLD, ...EXECUTING } as const;
+const S = ComputeState;
+
+/**
+ * All that is known of the phases (invariants.md section 2, first table); every set and predicate derives from it. A node
+ * that restarts runs again from its queue, so its reports may go back.
+ */
+export const PHASE_TABLE = {
+  asked: { from: [], compute: S.New, ...BEFORE },
+  offered: { from: ['asked'], compute: S.AskForBidAccepted, ...BEFORE },
+  approved: { from: ['offered', 'unknown'], compute: S.BidAccepted, ...EXECUTING },
+  queued: { ...REPORTED, compute: S.BidAccepted },
+  preparing: { ...REPORTED, compute: S.BidAccepted },
+  running: { ...REPORTED, compute: S.Running },
+  publishing: { ...REPORTED, compute: S.Publishing },
+  unknown: { from: TOLD, compute: null, ...EXECUTING },
+  stopping: {
+    from: ['asked', 'offered', ...TOLD],
+    compute: S.Cancelled,
+    live: false,
+    executing: false,
+    terminal: false,
+  },
+  stopped: { from: ['stopping'], compute: S.Cancelled, ...TERMINAL },
+  rejected: { from: ['offered'], compute: S.BidRejected, ...TERMINAL },
+  refused: { from: ['asked'], compute: S.AskForBidRejected, ...TERMINAL },
+  completed: { from: TOLD, compute: S.Completed, ...TERMINAL },
+  failed: { from: ['asked', 'offered', ...TOLD], compute: S.Failed, ...TERMINAL },
+  lost: { from: ['asked', 'offered', ...TOLD], compute: S.Failed, ...TERMINAL },
+} as const satisfies Readonly<Record<string, { from: readonly string[] } & Omit<PhaseRow, 'from'>>>;
+export type Phase = keyof typeof PHASE_TABLE;
+
+const table: Readonly<Record<Phase, PhaseRow>> = PHASE_TABLE;
+export const PHASES = Object.freeze(Object.keys(table)) as readonly Phase[];
 
 /** Live executions hold their slot; a stopping one holds only its resources. */
 export function isLive(phase: Phase): boolean {
-  return LIVE.includes(phase);
+  return table[phase].live;
 }
+/** Whether the node has been told to run it, and may do so. */
+export function isExecuting(phase: Phase): boolean {
+  return table[phase].executing;
+}
+/** A terminal phase is never left. */
 export function isTerminalPhase(phase: Phase): boolean {
-  return TERMINAL_PHASES.includes(phase);
+  return table[phase].terminal;
+}
+/** Whether the node's resources are promised to it. */
+export function holdsResources(phase: Phase): boolean {
+  return !table[phase].terminal;
+}
+/** What the wire and REST show of it; null = what they showed before. */
+export function computeStateOf(phase: Phase): ComputeState | null {
+  return table[phase].compute;
+}
+/** Whether `phase` may follow `before` in one step; it may also stay. */
+export function mayFollow(before: Phase, phase: Phase): boolean {
+  return before === phase || table[phase].from.includes(before);
 }
 
 /** Why an execution failed, which decides whether it is tried again (invariants.md S19, differences.md A6). */

@@ -3,10 +3,11 @@
  * (invariants.md section 2; event texts as orchestrator.md 14).
  */
 import {
-  ComputeState,
+  computeStateOf,
   DesiredState,
   type EventTopic,
   EventTopic as Topic,
+  type Phase,
   type StringMap,
 } from '../model/mod.ts';
 import type { ExecutionChange, ExecutionView, PlannedEvent } from './types.ts';
@@ -15,14 +16,15 @@ export function event(topic: EventTopic, message: string, details?: StringMap): 
   return { Topic: topic, Message: message, ...(details ? { Details: details } : {}) };
 }
 
-const of = ({ id, phase }: ExecutionView) => ({ id, from: phase });
+function into(phase: Phase, { id, phase: from }: ExecutionView) {
+  const compute = computeStateOf(phase);
+  return { id, from, phase, ...(compute === null ? {} : { compute }) };
+}
 
 /** The bid is taken: the node may run it. Its time counts from the start of the program, which the node reports. */
 export function approve(execution: ExecutionView): ExecutionChange {
   return {
-    ...of(execution),
-    phase: 'approved',
-    compute: ComputeState.BidAccepted,
+    ...into('approved', execution),
     desired: DesiredState.Running,
     message: 'Running',
     notice: 'accept',
@@ -33,9 +35,7 @@ export function approve(execution: ExecutionView): ExecutionChange {
 /** A bid that is not needed. */
 export function reject(execution: ExecutionView, why: string): ExecutionChange {
   return {
-    ...of(execution),
-    phase: 'rejected',
-    compute: ComputeState.BidRejected,
+    ...into('rejected', execution),
     desired: DesiredState.Stopped,
     message: why,
     notice: 'reject',
@@ -46,9 +46,7 @@ export function reject(execution: ExecutionView, why: string): ExecutionChange {
 /** The node is told to stop; it is stopped only when that is confirmed. */
 export function stop(execution: ExecutionView, why: string): ExecutionChange {
   return {
-    ...of(execution),
-    phase: 'stopping',
-    compute: ComputeState.Cancelled,
+    ...into('stopping', execution),
     desired: DesiredState.Stopped,
     message: why,
     notice: 'cancel',
@@ -63,9 +61,7 @@ export function letPass(
   why: string,
 ): ExecutionChange {
   return {
-    ...of(execution),
-    phase: 'refused',
-    compute: ComputeState.AskForBidRejected,
+    ...into('refused', execution),
     desired: DesiredState.Stopped,
     message: why,
     code,
@@ -77,9 +73,7 @@ export function letPass(
 export function timeOut(execution: ExecutionView, seconds: number): ExecutionChange {
   const message = `Execution timed out after ${seconds}s`;
   return {
-    ...of(execution),
-    phase: 'failed',
-    compute: ComputeState.Failed,
+    ...into('failed', execution),
     desired: DesiredState.Stopped,
     message,
     code: 'ExecutionTimeout',
@@ -97,8 +91,7 @@ export function timeOut(execution: ExecutionView, seconds: number): ExecutionCha
 export function unknown(execution: ExecutionView, now: bigint, lostAfter: bigint): ExecutionChange {
   const message = 'Node is out of reach; waiting for it to come back';
   return {
-    ...of(execution),
-    phase: 'unknown',
+    ...into('unknown', execution),
     message,
     unknownSince: now,
     lostAfter,
@@ -109,9 +102,7 @@ export function unknown(execution: ExecutionView, now: bigint, lostAfter: bigint
 /** The node is back and its session stands: its reports refine this. */
 export function adopt(execution: ExecutionView): ExecutionChange {
   return {
-    ...of(execution),
-    phase: 'approved',
-    compute: ComputeState.BidAccepted,
+    ...into('approved', execution),
     message: 'Running',
     unknownSince: 0n,
     lostAfter: 0n,
@@ -122,9 +113,7 @@ export function adopt(execution: ExecutionView): ExecutionChange {
 /** Given up: a replacement may be placed. */
 export function lose(execution: ExecutionView, why: string): ExecutionChange {
   return {
-    ...of(execution),
-    phase: 'lost',
-    compute: ComputeState.Failed,
+    ...into('lost', execution),
     desired: DesiredState.Stopped,
     message: why,
     code: 'NodeLost',

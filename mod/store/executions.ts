@@ -8,6 +8,7 @@ import {
   ComputeState,
   DesiredState,
   type FailureClass,
+  holdsResources,
   isTerminalComputeState,
   isTerminalPhase,
   type Phase,
@@ -26,7 +27,7 @@ import type { ExecutionChange, ExecutionRow, NewExecution } from './rows.ts';
 import { stateOf, stateText } from './states.ts';
 import { fields } from './statement.ts';
 import { changes, type ExecutionReader, type ExecutionRepository } from './store.ts';
-import { addUsage, holdsResources } from './usage.ts';
+import { addUsage } from './usage.ts';
 
 const CHANGING = [
   'desired',

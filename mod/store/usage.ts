@@ -3,8 +3,7 @@
  * so that two plans cannot oversell a node (S11).
  */
 import type { Insertable } from 'kysely';
-import type { Phase, Resources } from '../model/mod.ts';
-import { isLive } from '../model/mod.ts';
+import type { Resources } from '../model/mod.ts';
 import type { ReadContext, WriteContext } from './context.ts';
 import { type NodeUsageTable, prepare, type Stored } from './orchestrator_schema.ts';
 import type { ExecutionRow, UsageRow } from './rows.ts';
@@ -25,11 +24,6 @@ const add = prepare((db, delta: Insertable<NodeUsageTable>) =>
     )
   ).compile()
 );
-
-/** Whether the node's resources are promised to an execution in this phase. */
-export function holdsResources(phase: Phase): boolean {
-  return isLive(phase) || phase === 'stopping';
-}
 
 export async function usageOf(context: ReadContext, nodeId: string): Promise<UsageRow> {
   const row = await usageById.first(context.db, nodeId);

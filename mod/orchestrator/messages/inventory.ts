@@ -3,23 +3,23 @@
  * what is over here is told to the node, and what was unknown is adopted. It counts once per session, since later rows
  * are younger than it.
  */
-import { ComputeState, EventTopic, type Phase } from '../../model/mod.ts';
+import { ComputeState, computeStateOf, EventTopic, isExecuting, type Phase } from '../../model/mod.ts';
 import type { ExecutionRow } from '../../store/mod.ts';
 import type { ExecutionInventory } from '../../transport/mod.ts';
 import { computeState } from '../work/job_unit.ts';
 import type { Work } from '../work/work.ts';
-import { confirm, isExecuting, type Sender, STOPPED } from './report.ts';
+import { confirm, type Sender, STOPPED } from './report.ts';
 
 export type InventoryEntry = ExecutionInventory['Executions'][number];
 
 /** Phases of a node that are those of the orchestrator too. */
-const SAME: Readonly<Record<string, { phase: Phase; compute: ComputeState }>> = {
-  queued: { phase: 'queued', compute: ComputeState.BidAccepted },
-  preparing: { phase: 'preparing', compute: ComputeState.BidAccepted },
-  starting: { phase: 'preparing', compute: ComputeState.BidAccepted },
-  running: { phase: 'running', compute: ComputeState.Running },
-  harvesting: { phase: 'running', compute: ComputeState.Running },
-  publishing: { phase: 'publishing', compute: ComputeState.Publishing },
+const SAME: Readonly<Record<string, Phase>> = {
+  queued: 'queued',
+  preparing: 'preparing',
+  starting: 'preparing',
+  running: 'running',
+  harvesting: 'running',
+  publishing: 'publishing',
 };
 const ENDED: readonly string[] = ['completed', 'failed', 'refused', 'rejected', 'cancelled', 'stopped'];
 
@@ -45,12 +45,12 @@ async function onListed(work: Work, row: ExecutionRow, entry: InventoryEntry): P
   const same = SAME[entry.Phase];
   if (isExecuting(row.phase) && same && entry.Revision >= row.nodeRev) {
     const adopted = row.phase === 'unknown';
-    if (same.phase === row.phase) return;
+    if (same === row.phase) return;
     await unit.change(
       row,
       {
-        phase: same.phase,
-        compute: computeState(same.compute, 'Running'),
+        phase: same,
+        compute: computeState(computeStateOf(same)!, 'Running'),
         nodeRev: entry.Revision,
         unknownSince: 0n,
         lostAfter: 0n,

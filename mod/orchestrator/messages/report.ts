@@ -1,5 +1,5 @@
 /** What all reports of a node have in common. */
-import { DesiredState, type Event, fromRfc3339, type Phase } from '../../model/mod.ts';
+import { DesiredState, type Event, fromRfc3339 } from '../../model/mod.ts';
 import type { ExecutionRow } from '../../store/mod.ts';
 import type { Work } from '../work/work.ts';
 
@@ -16,13 +16,6 @@ const MAX_EVENTS = 32;
 const MAX_TEXT = 16_384;
 
 export const STOPPED = Object.freeze({ StateType: DesiredState.Stopped });
-
-/** The phases of an execution whose node may run it. */
-const EXECUTING: readonly Phase[] = ['approved', 'queued', 'preparing', 'running', 'publishing', 'unknown'];
-
-export function isExecuting(phase: Phase): boolean {
-  return EXECUTING.includes(phase);
-}
 
 /** What a node may say for the history: bounded, whatever it sends. */
 export function keptEvents(events: readonly Event[] | null): Event[] {

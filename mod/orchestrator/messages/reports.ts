@@ -2,14 +2,22 @@
  * Reports of a node about one execution (invariants.md O4): each is applied under a condition on the phase, so that a
  * repeated, late or misdirected one changes nothing (S7).
  */
-import { type Compatibility, ComputeState, DesiredState, EventTopic, isLive } from '../../model/mod.ts';
+import {
+  type Compatibility,
+  ComputeState,
+  computeStateOf,
+  DesiredState,
+  EventTopic,
+  isExecuting,
+  isLive,
+} from '../../model/mod.ts';
 import { executionDeadline } from '../../schedule/mod.ts';
 import type { ExecutionChange, ExecutionRow } from '../../store/mod.ts';
 import type { BidResult, ComputeError, ExecutionStatus, Remains, RunResult } from '../../transport/mod.ts';
 import { computeState, type JobUnit } from '../work/job_unit.ts';
 import type { Work } from '../work/work.ts';
 import { failureOfError, failureOfResult, readOutput } from './classify.ts';
-import { chronological, confirm, isExecuting, keptEvents, reported, type Sender, STOPPED } from './report.ts';
+import { chronological, confirm, keptEvents, reported, type Sender, STOPPED } from './report.ts';
 
 export async function onBidResult(work: Work, sender: Sender, message: BidResult): Promise<void> {
   const row = await reported(work, sender, message.ExecutionID);
@@ -141,13 +149,6 @@ async function onLate(
   }
 }
 
-const STATUS_STATES = {
-  queued: ComputeState.BidAccepted,
-  preparing: ComputeState.BidAccepted,
-  running: ComputeState.Running,
-  publishing: ComputeState.Publishing,
-} as const;
-
 /** A phase of one of our nodes. The order of reports is that of the node's revisions. */
 export async function onExecutionStatus(
   work: Work,
@@ -168,7 +169,7 @@ export async function onExecutionStatus(
   const started = message.Phase === 'running' && row.phase !== 'running';
   await unit.change(row, {
     phase: message.Phase,
-    compute: computeState(STATUS_STATES[message.Phase], row.compute.Message ?? ''),
+    compute: computeState(computeStateOf(message.Phase)!, row.compute.Message ?? ''),
     desired: { StateType: DesiredState.Running, Message: 'Running' },
     nodeRev,
     ...(row.phase === 'unknown' ? { unknownSince: 0n, lostAfter: 0n } : {}),

@@ -2,10 +2,9 @@
  * A node's handshake in one transaction (invariants.md O6): membership, incarnation, session with a new epoch, and the
  * outbox rebuilt from current intents (section 0, row 8).
  */
-import { isLive, type Membership, stringifyJson } from '../../model/mod.ts';
+import { isExecuting, isLive, type Membership, stringifyJson } from '../../model/mod.ts';
 import type { NodeRow, OutboxKind, SessionRow } from '../../store/mod.ts';
 import { EXTENSION, type HandshakeRequest } from '../../transport/mod.ts';
-import { isExecuting } from '../messages/report.ts';
 import type { Work } from '../work/work.ts';
 
 export interface HandshakeRules {

@@ -5,8 +5,9 @@
 import {
   type ComputeState,
   type Event,
-  isLive,
+  holdsResources,
   isTerminalPhase,
+  mayFollow,
   type State,
   toRfc3339,
 } from '../../model/mod.ts';
@@ -78,8 +79,13 @@ export class JobUnit {
   }
 
   async change(row: ExecutionRow, change: RowChange, effects: Effects = {}): Promise<ExecutionRow> {
+    if (change.phase !== undefined && !mayFollow(row.phase, change.phase)) {
+      throw new RangeError(
+        `Cannot change execution "${row.id}": ${change.phase} does not follow ${row.phase}`,
+      );
+    }
     const ends = change.phase !== undefined && isTerminalPhase(change.phase);
-    const held = isLive(row.phase) || row.phase === 'stopping';
+    const held = holdsResources(row.phase);
     const next = await this.tx.executions.update(row, ends ? { ...change, ended: this.tx.now } : change);
     this.executions.set(row.id, next);
     if (held && ends) this.usageChanged(row.nodeId, true);

@@ -84,8 +84,3 @@ export function reconcileLive(draft: Draft, nodes: ReadonlyMap<string, NodeView>
 export function stopAll(draft: Draft, why: string): void {
   for (const execution of draft.live) draft.change(stop(execution, why));
 }
-
-/** Whether the node has been told to run it. */
-export function isExecuting({ phase }: ExecutionView): boolean {
-  return ['approved', 'queued', 'preparing', 'running', 'publishing', 'unknown'].includes(phase);
-}

@@ -1,10 +1,10 @@
 /** Ends and waiting of a job: what its slots and the lack of nodes mean for its state and times. */
-import { EventTopic, type StringMap } from '../../model/mod.ts';
+import { EventTopic, isExecuting, type StringMap } from '../../model/mod.ts';
 import { event } from '../changes.ts';
 import type { Draft } from '../draft.ts';
 import type { Lack } from '../place/lack.ts';
 import type { ExecutionView } from '../types.ts';
-import { isExecuting, stopAll } from './live.ts';
+import { stopAll } from './live.ts';
 
 const NANOS = 1_000_000_000n;
 
@@ -48,7 +48,7 @@ export function totalTimeout(draft: Draft): boolean {
   if (job.deadline === 0n) draft.deadline = now + BigInt(seconds) * NANOS;
   const deadline = draft.deadline ?? job.deadline;
   // A node that runs it enforces the time-out itself and reports it with what the program wrote.
-  const at = draft.live.some(isExecuting) ? deadline + policy.timeoutGrace : deadline;
+  const at = draft.live.some(({ phase }) => isExecuting(phase)) ? deadline + policy.timeoutGrace : deadline;
   if (now < at) {
     draft.wakeAt({ at, trigger: 'job-timeout', comment: 'total time-out' });
     return false;
@@ -65,7 +65,7 @@ export function totalTimeout(draft: Draft): boolean {
 /** Running once a node was told to run something. */
 export function run(draft: Draft): void {
   const { state } = draft.input.job;
-  if ((state === 'Pending' || state === 'Queued') && draft.live.some(isExecuting)) {
+  if ((state === 'Pending' || state === 'Queued') && draft.live.some(({ phase }) => isExecuting(phase))) {
     draft.moveJob('Running', '', [event(EventTopic.StateUpdate, 'Running', { NewState: 'Running' })]);
   }
 }

@@ -2,12 +2,11 @@
  * Second pass: each slot of the current version against what it should have. A slot with a counted result is done; one
  * with a live execution is busy (its bid is approved here); an empty one is placed now, later, or has failed for good.
  */
-import { type FailureClass, isLive } from '../../model/mod.ts';
+import { type FailureClass, isExecuting, isLive } from '../../model/mod.ts';
 import { approve, reject, stop } from '../changes.ts';
 import type { Draft } from '../draft.ts';
 import type { JobKind } from '../kinds.ts';
 import type { ExecutionView, SchedulePolicy, SlotView } from '../types.ts';
-import { isExecuting } from './live.ts';
 
 export type SlotState =
   | { readonly kind: 'done' | 'busy' }
@@ -36,7 +35,7 @@ function backoff(failures: number, { retryBackoff, retryBackoffMax }: SchedulePo
 /** Keeps the first of several live executions, which the store's constraints allow only for broken data. */
 function keepOne(draft: Draft, live: readonly ExecutionView[]): ExecutionView | undefined {
   const [kept, ...surplus] = [...live].sort((a, b) =>
-    Number(isExecuting(b)) - Number(isExecuting(a)) || Number(a.createdAt - b.createdAt)
+    Number(isExecuting(b.phase)) - Number(isExecuting(a.phase)) || Number(a.createdAt - b.createdAt)
   );
   for (const execution of surplus) {
     draft.change(
