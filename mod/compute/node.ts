@@ -192,7 +192,8 @@ export async function startComputeNode(options: ComputeNodeOptions): Promise<Com
     nodeId: options.nodeId,
     world,
     installId: options.installId,
-    bootId: String(bootId),
+    // A copied data directory counts its starts alike.
+    bootId: `${bootId}-${world.uuid()}`,
     nodeInfo,
     capacity,
     lastOrchestratorSeq: () => session.inSeq,

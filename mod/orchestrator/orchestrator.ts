@@ -62,12 +62,15 @@ class Running implements Orchestrator {
       userErrorsFinal: compatibility.userErrorsFinal,
       ...options.scheduler,
     };
+    const hearingSince = () => this.#manager.hearingSince;
     const context = {
       world,
       policy,
       nodes: new NodeIndex(),
       waiting: this.#waiting,
-      hearingSince: world.now(),
+      get hearingSince() {
+        return hearingSince();
+      },
     };
     this.#desk = new Desk(store, context, this.#onError);
     this.#manager = new NodeManager({
@@ -139,6 +142,7 @@ class Running implements Orchestrator {
     const { signal } = this.#stopping;
     if (signal.aborted || this.#link !== lost) return;
     this.#link = undefined;
+    this.#manager.detach();
     await lost.close();
     if (!connect) return this.#onError(unreachable());
     for (let wait = RECONNECT_MS; !signal.aborted; wait = Math.min(wait * 2, RECONNECT_MAX_MS)) {

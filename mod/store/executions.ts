@@ -23,7 +23,7 @@ import {
   type WriteContext,
 } from './context.ts';
 import { type ExecutionsTable, HELD, LIVE, prepare, type Stored } from './orchestrator_schema.ts';
-import type { ExecutionChange, ExecutionRow, NewExecution } from './rows.ts';
+import type { ExecutionChange, ExecutionOutline, ExecutionRow, NewExecution } from './rows.ts';
 import { stateOf, stateText } from './states.ts';
 import { fields } from './statement.ts';
 import { changes, type ExecutionReader, type ExecutionRepository } from './store.ts';
@@ -90,6 +90,10 @@ const heldBy = prepare((db, nodeId: string) =>
   db.selectFrom('executions').selectAll().where('node_id', '=', nodeId).where(sql<boolean>`${sql.raw(HELD)}`)
     .orderBy('create_time').orderBy('id').compile()
 );
+const outlinesHeldBy = prepare((db, nodeId: string) =>
+  db.selectFrom('executions').select(['id', 'job_id', 'phase']).where('node_id', '=', nodeId)
+    .where(sql<boolean>`${sql.raw(HELD)}`).orderBy('create_time').orderBy('id').compile()
+);
 const pastBid = prepare((db, now: bigint, limit: number) =>
   db.selectFrom('executions').selectAll().where(sql<boolean>`phase = 'asked' and bid_deadline > 0`)
     .where('bid_deadline', '<=', now).orderBy('bid_deadline').limit(limit).compile()
@@ -131,6 +135,11 @@ export class ExecutionsReader implements ExecutionReader {
 
   async heldByNode(nodeId: string): Promise<readonly ExecutionRow[]> {
     return this.#decodeAll(await heldBy.all(this.context.db, nodeId));
+  }
+
+  async outlinesByNode(nodeId: string): Promise<readonly ExecutionOutline[]> {
+    const rows = await outlinesHeldBy.all(this.context.db, nodeId);
+    return rows.map(({ id, job_id, phase }) => ({ id, jobId: job_id, phase: phase as Phase }));
   }
 
   async overdue(now: bigint, limit: number): Promise<readonly ExecutionRow[]> {

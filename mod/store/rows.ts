@@ -81,6 +81,9 @@ export interface SlotRow {
 }
 export type SlotChange = Partial<Omit<SlotRow, 'jobId' | 'version' | 'slot' | 'rev'>>;
 
+/** As much of an execution as its columns tell. */
+export type ExecutionOutline = Pick<ExecutionRow, 'id' | 'jobId' | 'phase'>;
+
 export interface ExecutionRow {
   readonly id: string;
   readonly namespace: string;

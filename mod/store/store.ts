@@ -13,6 +13,7 @@ import type { BacalhauError } from '../model/mod.ts';
 import type {
   ClusterRow,
   ExecutionChange,
+  ExecutionOutline,
   ExecutionRow,
   Heartbeat,
   IdempotencyRow,
@@ -174,6 +175,8 @@ export interface ExecutionReader {
   byJob(jobId: string, version?: number): Promise<readonly ExecutionRow[]>;
   /** Live and stopping executions of a node: what its usage counts and what a handshake has to settle. */
   heldByNode(nodeId: string): Promise<readonly ExecutionRow[]>;
+  /** Those without their content: one that cannot be read keeps nobody from the others. */
+  outlinesByNode(nodeId: string): Promise<readonly ExecutionOutline[]>;
   /** Asked executions whose bid deadline, or live ones whose execution deadline, is at or before `now`. */
   overdue(now: bigint, limit: number): Promise<readonly ExecutionRow[]>;
   /** Number of executions by phase, for a quick look at a job. */

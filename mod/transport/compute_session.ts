@@ -13,8 +13,9 @@ import { LogProducer } from './log_producer.ts';
 import { EXTENSION } from './messages.ts';
 import type { HandshakeResponse, InMessage, OutMessage } from './messages.ts';
 import { Receiver } from './receiver.ts';
+import { ACK } from './replies.ts';
 import { Sender } from './sender.ts';
-import { HELLO_ALL, helloSubject, inSubject, outSubject } from './subjects.ts';
+import { aliveSubject, HELLO_ALL, helloSubject, inSubject, outSubject } from './subjects.ts';
 
 const IN_TYPES: ReadonlySet<string> = new Set<InMessage['type']>([
   'AskForBid',
@@ -98,6 +99,9 @@ export class ComputeSession {
       logs: (request, signal) => this.#options.logs(request, signal),
     });
     this.#bus.subscribe(helloSubject(nodeId), wake);
+    this.#bus.subscribe(aliveSubject(nodeId, this.#options.bootId), ({ reply }) => {
+      if (reply !== '') this.#bus.publish(reply, ACK);
+    });
     this.#bus.subscribe(HELLO_ALL, () => void world.after(world.random() * GREETING_SPREAD_MS, wake));
     try {
       await this.#flushed();

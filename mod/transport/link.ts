@@ -128,6 +128,8 @@ export interface OrchestratorLinkOptions {
 export interface OrchestratorLink extends AsyncDisposable {
   /** Stops the data plane of a node; its next heartbeat is answered with `HandshakeRequired`. */
   drop(nodeId: string, reason: string): void;
+  /** Whether the process of this boot of one of our nodes answers. */
+  isAlive(nodeId: string, bootId: string): Promise<boolean>;
   /** Nodes with a data plane here. */
   sessions(): readonly SessionKey[];
   /** Reads the log of an execution on its node. Ends with the log, or with an error that names the cause. */

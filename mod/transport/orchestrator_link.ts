@@ -17,6 +17,7 @@ import { EXTENSION } from './messages.ts';
 import type { HandshakeRequest, HandshakeResponse, LogFrame, LogRequest } from './messages.ts';
 import { encodeError } from './replies.ts';
 import {
+  aliveSubject,
   checkNodeId,
   CONTROL_REQUESTS,
   HELLO_ALL,
@@ -31,6 +32,8 @@ const CONTROL_SOURCE = 'orchestrator-control';
 const REQUESTS_SOURCE = 'orchestrator-data-plane-responder';
 /** Control requests of one node that wait for their turn; a node has one under way at a time. */
 const MAX_WAITING = 64;
+/** For the answer of a process that is there. */
+const ALIVE_MS = 1_000;
 
 /** Subscribes at once. When the bus ends, all sessions are dropped and the link is of no use any more. */
 export function startOrchestratorLink(options: OrchestratorLinkOptions): OrchestratorLink {
@@ -73,6 +76,12 @@ class Link implements OrchestratorLink {
     if (plane === undefined) return;
     this.#remove(plane, reason);
     this.#publish(helloSubject(nodeId), new Uint8Array());
+  }
+
+  async isAlive(nodeId: string, bootId: string): Promise<boolean> {
+    const { bus } = this.#options;
+    return await bus.request(aliveSubject(nodeId, bootId), new Uint8Array(), { timeoutMs: ALIVE_MS })
+      .then(() => true, () => false);
   }
 
   sessions(): readonly SessionKey[] {

@@ -25,6 +25,10 @@ export const logSubject = (nodeId: string): string => `node.compute.${nodeId}.Ex
 export const HELLO_ALL = 'bacalhau.global.hello';
 export const helloSubject = (nodeId: string): string => `bacalhau.global.hello.${nodeId}`;
 
+/** Ours: a request there is answered by that boot of the node, by which two processes of one id are told apart. */
+export const aliveSubject = (nodeId: string, bootId: string): string =>
+  `bacalhau.global.alive.${nodeId}.${bootId}`;
+
 /** The node id of `bacalhau.global.compute.<id>.…`. */
 export function nodeOfSubject(subject: string): string {
   return subject.split('.')[3] ?? '';

@@ -1,7 +1,10 @@
 /** Restarts, silence, repeats and races: nothing accepted is lost, nothing counts twice. */
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it } from 'vitest';
-import type { OutMessage } from '../../mod/transport/mod.ts';
-import { Cluster, type FakeNode, spec, until } from './rig.ts';
+import { realWorld } from '../../runtime/world.ts';
+import { decodeMessage, encodeMessage, type OutMessage } from '../../mod/transport/mod.ts';
+import { Cluster, FakeNode, spec, TIMINGS, until } from './rig.ts';
 
 const QUICK = {
   settings: {
@@ -68,6 +71,45 @@ describe('a restarted orchestrator', () => {
     await cluster.restart();
     const known = [...answered];
     for (const id of known) await cluster.ended(id, 'Completed');
+  });
+});
+
+describe('a row that cannot be read', () => {
+  /** The body of this job is no JSON from the next start on. */
+  const spoil = (cluster: Cluster, jobId: string) => {
+    using database = new DatabaseSync(join(cluster.folder, 'orchestrator.db'));
+    database.exec('pragma busy_timeout = 5000');
+    expect(database.prepare("update job_versions set body = '{' where job_id = ?").run(jobId).changes).toBe(
+      1,
+    );
+  };
+
+  it('keeps neither its node nor other jobs there from being settled', async () => {
+    await using cluster = await Cluster.start(QUICK);
+    const node = await cluster.node('n-1', { automatic: false, cpu: 9 });
+    const ids: string[] = [];
+    for (const Name of ['a', 'b', 'c', 'd']) ids.push(await cluster.submit(spec({ Name })));
+    const asked = await until('asked', () => node.asked().length === 4 && node.asked());
+    for (const id of asked) node.bid(id, true);
+    await until('all run', () => node.running().length === 4);
+    const bad = ids[1]!;
+    const others = ids.filter((id) => id !== bad);
+    const phases = async () => {
+      const rows = await cluster.store.read((reader) => reader.executions.outlinesByNode('n-1'));
+      return others.map((id) => rows.find(({ jobId }) => jobId === id)?.phase);
+    };
+    spoil(cluster, bad);
+    await cluster.restart();
+    await until('the inventory counts', async () => (await phases()).every((phase) => phase === 'running'));
+    await node.down();
+    await until('unknown', async () => (await phases()).every((phase) => phase === 'unknown'));
+    expect((await cluster.orchestrator.nodes.getNode('n-1')).Connection).toBe('DISCONNECTED');
+
+    const held = await cluster.store.read((reader) => reader.executions.outlinesByNode('n-1'));
+    for (const { id } of held) node.finish(id);
+    await node.up();
+    for (const id of others) await cluster.ended(id, 'Completed');
+    expect(cluster.errors.some((text) => /JSON/.test(text))).toBe(true);
   });
 });
 
@@ -284,12 +326,43 @@ describe('nodes', () => {
     });
     expect(node).toMatchObject({ Info: { NodeID: 'n-1' }, Membership: 'PENDING', Connection: 'CONNECTED' });
 
-    const twin = cluster.node('n-1', { installId: 'another' }).catch(() => undefined);
+    // Of a copied data directory: the same installation.
+    const twin = cluster.node('n-1').catch(() => undefined);
     const impostor = await until('the twin was started', () => cluster.nodes[1]);
-    await until('the twin is refused', () => impostor.lastStatus.includes('in use by another installation'));
+    await until(
+      'the twin is refused',
+      () => impostor.lastStatus.includes('another process with node id "n-1" is connected; stop it'),
+    );
     await cluster.nodes[0]!.down();
     await twin;
     await until('the twin takes over', () => impostor.connections === 1);
+    const first = cluster.nodes[0]!;
+    void first.up().catch(() => undefined);
+    await until('the first is refused in its turn', () => first.lastStatus.includes('another process'));
+  });
+
+  it('of the original are told apart by the time of their start, and one restarted takes over once it is silent', async () => {
+    let now = 0n;
+    const world = { ...realWorld, now: () => realWorld.now() + now };
+    await using cluster = await Cluster.start({ world });
+    const bus = await cluster.network.connector(realWorld)({ name: 'go' });
+    const NodeInfo = new FakeNode(cluster, 'go-1', {}).info();
+    const join = async (StartTime: string) => {
+      const request = { NodeInfo, StartTime, LastOrchestratorSeqNum: 0n };
+      const { data } = encodeMessage('transport.HandshakeRequest', request, 'go-1', 0n);
+      const answer = await bus.request('bacalhau.global.compute.go-1.out.ctrl', data, { timeoutMs: 5000 });
+      return decodeMessage(answer.data).payload as { accepted: boolean; reason: string };
+    };
+    const [first, second] = ['2026-11-28T10:00:00.123456789Z', '2026-11-28T10:00:07Z'];
+    expect((await join(first)).accepted).toBe(true);
+    expect((await join(first)).accepted).toBe(true);
+    expect(await join(second)).toMatchObject({
+      accepted: false,
+      reason: expect.stringMatching(/another process/) as string,
+    });
+    now += BigInt(TIMINGS.heartbeatMs * 3) * 1_000_000n;
+    expect((await join(second)).accepted).toBe(true);
+    await bus.close();
   });
 
   it('that say goodbye are closed at once', async () => {

@@ -191,6 +191,8 @@ export class FakeNode {
   heartbeats = 0;
   lastStatus = '';
   boot = 0;
+  /** Of the process, so to say. */
+  readonly uuid = realWorld.uuid();
   #seq = 0n;
 
   constructor(readonly cluster: Cluster, readonly id: string, readonly options: NodeOptions) {
@@ -238,7 +240,7 @@ export class FakeNode {
         : this.cluster.network.connector(realWorld),
       timings: TIMINGS,
       installId: this.options.installId ?? `install-${this.id}`,
-      bootId: String(this.boot),
+      bootId: `${this.boot}-${this.uuid}`,
       nodeInfo: () => this.info(),
       capacity: () => {
         this.heartbeats++;

@@ -1,7 +1,8 @@
 /**
  * The inventory of one of our nodes settles both sides after a handshake: what the node no longer knows is over here,
  * what is over here is told to the node, and what was unknown is adopted. It counts once per session, since later rows
- * are younger than it.
+ * are younger than it. An execution that cannot be settled, such as one of a job that cannot be read, is reported, and
+ * keeps nobody from the others.
  */
 import { ComputeState, computeStateOf, EventTopic, isExecuting, type Phase } from '../../model/mod.ts';
 import type { ExecutionRow } from '../../store/mod.ts';
@@ -27,14 +28,20 @@ export async function onInventory(
   work: Work,
   sender: Sender,
   entries: readonly InventoryEntry[],
+  report: (error: unknown) => void,
 ): Promise<void> {
   const listed = new Map(entries.map((entry) => [entry.ExecutionID, entry]));
-  const held = await work.tx.executions.heldByNode(sender.nodeId);
-  for (const row of held) {
-    const entry = listed.get(row.id);
-    listed.delete(row.id);
-    if (entry) await onListed(work, row, entry);
-    else await onMissing(work, row);
+  const held = await work.tx.executions.outlinesByNode(sender.nodeId);
+  for (const { id } of held) {
+    const entry = listed.get(id);
+    listed.delete(id);
+    try {
+      const row = (await work.tx.executions.get(id))!;
+      if (entry) await onListed(work, row, entry);
+      else await onMissing(work, row);
+    } catch (error) {
+      report(error);
+    }
   }
   // The rest is over here, or was never placed there by this store.
   for (const id of listed.keys()) await confirm(work, sender, id);

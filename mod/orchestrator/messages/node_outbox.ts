@@ -1,11 +1,11 @@
 /** The outbox of a node session: rows of the store, rendered when they are sent, deleted when acknowledged. */
 import { type BacalhauError, ComputeState } from '../../model/mod.ts';
-import { changes, type OutboxRow } from '../../store/mod.ts';
+import { changes, type OutboxRow, type StoreReader } from '../../store/mod.ts';
 import type { InMessage, Outbox, SessionKey } from '../../transport/mod.ts';
 import type { Desk } from '../work/desk.ts';
 import { computeState } from '../work/job_unit.ts';
 import { STOPPED } from './report.ts';
-import { renderMessage } from './render.ts';
+import { cancelOf, renderMessage } from './render.ts';
 
 /** Acknowledged rows are deleted together, this long after the first of them. */
 const FLUSH_MS = 50;
@@ -31,12 +31,22 @@ export class NodeOutbox implements Outbox<InMessage>, Disposable {
     const messages = await this.desk.store.read(async (reader) => {
       const rows = await reader.outbox.list(this.session.nodeId, after, limit);
       const rendered: { row: OutboxRow; message: InMessage }[] = [];
-      for (const row of rows) rendered.push({ row, message: await renderMessage(reader, row) });
+      for (const row of rows) rendered.push({ row, message: await this.#render(reader, row) });
       return rendered;
     });
     this.#sent = this.#sent.filter(({ seq }) => seq <= after);
     this.#sent.push(...messages.map(({ row }) => row));
     return messages.map(({ row: { seq }, message }) => ({ seq, message }));
+  }
+
+  /** An execution that cannot be read is not asked for, and keeps nobody from the node's other messages. */
+  async #render(reader: StoreReader, row: OutboxRow): Promise<InMessage> {
+    try {
+      return await renderMessage(reader, row);
+    } catch (error) {
+      this.failed(error);
+      return cancelOf(row.executionId);
+    }
   }
 
   changed(_after: bigint, signal: AbortSignal): Promise<void> {

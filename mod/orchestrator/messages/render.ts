@@ -78,6 +78,10 @@ const EXAMPLE: Placement = {
   attempt: 1_000_000,
 };
 
+export function cancelOf(ExecutionID: string): InMessage {
+  return { type: 'CancelExecution', payload: { Events: null, ExecutionID } };
+}
+
 export async function renderMessage(reader: StoreReader, row: OutboxRow): Promise<InMessage> {
   const ExecutionID = row.executionId;
   switch (row.kind) {
@@ -86,13 +90,13 @@ export async function renderMessage(reader: StoreReader, row: OutboxRow): Promis
     case 'reject':
       return { type: 'BidRejected', payload: { Events: null, ExecutionID } };
     case 'cancel':
-      return { type: 'CancelExecution', payload: { Events: null, ExecutionID } };
+      return cancelOf(ExecutionID);
     case 'ask': {
       const execution = await reader.executions.get(ExecutionID);
       const over = !execution || isTerminalPhase(execution.phase) || execution.phase === 'stopping';
       const version = over ? undefined : await reader.versions.get(execution.jobId, execution.jobVersion);
       // Nothing is asked for an execution that is over; a cancel of something unknown does no harm.
-      if (over || !version) return { type: 'CancelExecution', payload: { Events: null, ExecutionID } };
+      if (over || !version) return cancelOf(ExecutionID);
       return { type: 'AskForBid', payload: askForBid(execution, version.job) };
     }
   }

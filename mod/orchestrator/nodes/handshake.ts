@@ -25,8 +25,13 @@ export type HandshakeOutcome =
   };
 
 /** Which start of which installation speaks; a node of the original tells only when it started. */
-function incarnationOf({ InstallID, BootID, StartTime }: HandshakeRequest): string {
+export function incarnationOf({ InstallID, BootID, StartTime }: HandshakeRequest): string {
   return InstallID ? `${InstallID}/${BootID ?? ''}` : `start:${StartTime ?? ''}`;
+}
+
+/** The boot id of one of our nodes, '' of another's. */
+export function bootOf(incarnation: string): string {
+  return incarnation.slice(incarnation.indexOf('/') + 1 || incarnation.length);
 }
 
 export async function handshake(
@@ -89,7 +94,7 @@ async function saveNode(
 /** What the node has to be told now, whatever was told before; messages already under way are superseded. */
 async function rebuildOutbox(work: Work, nodeId: string): Promise<void> {
   const { outbox, executions } = work.tx;
-  const held = await executions.heldByNode(nodeId);
+  const held = await executions.outlinesByNode(nodeId);
   const intents = new Map<string, OutboxKind>();
   // Ends that the node may not have heard of: these executions are over, so no row tells it.
   for (const { executionId, kind } of await outbox.list(nodeId, 0n, Number.MAX_SAFE_INTEGER)) {

@@ -1,5 +1,5 @@
 /** What nodes send: reports are applied in order, those that arrived together in one transaction (invariants.md O4). */
-import { BacalhauError, type Compatibility } from '../../model/mod.ts';
+import { BacalhauError, type Compatibility, toBacalhauError } from '../../model/mod.ts';
 import type { SchedulePolicy } from '../../schedule/mod.ts';
 import type { OutMessage, Received, SessionKey } from '../../transport/mod.ts';
 import { onInventory } from '../messages/inventory.ts';
@@ -14,7 +14,12 @@ export interface InboxOptions {
   readonly sessions: Sessions;
   readonly policy: SchedulePolicy;
   readonly compatibility: Compatibility;
+  /** Told of messages that could not be applied. */
+  report(error: unknown): void;
 }
+
+/** Nothing was applied, and nothing may be acknowledged. */
+const FATAL: readonly string[] = ['SessionReplaced', 'StoreFailed', 'StoreClosed'];
 
 export class Inbox {
   constructor(readonly options: InboxOptions) {}
@@ -24,20 +29,43 @@ export class Inbox {
    * @throws BacalhauError `SessionReplaced`; nothing was applied, and nothing may be acknowledged (S9)
    */
   async receive(key: SessionKey, batch: readonly Received<OutMessage>[]): Promise<void> {
-    const { desk, sessions } = this.options;
-    const session = sessions.current(key.nodeId, key.epoch);
+    const session = this.options.sessions.current(key.nodeId, key.epoch);
     if (!session) throw replaced(key);
-    const sender: Sender = { ...key, extended: session.extended };
     const seq = batch.reduce((highest, { seq }) => (seq > highest ? seq : highest), session.reportedSeq);
-    const inventory = await desk.commit(async (work) => {
+    try {
+      await this.#commit(key, session, seq, batch.map(({ message }) => message));
+    } catch (thrown) {
+      if (FATAL.includes(toBacalhauError(thrown).code)) throw thrown;
+      if (batch.length > 1) { for (const one of batch) await this.receive(key, [one]); }
+      else await this.#passOver(key, session, seq, thrown);
+    }
+  }
+
+  async #commit(
+    key: SessionKey,
+    session: LiveSession,
+    seq: bigint,
+    messages: readonly OutMessage[],
+  ): Promise<void> {
+    const sender: Sender = { ...key, extended: session.extended };
+    const inventory = await this.options.desk.commit(async (work) => {
       const row = await work.tx.nodes.updateSession(key.nodeId, key.epoch, { reportedSeq: seq });
       if (!row) throw replaced(key);
       let inventory = session.inventory;
-      for (const { message } of batch) inventory = await this.#apply(work, sender, message, inventory);
+      for (const message of messages) inventory = await this.#apply(work, sender, message, inventory);
       return inventory;
     });
     session.inventory = inventory;
     session.reportedSeq = seq;
+  }
+
+  /**
+   * A message that can never be applied must not keep the node's others from being so. It stays without effect: an end
+   * comes again, since it is not confirmed, and a bid has a deadline.
+   */
+  async #passOver(key: SessionKey, session: LiveSession, seq: bigint, why: unknown): Promise<void> {
+    this.options.report(why);
+    await this.#commit(key, session, seq, []);
   }
 
   /** @returns the parts of the node's inventory so far, null once it has been settled */
@@ -67,7 +95,7 @@ export class Inbox {
         if (payload.Epoch && payload.Epoch !== sender.epoch) return inventory;
         const entries = [...inventory, ...payload.Executions];
         if (payload.More) return entries;
-        await onInventory(work, sender, entries);
+        await onInventory(work, sender, entries, this.options.report);
         return null;
       }
     }

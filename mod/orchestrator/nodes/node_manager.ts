@@ -3,8 +3,15 @@
  * unknown before it is lost (design.md promise 4); silence counts only while this process could hear (invariants.md
  * section 0, row 17).
  */
-import { BacalhauError, type Compatibility, toBacalhauError } from '../../model/mod.ts';
+import {
+  BacalhauError,
+  type Compatibility,
+  isLive,
+  stringifyJson,
+  toBacalhauError,
+} from '../../model/mod.ts';
 import type { SchedulePolicy } from '../../schedule/mod.ts';
+import type { NodeView } from '../../store/mod.ts';
 import {
   EXTENSION,
   type HandshakeDecision,
@@ -19,19 +26,23 @@ import {
   type UpdateNodeInfoRequest,
   type UpdateNodeInfoResponse,
 } from '../../transport/mod.ts';
-import { stringifyJson } from '../../model/mod.ts';
 import type { World } from '../../../runtime/world.ts';
 import { NodeOutbox } from '../messages/node_outbox.ts';
 import type { OrchestratorSettings } from '../options.ts';
 import type { Desk } from '../work/desk.ts';
 import type { Work } from '../work/work.ts';
 import { startClocks } from './foreign_clock.ts';
-import { handshake } from './handshake.ts';
+import { bootOf, handshake, incarnationOf } from './handshake.ts';
 import { Inbox } from './inbox.ts';
 import { SilenceWatch } from './silence.ts';
 import { type LiveSession, Sessions } from './sessions.ts';
 
 const NANOS_PER_MILLI = 1_000_000n;
+/** First wait before what could not be committed is tried again; doubles. */
+const RETRY_MS = 100;
+const RETRY_MAX_MS = 30_000;
+/** Jobs of one node that are evaluated at a time. */
+const MAX_EVALUATING = 64;
 
 export interface NodeManagerOptions {
   readonly desk: Desk;
@@ -53,35 +64,46 @@ export class NodeManager {
   readonly #inbox: Inbox;
   readonly #silence: SilenceWatch;
   #flushing: Disposable | undefined;
-  #closed = false;
+  readonly #closing = new AbortController();
 
   constructor(options: NodeManagerOptions) {
     this.#options = options;
     const { desk, world, settings, policy, compatibility } = options;
-    this.#inbox = new Inbox({ desk, sessions: this.sessions, policy, compatibility });
+    const report = (error: unknown) => this.#report(error);
+    this.#inbox = new Inbox({ desk, sessions: this.sessions, policy, compatibility, report });
     this.#silence = new SilenceWatch(world, settings, this.sessions, (silent) => {
       for (const session of silent) this.#detached(() => this.#gone(session, 'unknown', 'heartbeat timeout'));
     });
   }
 
-  /** Sessions of an earlier run of the process are suspect until their nodes say hello; silence counts anew. */
+  /**
+   * Sessions of an earlier run of the process are suspect until their nodes say hello; silence counts anew. Jobs on nodes
+   * that had left are looked at again: the earlier run may have ended before it did.
+   */
   async start(): Promise<void> {
     const { desk, world } = this.#options;
     const now = world.now();
-    const suspects = await desk.store.write(async (tx) => {
-      const views = (await tx.nodes.list()).filter(({ session }) =>
-        session?.status === 'connected' || session?.status === 'suspect'
-      );
-      for (const { session } of views) {
-        await tx.nodes.updateSession(session!.nodeId, session!.epoch, { status: 'suspect' });
+    const { suspects, jobs } = await desk.store.write(async (tx) => {
+      const suspects: NodeView[] = [];
+      const jobs = new Set<string>();
+      for (const view of await tx.nodes.list()) {
+        const { node, session } = view;
+        if (session?.status === 'connected' || session?.status === 'suspect') {
+          await tx.nodes.updateSession(node.id, session.epoch, { status: 'suspect' });
+          suspects.push(view);
+        } else {
+          for (const { jobId, phase } of await tx.executions.outlinesByNode(node.id)) {
+            if (isLive(phase) && phase !== 'unknown') jobs.add(jobId);
+          }
+        }
       }
-      return views;
+      return { suspects, jobs };
     });
     for (const { node, session } of suspects) {
       this.sessions.put({
         nodeId: node.id,
         epoch: session!.epoch,
-        installId: node.installId,
+        incarnation: session!.incarnation,
         extended: node.extensions.includes(EXTENSION),
         connected: false,
         silent: false,
@@ -93,15 +115,28 @@ export class NodeManager {
         cancelled: new Set(),
       });
     }
-    this.#silence.arm();
+    this.#evaluate(jobs, 'node-leave');
   }
 
+  /** Nodes can be heard through this link from now on. */
   attach(link: OrchestratorLink): void {
     this.#link = link;
+    this.#silence.hear();
+  }
+
+  /** The link is lost. */
+  detach(): void {
+    this.#link = undefined;
+    this.#silence.deaf();
+  }
+
+  /** Since when nodes can be heard; now, while they cannot. */
+  get hearingSince(): bigint {
+    return this.#silence.hearingSince ?? this.#options.world.now();
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#closing.abort();
     this.#silence[Symbol.dispose]();
     this.#flushing?.[Symbol.dispose]();
     await this.#flushHeartbeats();
@@ -110,30 +145,24 @@ export class NodeManager {
   // ---- control requests
 
   async handshake(request: HandshakeRequest): Promise<HandshakeDecision> {
-    const { desk, world, settings, owner, heartbeatMs } = this.#options;
+    const { desk, world, settings, owner } = this.#options;
     const nodeId = request.NodeInfo.NodeID;
     const refuse = (reason: string): HandshakeDecision => ({
       response: { accepted: false, reason, LastComputeSeqNum: 0n, LastOrchestratorSeqNum: 0n },
     });
-    const older = this.sessions.get(nodeId);
+    if (await this.#hasTwin(request)) return refuse(twin(nodeId));
     const now = world.now();
-    if (older?.connected && older.installId && request.InstallID && older.installId !== request.InstallID) {
-      const fresh = older.lastHeard + BigInt(Math.ceil(heartbeatMs * 2.5)) * NANOS_PER_MILLI;
-      if (now < fresh) {
-        return refuse(`node id "${nodeId}" is in use by another installation that is connected`);
-      }
-    }
-    const outcome = await desk.commit(async (work) => {
+    const { outcome, jobs } = await desk.commit(async (work) => {
       const outcome = await handshake(work, request, { manualApproval: settings.manualApproval, owner });
-      if (outcome.accepted) await this.#reevaluate(work, nodeId, true);
-      return outcome;
+      return { outcome, jobs: outcome.accepted ? await jobsOf(work, nodeId, true) : [] };
     });
     if (!outcome.accepted) return refuse(outcome.reason);
     const { session } = outcome;
-    this.sessions.put({
+    this.#evaluate(jobs, 'node-join');
+    const live: LiveSession = {
       nodeId,
       epoch: session.epoch,
-      installId: request.InstallID ?? '',
+      incarnation: session.incarnation,
       extended: outcome.extended,
       connected: true,
       silent: false,
@@ -143,8 +172,9 @@ export class NodeManager {
       queued: session.queued,
       inventory: [],
       cancelled: new Set(),
-    });
-    this.#silence.arm();
+    };
+    this.sessions.put(live);
+    this.#silence.expect(live);
     return {
       session: { nodeId, epoch: session.epoch },
       response: {
@@ -156,6 +186,19 @@ export class NodeManager {
         Epoch: session.epoch,
       },
     };
+  }
+
+  /**
+   * Whether another process of this node id is there: one of ours says so when asked, one of the original's had a
+   * heartbeat not long ago (invariants.md section 0, row 16).
+   */
+  async #hasTwin(request: HandshakeRequest): Promise<boolean> {
+    const { world, heartbeatMs } = this.#options;
+    const older = this.sessions.get(request.NodeInfo.NodeID);
+    if (!older?.connected || older.incarnation === incarnationOf(request)) return false;
+    const boot = bootOf(older.incarnation);
+    if (boot) return await this.#link?.isAlive(older.nodeId, boot) ?? false;
+    return world.now() < older.lastHeard + BigInt(Math.ceil(heartbeatMs * 2.5)) * NANOS_PER_MILLI;
   }
 
   async heartbeat(request: HeartbeatRequest): Promise<HeartbeatResponse> {
@@ -211,7 +254,7 @@ export class NodeManager {
     const outbox = new NodeOutbox(this.#options.desk, key, (ids) => {
       const session = this.sessions.current(key.nodeId, key.epoch);
       if (session && !session.extended) { for (const id of ids) session.cancelled.add(id); }
-    }, (error) => this.#detached(() => Promise.reject(error)));
+    }, (error) => this.#report(error));
     this.#outboxes.get(key.nodeId)?.[Symbol.dispose]();
     this.#outboxes.set(key.nodeId, outbox);
     return outbox;
@@ -229,49 +272,74 @@ export class NodeManager {
       this.#outboxes.delete(key.nodeId);
     }
     const session = this.sessions.current(key.nodeId, key.epoch);
-    if (!session?.connected || this.#closed) return;
+    if (!session?.connected || this.#closing.signal.aborted) return;
     session.connected = false;
-    this.#detached(async () => {
-      await this.#options.desk.commit(async (work) => {
+    void this.#untilCommitted(() =>
+      this.#options.desk.commit(async (work) => {
         await work.tx.nodes.updateSession(key.nodeId, key.epoch, { status: 'suspect', lastError: reason });
         work.context.nodes.touch(key.nodeId);
-      });
-    });
+      })
+    );
   }
 
   // ---- silence
 
-  /** The node cannot be heard any more: what its work is, is up to the evaluations of its jobs. */
+  /**
+   * The node cannot be heard any more: what its work is, is up to the evaluations of its jobs. Each is one of its own, so
+   * that none can keep the node, or the others, from it.
+   */
   async #gone(session: LiveSession, status: 'unknown' | 'closed', why: string): Promise<void> {
     const { desk } = this.#options;
     const { nodeId, epoch } = session;
-    await desk.commit(async (work) => {
-      const row = await work.tx.nodes.updateSession(nodeId, epoch, {
-        status,
-        lastError: why,
-        disconnectedSince: work.tx.now,
-      });
-      if (!row) return;
-      work.context.nodes.touch(nodeId);
-      await this.#reevaluate(work, nodeId, false);
-    });
+    const jobs = await this.#untilCommitted(() =>
+      desk.commit(async (work) => {
+        const row = await work.tx.nodes.updateSession(nodeId, epoch, {
+          status,
+          lastError: why,
+          disconnectedSince: work.tx.now,
+        });
+        if (!row) return [];
+        work.context.nodes.touch(nodeId);
+        return await jobsOf(work, nodeId, false);
+      })
+    );
+    if (!jobs) return;
+    this.#evaluate(jobs, 'node-leave');
     if (this.sessions.current(nodeId, epoch) !== session) return;
     this.sessions.delete(nodeId);
     if (status === 'unknown') this.#link?.drop(nodeId, why);
   }
 
-  /** Jobs with work on the node, and those that want an execution on each node; as rows, since they may be many. */
-  async #reevaluate(work: Work, nodeId: string, joined: boolean): Promise<void> {
-    const trigger = joined ? 'node-join' : 'node-leave';
-    const held = await work.tx.executions.heldByNode(nodeId);
-    const jobs = new Set(
-      held.filter(({ phase }) => !joined || phase === 'unknown').map(({ jobId }) => jobId),
-    );
-    if (joined) { for (const id of work.context.waiting.perNode()) jobs.add(id); }
-    for (const id of jobs) {
-      const job = await work.tx.jobs.get(id);
-      if (job) await work.enqueue(job, trigger);
+  #evaluate(jobs: Iterable<string>, trigger: 'node-join' | 'node-leave'): void {
+    const rest = [...jobs];
+    const next = async (): Promise<void> => {
+      for (let id = rest.pop(); id !== undefined; id = rest.pop()) await evaluate(id);
+    };
+    const evaluate = async (id: string): Promise<void> => {
+      const commit = () => this.#options.desk.commit((work) => Promise.resolve(work.evaluate(id, trigger)));
+      // One that fails goes on by itself and gives up its place to the others.
+      await commit().catch((error) => {
+        this.#report(error);
+        void this.#untilCommitted(commit);
+      });
+    };
+    for (let i = Math.min(rest.length, MAX_EVALUATING); i > 0; i--) void next();
+  }
+
+  /** What has happened already is tried to be recorded until it is. @returns undefined when the store takes nothing more */
+  async #untilCommitted<T>(operation: () => Promise<T>): Promise<T | undefined> {
+    const { signal } = this.#closing;
+    for (let wait = RETRY_MS; !signal.aborted; wait = Math.min(wait * 2, RETRY_MAX_MS)) {
+      try {
+        return await operation();
+      } catch (thrown) {
+        this.#report(thrown);
+        const { code } = toBacalhauError(thrown);
+        if (code === 'StoreFailed' || code === 'StoreClosed') return undefined;
+        await this.#options.world.sleep(wait, signal).catch(() => undefined);
+      }
     }
+    return undefined;
   }
 
   /** A node of the original does not report that it stopped: a cancel it acknowledged and a later heartbeat tell it. */
@@ -306,9 +374,25 @@ export class NodeManager {
 
   /** Work that nobody waits for. */
   #detached(operation: () => Promise<void>): void {
-    operation().catch((thrown) => {
-      const error = toBacalhauError(thrown);
-      if (!this.#closed) this.#options.onError(error);
-    });
+    operation().catch((thrown) => this.#report(thrown));
   }
+
+  #report(thrown: unknown): void {
+    if (!this.#closing.signal.aborted) this.#options.onError(toBacalhauError(thrown));
+  }
+}
+
+function twin(nodeId: string): string {
+  return `another process with node id "${nodeId}" is connected; stop it, or start this one with --name and, ` +
+    'if its data directory is a copy, with a directory of its own';
+}
+
+/** Jobs with work on the node; when it joins, those whose work was unknown, and those that want an execution on each node. */
+async function jobsOf(work: Work, nodeId: string, joined: boolean): Promise<Iterable<string>> {
+  const held = await work.tx.executions.outlinesByNode(nodeId);
+  const jobs = new Set(
+    held.filter(({ phase }) => !joined || phase === 'unknown').map(({ jobId }) => jobId),
+  );
+  if (joined) { for (const id of work.context.waiting.perNode()) jobs.add(id); }
+  return jobs;
 }

@@ -7,7 +7,8 @@ import type { InventoryEntry } from '../messages/inventory.ts';
 export interface LiveSession {
   readonly nodeId: string;
   readonly epoch: number;
-  readonly installId: string;
+  /** Which start of which installation it is, see {@link incarnationOf}. */
+  readonly incarnation: string;
   readonly extended: boolean;
   /** False when its plane is down and a new handshake is awaited. */
   connected: boolean;

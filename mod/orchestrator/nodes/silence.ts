@@ -1,6 +1,6 @@
 /**
- * Notices nodes that have been silent for too long. Silence counts only while this process could hear: the time of the
- * last heartbeat is at least that of its start (invariants.md section 0, row 17).
+ * Notices nodes that have been silent for too long. Silence counts only while this process could hear: it begins anew
+ * whenever the connection to the message server does, and is not looked at without one (invariants.md section 0, row 17).
  */
 import type { World } from '../../../runtime/world.ts';
 import type { OrchestratorSettings } from '../options.ts';
@@ -10,7 +10,9 @@ const NANOS_PER_MILLI = 1_000_000n;
 
 export class SilenceWatch implements Disposable {
   #timer: Disposable | undefined;
-  #closed = false;
+  #timerAt = 0n;
+  /** Nanoseconds by the wall clock; null while nobody can be heard. */
+  #hearingSince: bigint | null = null;
 
   constructor(
     readonly world: World,
@@ -19,39 +21,56 @@ export class SilenceWatch implements Disposable {
     readonly onSilent: (silent: readonly LiveSession[]) => void,
   ) {}
 
-  #deadline(session: LiveSession): bigint {
-    const { disconnectTimeoutMs, reconnectAllowanceMs, foreignReconnectAllowanceMs } = this.settings;
-    const allowance = session.extended ? reconnectAllowanceMs : foreignReconnectAllowanceMs;
-    return session.lastHeard + BigInt(disconnectTimeoutMs + allowance) * NANOS_PER_MILLI;
+  get hearingSince(): bigint | null {
+    return this.#hearingSince;
   }
 
-  /** One timer, to the first deadline there is now; heartbeats that came meanwhile only make it fire in vain. */
-  arm(): void {
-    if (this.#closed || this.#timer) return;
-    let first: bigint | null = null;
-    for (const session of this.sessions.all()) {
-      if (session.silent) continue;
-      const deadline = this.#deadline(session);
-      if (first === null || deadline < first) first = deadline;
-    }
-    if (first === null) return;
-    const left = Math.max(1, Number((first - this.world.now()) / NANOS_PER_MILLI) + 1);
-    this.#timer = this.world.after(left, () => {
-      this.#timer = undefined;
-      this.#fire();
-    });
+  /** There is a connection through which nodes can be heard, from now on. */
+  hear(): void {
+    this.#hearingSince = this.world.now();
+    for (const session of this.sessions.all()) this.expect(session);
+  }
+
+  /** The connection is lost. */
+  deaf(): void {
+    this.#hearingSince = null;
+    this.#disarm();
+  }
+
+  #deadline(session: LiveSession, since: bigint): bigint {
+    const { disconnectTimeoutMs, reconnectAllowanceMs, foreignReconnectAllowanceMs } = this.settings;
+    const allowance = session.extended ? reconnectAllowanceMs : foreignReconnectAllowanceMs;
+    const heard = session.lastHeard > since ? session.lastHeard : since;
+    return heard + BigInt(disconnectTimeoutMs + allowance) * NANOS_PER_MILLI;
+  }
+
+  /** One timer, to the first deadline of all; heartbeats that come meanwhile only make it fire in vain. */
+  expect(session: LiveSession): void {
+    if (this.#hearingSince === null || session.silent) return;
+    const deadline = this.#deadline(session, this.#hearingSince);
+    if (this.#timer && this.#timerAt <= deadline) return;
+    this.#disarm();
+    this.#timerAt = deadline;
+    const left = Math.max(1, Number((deadline - this.world.now()) / NANOS_PER_MILLI) + 1);
+    this.#timer = this.world.after(left, () => this.#fire());
   }
 
   #fire(): void {
-    const now = this.world.now();
-    const silent = [...this.sessions.all()].filter((each) => !each.silent && now >= this.#deadline(each));
+    const [now, since] = [this.world.now(), this.#hearingSince];
+    this.#timer = undefined;
+    if (since === null) return;
+    const silent = [...this.sessions.all()].filter((one) => !one.silent && now >= this.#deadline(one, since));
     for (const session of silent) session.silent = true;
+    for (const session of this.sessions.all()) this.expect(session);
     if (silent.length > 0) this.onSilent(silent);
-    this.arm();
+  }
+
+  #disarm(): void {
+    this.#timer?.[Symbol.dispose]();
+    this.#timer = undefined;
   }
 
   [Symbol.dispose](): void {
-    this.#closed = true;
-    this.#timer?.[Symbol.dispose]();
+    this.deaf();
   }
 }

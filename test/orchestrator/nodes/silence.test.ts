@@ -1,0 +1,72 @@
+/** Silence counts only while somebody listens, and is noticed when it is due. */
+import { expect, it } from 'vitest';
+import { SilenceWatch } from '../../../mod/orchestrator/nodes/silence.ts';
+import { type LiveSession, Sessions } from '../../../mod/orchestrator/nodes/sessions.ts';
+import { DEFAULT_SETTINGS } from '../../../mod/orchestrator/options.ts';
+import { realWorld } from '../../../runtime/world.ts';
+import { SimClock } from '../../sim/clock.ts';
+
+const SECOND = 1000;
+
+function rig() {
+  const clock = new SimClock();
+  const world = {
+    ...realWorld,
+    now: () => BigInt(Math.round(clock.now * 1e6)),
+    after: (ms: number, callback: () => void) => ({ [Symbol.dispose]: clock.at(ms, callback) }),
+  };
+  const sessions = new Sessions();
+  const silent: string[] = [];
+  const watch = new SilenceWatch(world, DEFAULT_SETTINGS, sessions, (nodes) => {
+    for (const { nodeId } of nodes) silent.push(`${nodeId} at ${Math.floor(clock.now / SECOND)}`);
+  });
+  const join = (nodeId: string, extended: boolean) => {
+    const session: LiveSession = {
+      nodeId,
+      epoch: 1,
+      incarnation: '',
+      extended,
+      connected: true,
+      silent: false,
+      lastHeard: world.now(),
+      reportedSeq: 0n,
+      available: {},
+      queued: {},
+      inventory: null,
+      cancelled: new Set(),
+    };
+    sessions.put(session);
+    watch.expect(session);
+    return session;
+  };
+  const until = (seconds: number) => {
+    clock.at(seconds * SECOND - clock.now, () => undefined);
+    return clock.run(seconds * SECOND, () => clock.now >= seconds * SECOND);
+  };
+  return { watch, join, until, silent };
+}
+
+it('a node with the shorter allowance is noticed first, though it came later', async () => {
+  const { watch, join, until, silent } = rig();
+  watch.hear();
+  join('foreign', false);
+  await until(10);
+  join('own', true);
+  await until(300);
+  expect(silent).toEqual(['own at 75', 'foreign at 190']);
+});
+
+it('time without a connection to the message server does not count', async () => {
+  const { watch, join, until, silent } = rig();
+  watch.hear();
+  join('own', true);
+  await until(50);
+  watch.deaf();
+  await until(500);
+  expect(silent).toEqual([]);
+  watch.hear();
+  await until(560);
+  expect(silent).toEqual([]);
+  await until(600);
+  expect(silent).toEqual(['own at 565']);
+});
