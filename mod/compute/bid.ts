@@ -9,6 +9,7 @@ import {
   EventTopic,
   exceeding,
   maxResources,
+  minResources,
   parseResources,
   toRfc3339,
 } from '../model/mod.ts';
@@ -161,16 +162,26 @@ function checkOutputNames(task: Task): readonly Refusal[] {
   );
 }
 
-/** What it asks for, defaults where it asks for nothing, and at least the disk that its inputs take. */
+/**
+ * What it asks for, defaults where it asks for nothing, and beside it the disk that its inputs take and the memory that
+ * its engine does. A task that asks for no disk gets a share of the node's: as much of it as of the CPUs.
+ */
 async function neededResources(task: Task, rules: BidRules, signal: AbortSignal): Promise<Resources> {
   const asked = parse(task);
-  const { CPU, Memory } = rules.defaults;
-  const withDefaults = addResources(asked, {
-    ...(asked.CPU || CPU === undefined ? {} : { CPU }),
-    ...(asked.Memory || Memory === undefined ? {} : { Memory }),
-  });
+  const { total, defaults, providers } = rules;
+  const CPU = asked.CPU || defaults.CPU || 0;
+  const own: Resources = {
+    ...asked,
+    CPU,
+    Memory: asked.Memory || defaults.Memory || 0,
+    Disk: asked.Disk || Math.floor((total.Disk ?? 0) * Math.min(1, total.CPU ? CPU / total.CPU : 1)),
+  };
   const sizes = await Promise.all((task.InputSources ?? []).map((input) => sizeOf(input, rules, signal)));
-  return maxResources(withDefaults, { Disk: sizes.reduce((sum, size) => sum + size, 0) });
+  const inputs = sizes.reduce((sum, size) => sum + size, 0);
+  const beside = providers.engines.get(task.Engine?.Type ?? '')?.overhead ?? {};
+  // Nobody is refused for what he did not ask for.
+  const most = maxResources(maxResources(total, asked), { Disk: inputs });
+  return minResources(addResources(addResources(own, beside), { Disk: inputs }), most);
 }
 
 function parse(task: Task): Resources {

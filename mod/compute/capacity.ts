@@ -30,6 +30,11 @@ export class Capacity {
     this.#used = addResources(this.#used, resources);
   }
 
+  /** It takes more than it was granted: so much less is free. */
+  grow(id: string, resources: Resources): void {
+    if (this.release(id)) this.hold(id, resources);
+  }
+
   /** Idempotent. @returns whether it was held */
   release(id: string): boolean {
     const resources = this.#held.get(id);

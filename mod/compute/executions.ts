@@ -3,7 +3,7 @@
  * runs and ends them. Each message becomes one write, issued in the order of the messages; what follows from it begins
  * when it is durable.
  */
-import { EventTopic } from '../model/mod.ts';
+import { EventTopic, exceeding } from '../model/mod.ts';
 import type { Event, Execution, Resources } from '../model/mod.ts';
 import type { ComputePhase, PhaseChange } from '../store/compute_rows.ts';
 import type { InMessage } from '../transport/messages.ts';
@@ -11,7 +11,7 @@ import { decideBid, refusalEvent } from './bid.ts';
 import type { Bid, BidRules } from './bid.ts';
 import { Capacity } from './capacity.ts';
 import { chooseDevices, withoutDevices } from './devices.ts';
-import { asFailure } from './failure.ts';
+import { asFailure, RunFailure } from './failure.ts';
 import { Held } from './held.ts';
 import { ENTERED_FROM } from './phase.ts';
 import { portsOf } from './ports.ts';
@@ -224,6 +224,24 @@ export class Executions {
     this.shop.ended(held.id, 'failed');
   }
 
+  /** The node has become smaller than what it promised: another is to run it. */
+  async #handBack(held: Held, over: readonly (keyof Resources)[]): Promise<void> {
+    const failure = new RunFailure({
+      topic: EventTopic.ExecScanning,
+      class: 'infrastructure',
+      code: 'CapacityLowered',
+      message: `Cannot run execution "${held.id}": its node no longer has the ${
+        over.join(' and ')
+      } that it promised`,
+      hint: 'The work is placed on another node where the policy of the job allows it',
+    });
+    try {
+      await this.#fail(held, failure.event(this.shop.world.now()));
+    } catch (thrown) {
+      this.shop.log('error', 'cannot hand back an execution', { execution: held.id, error: String(thrown) });
+    }
+  }
+
   async #accept(id: string): Promise<void> {
     const held = this.#held.get(id);
     // Bid and approval may meet: whichever is stored second queues it.
@@ -247,6 +265,8 @@ export class Executions {
 
   #enqueue(held: Held): void {
     if (held.cancelled || this.#closed) return;
+    const over = exceeding(held.resources, this.rules.total);
+    if (over.length > 0) return void this.#handBack(held, over);
     this.queue.add({
       id: held.id,
       priority: held.execution.Job?.Priority ?? 0,
@@ -263,7 +283,8 @@ export class Executions {
       this.capacity.hold(held.id, held.resources);
       this.shop.ports.hold(held.id, held.ports);
     } else this.#free(held);
-    const runner = new Runner(this.shop, held, beginning, () => this.#free(held));
+    const grown = (Memory: number) => this.capacity.grow(held.id, { ...held.resources, Memory });
+    const runner = new Runner(this.shop, held, beginning, () => this.#free(held), grown);
     held.runner = runner;
     held.begun.resolve();
     void runner.ended.then(() => {

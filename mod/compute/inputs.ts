@@ -1,5 +1,6 @@
 /** Fetches the inputs of a run, each into a folder of its own, side by side. The first failure ends the others. */
 import type { MountedInput } from '../engine/engine.ts';
+import { DiskRoom } from '../storage/mod.ts';
 import { EventTopic } from '../model/mod.ts';
 import type { Execution, InputSource } from '../model/mod.ts';
 import { RunFailure } from './failure.ts';
@@ -17,12 +18,13 @@ export async function prepareInputs(
   const inputs = task.InputSources ?? [];
   if (inputs.length === 0) return [];
   await checkRoom(shop, resources.Disk ?? 0, folder);
+  const room = new DiskRoom(shop.diskLimit(held) || Infinity);
   const abort = new AbortController();
   const both = AbortSignal.any([signal, abort.signal]);
   let first: { readonly thrown: unknown } | null = null;
   const mounted = await Promise.all(inputs.map(async (input, index) => {
     try {
-      return await prepare(shop, execution, input, `${folder}/${index}`, both);
+      return await prepare(shop, execution, input, `${folder}/${index}`, room, both);
     } catch (thrown) {
       first ??= { thrown };
       abort.abort(thrown);
@@ -55,6 +57,7 @@ async function prepare(
   execution: Execution,
   input: InputSource,
   directory: string,
+  room: DiskRoom,
   signal: AbortSignal,
 ): Promise<MountedInput> {
   await shop.files.makeFolder(directory);
@@ -62,6 +65,7 @@ async function prepare(
     spec: input.Source!,
     target: input.Target,
     directory,
+    room,
     partitionIndex: execution.PartitionIndex ?? 0,
     partitionCount: execution.Job?.Count ?? 0,
     signal,

@@ -2,17 +2,18 @@
  * The compute node: opens its state, settles it with what the engines still have, and only then meets the orchestrator
  * (invariants.md C13). Composition and lifetime; what happens to an execution is in `executions.ts` and `runner.ts`.
  */
-import { addResources, isFinite } from '../model/mod.ts';
+import { addResources, isFinite, maxResources, parseResources, subtractResources } from '../model/mod.ts';
 import type { NodeInfo, Resources, Task } from '../model/mod.ts';
 import { ComputeStore } from '../store/compute_store.ts';
 import type { ComputeLink, Received } from '../transport/link.ts';
 import type { InMessage, LogFrame, LogRequest } from '../transport/messages.ts';
 import { Executions } from './executions.ts';
+import type { Held } from './held.ts';
 import { executionLogs } from './logs.ts';
 import { DEFAULT_LIMITS, DEFAULT_TIMINGS } from './options.ts';
 import type { ComputeNodeOptions } from './options.ts';
 import { Ports, UNSHARED_PORTS } from './ports.ts';
-import { Providers } from './providers.ts';
+import { type AllProviders, Providers } from './providers.ts';
 import { remarkOn } from './preparation.ts';
 import { removeLeftovers } from './leftovers.ts';
 import { recover } from './recovery.ts';
@@ -110,7 +111,7 @@ export async function startComputeNode(options: ComputeNodeOptions): Promise<Com
         runNo: held.runNo,
         task: options.admission?.rejectNetworkedJobs ? withoutNetwork(held.task) : held.task,
         env: {},
-        resources: held.resources,
+        resources: programResources(held, providers),
         inputs: [],
         outputs: outputsOf(held.task, paths),
         ports: held.ports,
@@ -122,6 +123,8 @@ export async function startComputeNode(options: ComputeNodeOptions): Promise<Com
         longRunning: !isFinite(held.execution.Job?.Type ?? 'batch'),
       };
     },
+    diskLimit: ({ task, resources }) =>
+      task.Resources?.Disk || options.compatibility.diskGranted ? resources.Disk ?? 0 : 0,
     stopReport(held, now, events = [], remains = {}) {
       if (!session.extended) return { confirmedAt: now };
       const told = events.length > 0 ? events : null;
@@ -258,6 +261,12 @@ export async function startComputeNode(options: ComputeNodeOptions): Promise<Com
     close: (farewell = 'keep') => closed ??= close(farewell),
     [Symbol.asyncDispose]: () => closed ??= close('keep'),
   };
+}
+
+/** Of what the node charges for a run, the part of its program: at least what the task asks for. */
+function programResources({ resources, task }: Held, { engines }: AllProviders): Resources {
+  const { overhead = {} } = engines.get(task.Engine?.Type ?? '') ?? {};
+  return maxResources(subtractResources(resources, overhead), parseResources(task.Resources ?? {}));
 }
 
 /** On a node that takes no networked jobs, those that leave the choice to it get none (job-spec.md 1.13). */

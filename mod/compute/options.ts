@@ -43,8 +43,8 @@ export interface ComputeTimings {
   /** First wait before an unconfirmed result is sent again; doubles up to `resendMaxMs`. */
   readonly resendMs: number;
   readonly resendMaxMs: number;
-  /** Between two measurements of what a task that asks for disk has written. */
-  readonly diskMs: number;
+  /** Between two measurements of what a run takes. */
+  readonly usageMs: number;
   /** Between two comparisons of an engine's objects with the executions that own them. */
   readonly sweepMs: number;
   /** Between two rounds of housekeeping. */
@@ -72,7 +72,7 @@ export const DEFAULT_TIMINGS: ComputeTimings = Object.freeze({
   statusMs: 200,
   resendMs: 60_000,
   resendMaxMs: HOUR_MS,
-  diskMs: 500,
+  usageMs: 500,
   sweepMs: 60_000,
   pruneMs: 60_000,
   retentionMs: HOUR_MS,

@@ -20,13 +20,13 @@ import type { PhaseChange } from '../store/compute_rows.ts';
 import { hasStarted } from './beginning.ts';
 import type { Beginning } from './beginning.ts';
 import { wanted } from './bid.ts';
-import { DiskWatch } from './disk_watch.ts';
 import { publishResults, salvage } from './ending.ts';
 import type { Salvaged } from './ending.ts';
 import { asFailure, atStep, nodeGoes, RunFailure, Stopped, timedOut } from './failure.ts';
 import type { StopReason } from './failure.ts';
 import type { Held } from './held.ts';
 import { ENTERED_FROM } from './phase.ts';
+import { RunWatch } from './run_watch.ts';
 import { engineOf, prepareRun } from './preparation.ts';
 import { computeError, runResult } from './reports.ts';
 import { captureResults, readOutput, runPaths } from './results.ts';
@@ -57,12 +57,16 @@ export class Runner {
   #published: SpecConfig | null = null;
   #publishFailed = false;
 
-  /** @param free called when the program has ended and holds no more of the host than files; `ended` comes later */
+  /**
+   * @param free called when the program has ended and holds no more of the host than files; `ended` comes later
+   * @param grown called with the memory of a program that holds more than it was granted
+   */
   constructor(
     readonly shop: Workshop,
     readonly held: Held,
     readonly beginning: Beginning,
     readonly free: () => void,
+    readonly grown: (memory: number) => void,
   ) {
     this.#publisher = wanted(held.task.Publisher);
     this.#paths = runPaths(shop.executionsFolder, held.id, held.runNo);
@@ -184,15 +188,21 @@ export class Runner {
     const onAbort = () => resolve(null);
     if (signal.aborted) onAbort();
     else signal.addEventListener('abort', onAbort, { once: true });
-    using disk = new DiskWatch(shop, held, this.#paths, run);
-    disk.start((failure) => this.stop('limit', failure));
+    using watch = new RunWatch({
+      shop,
+      held,
+      paths: this.#paths,
+      run,
+      exceeded: (failure) => this.stop('limit', failure),
+      grown: this.grown,
+    });
     const end = await Promise.race([ended, told]);
     signal.removeEventListener('abort', onAbort);
     this.#leave();
     if (end === null) throw signal.reason;
     this.#note(end);
     if (end.kind === 'exited') {
-      const exceeded = await disk.check();
+      const exceeded = await watch.check();
       if (exceeded) throw exceeded;
       return await this.#harvest(end.exitCode);
     }

@@ -28,6 +28,8 @@ export interface Workshop {
   readonly status: StatusReports;
   /** What an engine has to know of a run, without environment and inputs: enough to find it again. */
   runRequest(held: Held): RunRequest;
+  /** Bytes of disk that a run may take, inputs included; 0 = no limit. */
+  diskLimit(held: Held): number;
   /** What the end of a cancelled execution owes: a report to a peer that understands one, else nothing more. */
   stopReport(
     held: Held,

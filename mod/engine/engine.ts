@@ -85,6 +85,8 @@ export interface Run {
   remove(): Promise<void>;
   /** Bytes that the program wrote outside its mounts (a container's writable layer). Absent = it cannot. */
   usage?(): Promise<number>;
+  /** Bytes of memory that the program and what carries it hold now. Absent = the engine holds it to its grant. */
+  memory?(): number;
 }
 
 /** Something that the engine holds for this installation, as it can be told from the engine alone. */
@@ -104,6 +106,8 @@ export interface Engine {
    * they may be run again after a restart (differences.md A7).
    */
   readonly endsWithNode?: boolean;
+  /** What a run takes beside what its program does; charged to the node and no part of {@link RunRequest.resources}. */
+  readonly overhead?: Resources;
   /** Null when it can run work here. */
   available(): Promise<Refusal | null>;
   /** At bid time: whether this task could run here, before any side effect. */

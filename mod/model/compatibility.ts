@@ -14,6 +14,8 @@ export interface Compatibility {
   readonly userErrorsFinal: boolean;
   /** A7 (modules): a module that a node's restart ended is run again and this is no failure. */
   readonly modulesRunAgain: boolean;
+  /** A13: a task that asks for no disk is held to the share that its node grants it. */
+  readonly diskGranted: boolean;
   /** A8: unknown keys in a configuration file are warned about. */
   readonly unknownKeysReported: boolean;
 }
@@ -27,6 +29,7 @@ export function compatibility(version: '' | '1.9'): Compatibility {
     inputsReadOnly: ours,
     userErrorsFinal: ours,
     modulesRunAgain: ours,
+    diskGranted: ours,
     unknownKeysReported: ours,
   });
 }

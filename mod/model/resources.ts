@@ -79,6 +79,11 @@ export function maxResources(a: Resources, b: Resources): Resources {
   return combine(a, b, Math.max, together(a, b));
 }
 
+/** Amounts only. */
+export function minResources(a: Resources, b: Resources): Resources {
+  return combine(a, b, Math.min);
+}
+
 /** Whether each amount of `a` is at most that of `limit`. */
 export function fitsInto(a: Resources, limit: Resources): boolean {
   return AMOUNTS.every((key) => (a[key] ?? 0) <= (limit[key] ?? 0));

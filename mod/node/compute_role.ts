@@ -91,7 +91,7 @@ export async function startComputeRole(
       },
       timings: {
         stopGraceMs: Limits.StopGrace,
-        diskMs: Limits.DiskCheckInterval,
+        usageMs: Limits.DiskCheckInterval,
         sweepMs: SweepInterval,
         retentionMs: Retention.Confirmed,
         unconfirmedRetentionMs: Retention.Unconfirmed,

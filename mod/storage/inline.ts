@@ -33,13 +33,15 @@ export function inlineSource(options: InlineOptions = {}): Source {
       if (mediaType !== ARCHIVE) return data.length;
       return (await wrapped(measureArchive(Readable.from([data]), limits, signal))).bytes;
     },
-    async prepare({ spec, directory, signal }) {
+    async prepare({ spec, directory, room, signal }) {
       const { mediaType, data } = read(spec);
       const readOnly = !isWritable(spec);
       if (mediaType === ARCHIVE) {
+        room.take((await wrapped(measureArchive(Readable.from([data]), limits, signal))).bytes);
         await wrapped(unpackArchive(Readable.from([data]), directory, limits, signal));
         return { hostPath: directory, readOnly };
       }
+      room.take(data.length);
       const hostPath = join(directory, 'inline');
       await writeFile(hostPath, data, { mode: 0o644, signal });
       return { hostPath, readOnly };

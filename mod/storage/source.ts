@@ -1,5 +1,6 @@
 /** Where inputs come from. A source knows nothing of jobs: it gets a spec and a private folder, and gives a host path. */
 import type { Refusal, SpecConfig } from '../model/mod.ts';
+import type { DiskRoom } from './room.ts';
 
 export interface PrepareRequest {
   readonly spec: SpecConfig;
@@ -10,6 +11,8 @@ export interface PrepareRequest {
   /** This partition's index and the number of partitions (0 for ops and daemon). */
   readonly partitionIndex: number;
   readonly partitionCount: number;
+  /** To be taken from before anything is written to the folder. */
+  readonly room: DiskRoom;
   readonly signal: AbortSignal;
 }
 

@@ -10,6 +10,7 @@ import { realWorld, type World } from '../../runtime/world.ts';
 import { BacalhauError, type SpecConfig, toBacalhauError } from '../model/mod.ts';
 import { fileNameOf } from './file_name.ts';
 import { asRefusal, invalid, isWritable, textParam } from './params.ts';
+import type { DiskRoom } from './room.ts';
 import type { Source } from './source.ts';
 
 export interface UrlOptions {
@@ -82,7 +83,7 @@ export function urlSource(options: UrlOptions = {}): Source {
       signal.throwIfAborted();
       return head ?? await promised('GET', address, signal) ?? 0;
     },
-    async prepare({ spec, directory, signal }) {
+    async prepare({ spec, directory, room, signal }) {
       const address = readAddress(spec);
       await ask('GET', address, signal, async (response, either) => {
         const name = fileNameOf(response.url || address.url, {
@@ -94,7 +95,7 @@ export function urlSource(options: UrlOptions = {}): Source {
           response,
           join(directory, `.${world.uuid()}.tmp`),
           join(directory, name),
-          maxBytes,
+          { maxBytes, room },
           either,
         );
       });
@@ -130,6 +131,11 @@ function readAddress(spec: SpecConfig): Address {
   return { url: url.href, shown, headers: { ...IDENTITY, authorization: `Basic ${credentials}` } };
 }
 
+interface Limits {
+  readonly maxBytes: number;
+  readonly room: DiskRoom;
+}
+
 /** The file's own bytes, and a length that counts them. */
 const IDENTITY = { 'accept-encoding': 'identity', 'user-agent': 'bacalhau' };
 
@@ -138,17 +144,15 @@ async function save(
   response: Response,
   temporary: string,
   file: string,
-  maxBytes: number,
+  limits: Limits,
   signal: AbortSignal,
 ): Promise<void> {
   const expected = lengthOf(response);
+  const { maxBytes } = limits;
   if ((expected ?? 0) > maxBytes) throw tooLarge(address, maxBytes);
   const handle = await open(temporary, 'wx', 0o644);
   try {
-    const received = await writeBody(address, response, handle, maxBytes, signal);
-    if (expected !== null && received !== expected) {
-      throw new Error(`the answer ended after ${received} of ${expected} bytes`);
-    }
+    await writeBody(address, response, handle, limits, expected, signal);
     await handle.sync();
     await handle.close();
     await rename(temporary, file);
@@ -163,18 +167,26 @@ async function writeBody(
   address: Address,
   response: Response,
   handle: FileHandle,
-  maxBytes: number,
+  { maxBytes, room }: Limits,
+  expected: number | null,
   signal: AbortSignal,
-): Promise<number> {
+): Promise<void> {
   let received = 0;
-  if (response.body === null) return received;
-  for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
-    signal.throwIfAborted();
-    received += chunk.length;
-    if (received > maxBytes) throw tooLarge(address, maxBytes);
-    for (let at = 0; at < chunk.length;) at += (await handle.write(chunk, at)).bytesWritten;
+  try {
+    for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
+      signal.throwIfAborted();
+      received += chunk.length;
+      room.take(chunk.length);
+      if (received > maxBytes) throw tooLarge(address, maxBytes);
+      for (let at = 0; at < chunk.length;) at += (await handle.write(chunk, at)).bytesWritten;
+    }
+    if (expected !== null && received !== expected) {
+      throw new Error(`the answer ended after ${received} of ${expected} bytes`);
+    }
+  } catch (error) {
+    room.take(-received);
+    throw error;
   }
-  return received;
 }
 
 function lengthOf(response: Response): number | null {

@@ -7,8 +7,9 @@ import { ENTERED_FROM, isEnded } from '../../mod/compute/phase.ts';
 import { matchesGlob } from '../../mod/compute/environment.ts';
 import { fitsInto } from '../../mod/model/mod.ts';
 import { COMPUTE_PHASES } from '../../mod/store/compute_rows.ts';
+import { ComputeStore } from '../../mod/store/compute_store.ts';
 import { realWorld } from '../../runtime/world.ts';
-import { ask, execution, harness, waitFor } from './harness.ts';
+import { ask, cancel, execution, harness, phaseOf, untilPhase, waitFor } from './harness.ts';
 
 describe('LocalQueue', () => {
   const waiting = (id: string, CPU: number, priority = 0, queuedAt = 0n) => ({
@@ -150,4 +151,69 @@ it('globs of the allow-list match whole names', () => {
   expect(matchesGlob('AWS_*', 'MY_AWS_KEY')).toBe(false);
   expect(matchesGlob('*', 'X')).toBe(true);
   expect(matchesGlob('A.B', 'AxB')).toBe(false);
+});
+
+it('what a program holds beyond its grant is not given to the next one', async () => {
+  const MIB = 2 ** 20;
+  let memory = 100 * MIB;
+  const h = await harness({
+    capacity: { CPU: 4, Memory: 400 * MIB },
+    timings: { usageMs: 5 },
+    engines: [{
+      type: 'noop',
+      available: async () => null,
+      check: async () => null,
+      overhead: { Memory: 50 * MIB },
+      create: async ({ resources }) => ({
+        identity: { engine: 'noop', id: String(resources.Memory) },
+        start: async () => {},
+        wait: () => new Promise(() => {}),
+        stop: async () => {},
+        remove: async () => {},
+        memory: () => memory,
+      }),
+      find: async () => null,
+      close: async () => {},
+    }],
+  });
+  try {
+    const task = { Resources: { Memory: `${100 * MIB}` } };
+    await h.send(ask(execution('e-1', {}, { desired: 1, task })));
+    // The program gets what it asked for; the node counts what its engine takes beside.
+    await waitFor(() => h.node.debugInfo().available.Memory === 250 * MIB);
+    await untilPhase(h, 'e-1', 'running');
+    expect((await new ComputeStore(h.db).find('e-1'))!.identity!.id).toBe(String(100 * MIB));
+    memory = 300 * MIB;
+    await waitFor(() => h.node.debugInfo().available.Memory === 100 * MIB);
+    await h.send(ask(execution('e-2', {}, { desired: 1, task })));
+    await waitFor(() => h.node.debugInfo().queued.length === 1);
+  } finally {
+    await h.node.close('keep');
+    await h.close();
+  }
+});
+
+it('a node that has become smaller hands back what can no longer fit, and the rest of its queue goes on', async () => {
+  const options = { capacity: { CPU: 2, Memory: 1024 ** 3, Disk: 1024 ** 3 } };
+  const h = await harness(options);
+  try {
+    const order = (id: string, CPU: string) =>
+      h.send(ask(execution(id, { DelayMs: 60_000 }, { desired: 1, task: { Resources: { CPU } } })));
+    await order('e-1', '1.5');
+    await waitFor(() => h.starts.length === 1);
+    await order('e-2', '2');
+    await order('e-3', '0.5');
+    await waitFor(() => h.node.debugInfo().queued.length + h.starts.length === 3);
+    await h.crash();
+    Object.assign(options.capacity, { CPU: 1.5 });
+    await h.start();
+    const [event] = (await h.until('ComputeError', 'e-2')).payload.Events!;
+    expect(event!.Message).toContain('no longer has the CPU');
+    expect(event!.Details).toMatchObject({ class: 'infrastructure', Retryable: 'true' });
+    expect(await phaseOf(h, 'e-2')).toBe('failed');
+    await h.send(cancel('e-1'));
+    await waitFor(() => h.starts.at(-1)!.startsWith('e-3/'));
+  } finally {
+    await h.close();
+  }
 });

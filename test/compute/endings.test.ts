@@ -1,9 +1,11 @@
 /** What a started program left is kept in every ending, and reported with it; what never began leaves nothing. */
-import { readFile } from 'node:fs/promises';
+import { appendFile, readFile } from 'node:fs/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { RunEnd } from '../../mod/engine/engine.ts';
-import { BacalhauError, type Task } from '../../mod/model/mod.ts';
+import { BacalhauError, compatibility, type Task } from '../../mod/model/mod.ts';
 import type { Publisher } from '../../mod/publisher/publisher.ts';
+import type { Source } from '../../mod/storage/source.ts';
+import { ComputeStore } from '../../mod/store/compute_store.ts';
 import type { ComputeError, ExecutionStatus } from '../../mod/transport/messages.ts';
 import { ask, cancel, execution, harness, phaseOf, untilPhase, waitFor } from './harness.ts';
 import type { Harness, HarnessOptions } from './harness.ts';
@@ -322,7 +324,7 @@ describe('disk', () => {
   it('more than was asked for ends the run, with both figures and what it left', async () => {
     const host = lasting('hello\n');
     const keep = keeper();
-    const h = await open(host, { publishers: [keep], timings: { diskMs: 5 } });
+    const h = await open(host, { publishers: [keep], timings: { usageMs: 5 } });
     await h.send(order(asked));
     await untilPhase(h, 'e-1', 'running');
     host.layer = 5_000_000;
@@ -330,14 +332,14 @@ describe('disk', () => {
     expect(Events![0]!).toMatchObject({
       Details: { class: 'user', ErrorCode: 'Executor:DiskLimit' },
     });
-    expect(Events![0]!.Message).toMatch(/wrote 5\d{6} bytes .* asked for 1\d{6}$/);
+    expect(Events![0]!.Message).toMatch(/takes 5\d{6} bytes .* may take 1\d{6}$/);
     expect(RunCommandResult).toMatchObject({ Stdout: 'hello\n', ExitCode: 137 });
     expect(PublishResult).toEqual(PUBLISHED);
   });
 
   it('is looked at once more at the end: a quick program does not get away', async () => {
     const host = lasting('hello\n');
-    const h = await open(host, { timings: { diskMs: 60_000 } });
+    const h = await open(host, { timings: { usageMs: 60_000 } });
     await h.send(order(asked, ''));
     await untilPhase(h, 'e-1', 'running');
     host.layer = 5_000_000;
@@ -347,13 +349,70 @@ describe('disk', () => {
     expect(RunCommandResult!.ExitCode).toBe(0);
   });
 
-  it('is not measured where none was asked for', async () => {
+  it('of a task that asks for none is its share of the node: as much of it as of the CPUs', async () => {
     const host = lasting('hello\n');
-    host.layer = 5_000_000;
-    const h = await open(host, { timings: { diskMs: 5 } });
+    const h = await open(host, { timings: { usageMs: 5 } });
+    await h.send(order({ Resources: { CPU: '0.5' } }, ''));
+    await untilPhase(h, 'e-1', 'running');
+    host.layer = 600_000_000;
+    expect((await failure(h)).Events![0]!.Message).toMatch(/may take 536870912$/);
+  });
+
+  it('is not held to anything where none was asked for, as the original has it', async () => {
+    const host = lasting('hello\n');
+    host.layer = 5_000_000_000;
+    const h = await open(host, { timings: { usageMs: 5 }, compatibility: compatibility('1.9') });
     await h.send(order({}, ''));
     await untilPhase(h, 'e-1', 'running');
     exit(host.world.get('e-1/1'), { kind: 'exited', exitCode: 0 });
     await h.until('RunResult', 'e-1');
+  });
+
+  it('is taken by inputs, too: all of them stop where it ends, whatever was said of their size', async () => {
+    const host = lasting();
+    let written = 0;
+    const endless: Source = {
+      type: 'endless',
+      available: async () => null,
+      check: async () => null,
+      size: async () => 0,
+      async prepare({ directory, room }) {
+        for (;;) {
+          room.take(1000);
+          await appendFile(`${directory}/data`, new Uint8Array(1000));
+          written += 1000;
+        }
+      },
+    };
+    const h = await open(host, { sources: [endless] });
+    const input = (Target: string) => ({ Source: { Type: 'endless', Params: {} }, Alias: '', Target });
+    await h.send(order({ ...asked, InputSources: [input('/a'), input('/b')] }, ''));
+    const { Events } = await failure(h);
+    expect(Events![0]).toMatchObject({ Details: { class: 'user', ErrorCode: 'Storage:DiskLimit' } });
+    expect(written).toBe(1_000_000);
+    expect(host.world.size).toBe(0);
+  });
+
+  it('is not taken twice by what a bid has counted: a program has what it asked for beside its inputs', async () => {
+    const host = lasting();
+    const source: Source = {
+      type: 'large',
+      available: async () => null,
+      check: async () => null,
+      size: async () => 3_000_000,
+      async prepare({ directory, room }) {
+        room.take(3_000_000);
+        await appendFile(`${directory}/data`, new Uint8Array(3_000_000).fill(1));
+        return { hostPath: directory, readOnly: true };
+      },
+    };
+    const h = await open(host, { sources: [source], timings: { usageMs: 5 } });
+    const InputSources = [{ Source: { Type: 'large', Params: {} }, Alias: '', Target: '/a' }];
+    await h.send(order({ ...asked, InputSources }, ''));
+    await untilPhase(h, 'e-1', 'running');
+    host.layer = 900_000;
+    expect(await new ComputeStore(h.db).find('e-1')).toMatchObject({ allocated: { Disk: 4_000_000 } });
+    host.layer = 1_100_000;
+    expect((await failure(h)).Events![0]!.Message).toMatch(/may take 4000000$/);
   });
 });

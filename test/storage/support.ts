@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach } from 'vitest';
 import type { SpecConfig } from '../../mod/model/mod.ts';
-import type { PrepareRequest } from '../../mod/storage/mod.ts';
+import { DiskRoom, type PrepareRequest } from '../../mod/storage/mod.ts';
 
 const made: string[] = [];
 afterEach(async () => {
@@ -19,7 +19,11 @@ export async function temporaryFolder(): Promise<string> {
 
 export const never = new AbortController().signal;
 
-export async function request(spec: SpecConfig, signal = never): Promise<PrepareRequest> {
+export async function request(
+  spec: SpecConfig,
+  signal = never,
+  room = new DiskRoom(Infinity),
+): Promise<PrepareRequest> {
   const directory = await temporaryFolder();
-  return { spec, target: '/inputs', directory, partitionIndex: 0, partitionCount: 1, signal };
+  return { spec, target: '/inputs', directory, partitionIndex: 0, partitionCount: 1, room, signal };
 }

@@ -62,8 +62,12 @@ export function wasmEngine(options: WasmEngineOptions): Engine {
   return new WasmEngine(options);
 }
 
+/** Bytes that a module's process holds beside the module's own memory, as a rule. */
+const PROCESS_MEMORY = 64 * 2 ** 20;
+
 class WasmEngine implements Engine {
   readonly type = 'wasm';
+  readonly overhead = Object.freeze({ Memory: PROCESS_MEMORY });
   readonly endsWithNode = true;
   readonly #options: WasmEngineOptions;
   readonly #openFiles: number;

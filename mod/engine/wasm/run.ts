@@ -98,6 +98,10 @@ export class WasmRun implements Run {
     }
   }
 
+  memory(): number {
+    return this.#state === 'running' ? this.#process.memory ?? 0 : 0;
+  }
+
   remove(): Promise<void> {
     return this.stop(0);
   }
