@@ -1,6 +1,7 @@
 /** What a running command has at hand: where to write, what the user set, and the API client of the server they mean. */
 import process from 'node:process';
 import type { ApiClient } from '../mod/api/client/mod.ts';
+import { printable } from '../runtime/printable.ts';
 import { type ClientSettings, readSettings } from './settings.ts';
 
 /** The flags of every command. */
@@ -21,19 +22,29 @@ export class Context {
 
   constructor(readonly globals: GlobalOptions) {}
 
-  /** To standard output, as it is. */
+  /** To standard output; what could control a terminal is escaped. */
   print(text: string): void {
+    this.printStyled(printable(text));
+  }
+
+  /** To standard output with colours and moves of our own; the caller has escaped what is foreign. */
+  printStyled(text: string): void {
     process.stdout.write(text);
   }
 
-  /** Like {@link print}; resolves once a slow reader has taken what waits. */
+  /** The output of a program, as it is; resolves once a slow reader has taken what waits. */
   async write(text: string): Promise<void> {
     if (process.stdout.write(text)) return;
     await new Promise<void>((drained) => process.stdout.once('drain', drained));
   }
 
-  /** To standard error, as it is. */
+  /** To standard error; what could control a terminal is escaped. */
   complain(text: string): void {
+    this.complainStyled(printable(text));
+  }
+
+  /** To standard error with colours of our own; the caller has escaped what is foreign. */
+  complainStyled(text: string): void {
     process.stderr.write(text);
   }
 

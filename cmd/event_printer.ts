@@ -26,7 +26,12 @@ function eventColumns(context: Context, terminal: boolean): readonly Column<JobH
     { header: 'Time', value: (entry) => clockTime(entry.Event.Timestamp) },
     { header: 'Exec. ID', value: (entry) => entry.ExecutionID ?? '', limit: 'id' },
     { header: 'Topic', value: (entry) => entry.Event.Topic, limit: { softWrap: 15 } },
-    { header: 'Event', value: (entry) => eventText(entry, colours, debug), limit: { softWrap: 90 } },
+    {
+      header: 'Event',
+      value: (entry) => eventText(entry, colours, debug),
+      styled: true,
+      limit: { softWrap: 90 },
+    },
   ];
 }
 
@@ -45,7 +50,7 @@ export function rowPrinter(context: Context, terminal: boolean, before: () => vo
     if (!first && ofJob && !tells) return;
     if (!ofJob && isErrorEvent(entry)) executionFailed = true;
     before();
-    context.print(renderTable(columns, [entry], { hideHeader: !first, widths: WIDTHS }));
+    context.printStyled(renderTable(columns, [entry], { hideHeader: !first, widths: WIDTHS }));
     first = false;
   };
   return { add: (entries) => entries.forEach(show), end: () => {} };
@@ -72,11 +77,11 @@ export function groupPrinter(context: Context, terminal: boolean, before: () => 
       if (!terminal) return;
       before();
       const text = table();
-      context.print(`${drawn > 0 ? `\x1b[${drawn}A\x1b[0J` : ''}${text}`);
+      context.printStyled(`${drawn > 0 ? `\x1b[${drawn}A\x1b[0J` : ''}${text}`);
       drawn = screenLines(text, process.stdout.columns ?? 0);
     },
     end() {
-      if (!terminal && (ofJob || executions.size > 0)) context.print(table());
+      if (!terminal && (ofJob || executions.size > 0)) context.printStyled(table());
     },
   };
 }

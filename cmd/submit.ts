@@ -2,6 +2,7 @@
 import process from 'node:process';
 import { type ApiClient, type JobAnswer } from '../mod/api/client/mod.ts';
 import { compatibility, ComputeState, encodeJob, type Job } from '../mod/model/mod.ts';
+import { printable } from '../runtime/printable.ts';
 import type { Context } from './context.ts';
 import { interruptible, pause } from './interrupt.ts';
 import { nodeDetails } from './node_details.ts';
@@ -74,19 +75,19 @@ export async function submitAndWatch(
   return await report(end);
 
   function warn(text: string): void {
-    context.complain(`${yellow('Warning: ')}${text}\n`);
+    context.complainStyled(`${yellow('Warning: ')}${printable(text)}\n`);
   }
 
   async function report(end: End): Promise<number> {
     if (end === 'interrupted' || end === 'late') {
       const why = end === 'late' ? `not ended after ${flags.waitTimeoutSecs} s` : 'no longer watched';
-      context.complain(`\n${yellow('Warning: ')}the job is ${why}, it goes on running\n`);
+      context.complainStyled(`\n${yellow('Warning: ')}the job is ${why}, it goes on running\n`);
     }
     const answer = await client.getJob(jobId, { include: ['executions', 'history'] });
     if (flags.nodeDetails) nodeDetails(context, answer.executions ?? []);
     const failed = answer.job.State.StateType === 'Failed';
     if (failed) {
-      context.complain(renderError(failureOf(answer), context.env, Boolean(process.stderr.isTTY)));
+      context.complainStyled(renderError(failureOf(answer), context.env, Boolean(process.stderr.isTTY)));
     }
     if (!flags.idOnly && !flags.follow) hints(context, answer.job);
     if (flags.propagateExitCode) return programExitCode(answer) || (failed ? 1 : 0);

@@ -36,7 +36,7 @@ export async function watch(
   { quiet, grouped = false, type, signal, user }: WatchOptions,
 ): Promise<End> {
   const terminal = Boolean(process.stdout.isTTY);
-  const spinner = quiet || !terminal ? undefined : startSpinner((text) => context.print(text));
+  const spinner = quiet || !terminal ? undefined : startSpinner((text) => context.printStyled(text));
   const printer = quiet
     ? NO_PRINTER
     : (grouped ? groupPrinter : rowPrinter)(context, terminal, () => spinner?.clear());

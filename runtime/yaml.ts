@@ -5,6 +5,7 @@
  * no strings become strings, of duplicate keys the last wins, only the first document counts. The library parses the
  * structure only; scalars are resolved here, since none of its schemas is that dialect.
  */
+import { isPrintable } from './printable.ts';
 import type { Alias, Document, LineCounter, Node, Pair, Scalar, YAMLMap } from 'yaml';
 
 /** Parsing costs about a second per MiB, so nothing larger is tried. */
@@ -92,7 +93,9 @@ export async function writeYaml(value: unknown): Promise<string> {
   yaml.visit(document, {
     Scalar(_key, node) {
       if (typeof node.value !== 'string') return;
-      if (typeof plainScalar(node.value) !== 'string' || TIMESTAMP.test(node.value)) {
+      if (
+        typeof plainScalar(node.value) !== 'string' || TIMESTAMP.test(node.value) || !isPrintable(node.value)
+      ) {
         node.type = 'QUOTE_DOUBLE';
       }
     },

@@ -12,6 +12,7 @@ import {
   jobHistoryCodec,
   shortId,
 } from '../../mod/model/mod.ts';
+import { printable } from '../../runtime/printable.ts';
 import { defineCommand } from '../command.ts';
 import { addVersionFlags, type VersionFlags, versionOptions } from '../list_flags.ts';
 import { addObjectFlags, type ObjectOutput, printObject } from '../output/format.ts';
@@ -41,12 +42,12 @@ export const command = defineCommand<ObjectOutput & VersionFlags>({
       });
     }
     const colours = paint(context.env, Boolean(process.stdout.isTTY));
-    context.print(describe(answer, colours, context.env.DEBUG === 'true'));
+    context.printStyled(describe(answer, colours, context.env.DEBUG === 'true'));
   },
 });
 
 function describe({ job, history = [], executions = [] }: JobAnswer, colours: Paint, debug: boolean): string {
-  const section = (title: string, body: string) => `${colours.bold(title)}\n${body}`;
+  const section = (title: string, body: string) => `${colours.bold(printable(title))}\n${body}`;
   const newest = executions.toSorted((a, b) => (a.CreateTime > b.CreateTime ? -1 : 1));
   const events = (entries: readonly JobHistory[]) => renderTable(eventColumns(colours, debug), entries);
   const ofJob = history.filter((entry) => entry.Type === 'JobLevel');
@@ -78,7 +79,7 @@ function header(job: Job): string {
     ['Version', String(job.Version)],
   ].filter(([, value]) => value !== '');
   const width = Math.max(...lines.map(([key]) => key!.length));
-  return lines.map(([key, value]) => `${key!.padEnd(width)} = ${value}\n`).join('');
+  return lines.map(([key, value]) => `${key!.padEnd(width)} = ${printable(value!)}\n`).join('');
 }
 
 function summary(executions: readonly Execution[]): string {
@@ -92,7 +93,12 @@ function eventColumns(colours: Paint, debug: boolean): readonly Column<JobHistor
   return [
     { header: 'Time', value: (entry) => eventTime(entry.Event.Timestamp) },
     { header: 'Topic', value: (entry) => entry.Event.Topic, limit: { softWrap: 15 } },
-    { header: 'Event', value: (entry) => eventText(entry, colours, debug), limit: { softWrap: 90 } },
+    {
+      header: 'Event',
+      value: (entry) => eventText(entry, colours, debug),
+      styled: true,
+      limit: { softWrap: 90 },
+    },
   ];
 }
 
@@ -116,7 +122,7 @@ function standardOutput(executions: readonly Execution[]): string {
       text: cut ? `${text.trimEnd()}\n...\nThe output is cut: "bacalhau job logs" has all of it.\n` : text,
     };
   }).filter(({ text }) => text !== '');
-  const ending = (text: string) => (text.endsWith('\n') ? text : `${text}\n`);
+  const ending = (text: string) => printable(text.endsWith('\n') ? text : `${text}\n`);
   if (printed.length === 1) return ending(printed[0]!.text);
-  return printed.map(({ ID, text }) => `Execution ${shortId(ID)}:\n${ending(text)}`).join('\n');
+  return printed.map(({ ID, text }) => `Execution ${printable(shortId(ID))}:\n${ending(text)}`).join('\n');
 }

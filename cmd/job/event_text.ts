@@ -1,5 +1,6 @@
-/** What a history entry says, for people (cli.md 10.1): an error is marked, its hint stands below. */
+/** What a history entry says, for people (cli.md 10.1), escaped: an error is marked, its hint stands below. */
 import type { JobHistory } from '../../mod/model/mod.ts';
+import { printable } from '../../runtime/printable.ts';
 import type { Paint } from '../output/style.ts';
 
 export function isErrorEvent({ Event }: JobHistory): boolean {
@@ -8,11 +9,12 @@ export function isErrorEvent({ Event }: JobHistory): boolean {
 
 export function eventText(entry: JobHistory, paint: Paint, debug: boolean): string {
   const { Message, Details } = entry.Event;
-  const lines = [isErrorEvent(entry) ? `${paint.red('Error: ')}${Message}` : Message];
-  if (Details?.Hint) lines.push(`${paint.green('Hint: ')}${Details.Hint}`);
+  const message = printable(Message);
+  const lines = [isErrorEvent(entry) ? `${paint.red('Error: ')}${message}` : message];
+  if (Details?.Hint) lines.push(`${paint.green('Hint: ')}${printable(Details.Hint)}`);
   if (debug) {
     const shown = Object.entries(Details ?? {}).filter(([key]) => key !== 'Hint' && key !== 'IsError');
-    lines.push(...shown.map(([key, value]) => `* ${key}: ${value}`));
+    lines.push(...shown.map(([key, value]) => printable(`* ${key}: ${value}`)));
   }
   return lines.join('\n');
 }

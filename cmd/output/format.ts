@@ -65,7 +65,7 @@ export async function printList<T>(
   if (format === 'csv') return context.print(renderCsv(columns, items, options.hideHeader));
   if (format !== 'table') return await printObject(context, options, items.map(encode));
   const style = options.style ? { paint: paint(context.env, Boolean(process.stdout.isTTY)) } : {};
-  context.print(
+  context.printStyled(
     renderTable(columns, items, { wide: options.wide, hideHeader: options.hideHeader, ...style }),
   );
 }

@@ -1,16 +1,19 @@
 /** Tables as the original draws them (cli.md 4.3): upper-case header, a blank around each cell, no borders; and CSV (4.4). */
 import { shortId } from '../../mod/model/ids.ts';
+import { printable } from '../../runtime/printable.ts';
 import type { Paint } from './style.ts';
 
 export interface Column<T> {
   readonly header: string;
   readonly value: (item: T) => string;
+  /** The value has colours of its own, and what is foreign in it is escaped. */
+  readonly styled?: true;
   /** How the cell is cut where the table is not wide: to the short id, to the time of day, or wrapped. */
   readonly limit?: 'id' | 'time' | { readonly wrap: number } | { readonly softWrap: number };
 }
 
-function cellLines<T>({ value, limit }: Column<T>, item: T, wide: boolean): string[] {
-  const text = value(item);
+function cellLines<T>({ value, styled, limit }: Column<T>, item: T, wide: boolean): string[] {
+  const text = styled ? value(item) : printable(value(item));
   if (wide || !limit) return text.split('\n');
   if (limit === 'id') return [shortId(text)];
   if (limit === 'time') return [/\d\d:\d\d:\d\d/.exec(text)?.[0] ?? text];

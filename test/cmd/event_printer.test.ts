@@ -10,7 +10,7 @@ class Captured extends Context {
   constructor() {
     super({ config: [] });
   }
-  override print(text: string): void {
+  override printStyled(text: string): void {
     this.printed.push(text);
   }
 }

@@ -9,10 +9,14 @@ import { parseJobFile } from '../../mod/spec/mod.ts';
 class Captured extends Context {
   stdout = '';
   stderr = '';
-  override print(text: string): void {
+  override printStyled(text: string): void {
     this.stdout += text;
   }
-  override complain(text: string): void {
+  override write(text: string): Promise<void> {
+    this.stdout += text;
+    return Promise.resolve();
+  }
+  override complainStyled(text: string): void {
     this.stderr += text;
   }
 }
