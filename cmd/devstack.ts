@@ -61,9 +61,10 @@ export const command = defineCommand<Options>({
     complainOf(context, loaded);
     const given = options.baseDir ?? options.stackRepo;
     const folder = given ? resolve(given) : await mkdtemp(join(tmpdir(), 'bacalhau-devstack-'));
-    const { startDevstack } = await import('../mod/node/mod.ts');
+    const { catchStrays, startDevstack } = await import('../mod/node/mod.ts');
     try {
       await interruptible(async (signal) => {
+        using _strays = catchStrays(loaded.config, (line) => context.complain(`${line}\n`));
         await using stack = await startDevstack(loaded.config, {
           ...counts,
           folder,

@@ -38,8 +38,9 @@ export const command = defineCommand<Options>({
     if (config !== loaded.config) {
       context.complain('Warning: neither --orchestrator nor --compute is given: starting an orchestrator\n');
     }
-    const { startNode } = await import('../mod/node/mod.ts');
+    const { catchStrays, startNode } = await import('../mod/node/mod.ts');
     await interruptible(async (signal) => {
+      using _strays = catchStrays(config, (line) => context.print(`${line}\n`));
       await using node = await startNode(config, {
         ...(options.name === undefined ? {} : { name: options.name }),
         log: (line) => context.print(`${line}\n`),

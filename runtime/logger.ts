@@ -1,4 +1,8 @@
-/** What the program says of itself while it serves: one line per event, for people or as JSON. */
+/**
+ * What the program says of itself while it serves: one line per event, for people or as JSON. Messages and fields hold
+ * text of strangers, so a line is printable whatever is in it.
+ */
+import { printableLine } from './printable.ts';
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'panic'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -27,17 +31,17 @@ export function createLogger({ level: least, mode, write }: LoggerOptions): Logg
 
 type Render = (level: LogLevel, message: string, fields: LogFields) => string;
 
-const quoted = (value: string) => /^[^\s"=]+$/.test(value) ? value : JSON.stringify(value);
+const quoted = (value: string) => printableLine(/^[^\s"=]+$/.test(value) ? value : JSON.stringify(value));
 
 const render: Readonly<Record<LoggerOptions['mode'], Render>> = {
   default: (level, message, fields) =>
     [
       new Date().toISOString(),
       level.toUpperCase().padEnd(5),
-      message,
+      printableLine(message),
       ...Object.entries(fields).map(([key, value]) => `${key}=${quoted(value)}`),
     ].join(' '),
   json: (level, message, fields) =>
-    JSON.stringify({ ...fields, time: new Date().toISOString(), level, message }),
-  cmd: (_level, message) => message,
+    printableLine(JSON.stringify({ ...fields, time: new Date().toISOString(), level, message })),
+  cmd: (_level, message) => printableLine(message),
 };

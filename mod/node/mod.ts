@@ -4,3 +4,4 @@
  */
 export { type Devstack, type DevstackOptions, startDevstack } from './devstack.ts';
 export { type NodeOptions, type RunningNode, startNode } from './node.ts';
+export { catchStrays } from './strays.ts';

@@ -6,6 +6,7 @@ import { BUILD_INFO } from '../../runtime/build_info.ts';
 import { lockFile } from '../../runtime/folder_lock.ts';
 import { discoverGpus } from '../../runtime/gpus.ts';
 import { createLogger } from '../../runtime/logger.ts';
+import { strayErrors } from '../../runtime/strays.ts';
 import { realWorld } from '../../runtime/world.ts';
 import { startApiServer } from '../api/server/mod.ts';
 import { type Config, configToRest, dataDirLayout } from '../config/mod.ts';
@@ -77,7 +78,7 @@ export async function startNode(config: Config, options: NodeOptions): Promise<R
   let orchestrating: OrchestratorRole | undefined;
   if (config.Orchestrator.Enabled) orchestrating = stack.use(await startOrchestratorRole(parts, self));
   if (config.Compute.Enabled) {
-    const own = orchestrating && `nats://127.0.0.1:${orchestrating.nats.port}`;
+    const own = orchestrating?.nats.url;
     compute = stack.use(
       await startComputeRole(
         parts,
@@ -114,7 +115,7 @@ export async function startNode(config: Config, options: NodeOptions): Promise<R
   return {
     id: identity.nodeId,
     apiUrl: api.url,
-    ...(orchestrating ? { natsUrl: `nats://127.0.0.1:${orchestrating.nats.port}` } : {}),
+    ...(orchestrating ? { natsUrl: orchestrating.nats.url } : {}),
     failed: Promise.race(
       [orchestrating, compute].filter((role) => role !== undefined).map((role) => role.failed),
     ),
@@ -148,6 +149,7 @@ function requesterInfo({ identity, labels, version }: NodeParts): NodeInfo {
 function debugInfo(orchestrating?: OrchestratorRole, compute?: ComputeRole): Record<string, unknown> {
   return {
     Memory: process.memoryUsage(),
+    StrayErrors: strayErrors(),
     ...(orchestrating ? { NATSServer: orchestrating.nats.stats() } : {}),
     ...(compute ? { Compute: compute.node.debugInfo() } : {}),
   };

@@ -14,6 +14,8 @@ export interface OrchestratorSettings {
   readonly foreignReconnectAllowanceMs: number;
   /** `Orchestrator.NodeManager.ManualApproval` */
   readonly manualApproval: boolean;
+  /** Nodes that wait for approval, at most; more are refused. */
+  readonly maxPendingNodes: number;
   /** Heartbeats are written together this often; 5 s. */
   readonly heartbeatFlushMs: number;
   /** `Orchestrator.Scheduler.HousekeepingInterval`: how often deadlines on rows are looked at; 30 s. */
@@ -35,6 +37,7 @@ export const DEFAULT_SETTINGS: OrchestratorSettings = Object.freeze({
   reconnectAllowanceMs: 5_000,
   foreignReconnectAllowanceMs: 130_000,
   manualApproval: false,
+  maxPendingNodes: 1_000,
   heartbeatFlushMs: 5_000,
   housekeepingMs: 30_000,
   evaluationRetentionMs: 3_600_000,

@@ -9,6 +9,7 @@ import {
   executionCodec,
   flag,
   int,
+  int64,
   list,
   mapOf,
   nodeInfoCodec,
@@ -27,6 +28,7 @@ import {
 import type { Codec, Event, JobType, Shape } from '../model/mod.ts';
 import { decodeEnvelope, encodeEnvelope } from './envelope.ts';
 import type { Metadata } from './envelope.ts';
+import { checkIds } from './ids.ts';
 import type {
   AskForBid,
   BidAccepted,
@@ -121,7 +123,7 @@ const CODECS: { readonly [T in MessageType]: Codec<Payloads[T]> } = {
   ExecutionStatus: define<ExecutionStatus>('ExecutionStatus', {
     ...report,
     Phase: required(open<ExecutionStatus['Phase']>()),
-    Revision: required(uint64),
+    Revision: required(int64),
     ...remains,
   }),
   ExecutionInventory: define<ExecutionInventory>('ExecutionInventory', {
@@ -133,7 +135,7 @@ const CODECS: { readonly [T in MessageType]: Codec<Payloads[T]> } = {
           ExecutionID: required(text),
           JobID: required(text),
           Phase: required(text),
-          Revision: required(uint64),
+          Revision: required(int64),
         }),
         'refuse',
       ),
@@ -231,7 +233,9 @@ export function decodeMessage(data: Uint8Array): Decoded {
     throw new BacalhauError('', 'failed to deserialize with encoding json: unexpected end of JSON input');
   }
   try {
-    return { type, payload: CODECS[type as MessageType].decode(payload ?? {}), metadata } as Decoded;
+    const decoded = CODECS[type as MessageType].decode(payload ?? {});
+    checkIds(decoded);
+    return { type, payload: decoded, metadata } as Decoded;
   } catch (error) {
     const text = `failed to deserialize with encoding json: ${(error as Error).message}`;
     throw new BacalhauError('', text, { cause: error });

@@ -100,7 +100,7 @@ export class ComputeSession {
     });
     this.#bus.subscribe(helloSubject(nodeId), wake);
     this.#bus.subscribe(aliveSubject(nodeId, this.#options.bootId), ({ reply }) => {
-      if (reply !== '') this.#bus.publish(reply, ACK);
+      if (reply !== '' && this.#broken === undefined) this.#bus.publish(reply, ACK);
     });
     this.#bus.subscribe(HELLO_ALL, () => void world.after(world.random() * GREETING_SPREAD_MS, wake));
     try {

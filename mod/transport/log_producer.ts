@@ -20,6 +20,7 @@ import {
 } from './log_wire.ts';
 import type { StreamClose, StreamRequest } from './log_wire.ts';
 import type { LogFrame, LogRequest } from './messages.ts';
+import { cut } from './replies.ts';
 import { logSubject } from './subjects.ts';
 
 const MAX_STREAMS = 1024;
@@ -80,7 +81,7 @@ export class LogProducer {
     try {
       request = decodeStreamRequest(message.data);
     } catch (error) {
-      const Text = `error decoding : ${(error as Error).message}`;
+      const Text = cut(`error decoding : ${(error as Error).message}`);
       return this.#publish(message.reply, encodeClose({ Code: Close.BadRequest, Text }));
     }
     const refusal = this.#streams.has(request.streamId)
@@ -214,9 +215,8 @@ export class LogProducer {
   #publish(subject: string, data: Uint8Array): void {
     try {
       this.#options.bus.publish(subject, data);
-    } catch (error) {
+    } catch {
       // The reader learns of a lost connection by missing heartbeats.
-      if (toBacalhauError(error).code !== 'ConnectionClosed') throw error;
     }
   }
 }

@@ -6,7 +6,7 @@
  * the consumer raises it by publishing totals on the stream's credit subject, and takes it back by `close`. Then frames
  * also carry `Time` and `Offset`, and a close names the error's code.
  */
-import { parseJson, stringifyJson } from '../model/mod.ts';
+import { isId, parseJson, stringifyJson } from '../model/mod.ts';
 import type { LogFrame, LogRequest } from './messages.ts';
 
 export const Close = { Normal: 1000, GoingAway: 1001, BadRequest: 4000, Internal: 5000 } as const;
@@ -81,13 +81,15 @@ export function decodeStreamRequest(data: Uint8Array): StreamRequest {
     ...(body.Offset === undefined ? {} : { Offset: bigOf(body.Offset) }),
     ...(body.TailLines === undefined ? {} : { TailLines: Number(bigOf(body.TailLines)) }),
   });
-  if (log.ExecutionID === '') throw new TypeError('the request names no execution');
+  if (!isId(log.ExecutionID)) throw new TypeError('the request names no execution');
   const streamId = textOf(outer.streamId);
-  if (streamId === '') throw new TypeError('the request names no stream');
+  if (!isId(streamId)) throw new TypeError('the request names no stream');
+  const heartBeatRequestSub = textOf(outer.heartBeatRequestSub);
+  if (heartBeatRequestSub !== '' && !isId(heartBeatRequestSub)) throw new TypeError('no heartbeat subject');
   return {
     consumerId: textOf(outer.consumerId),
     streamId,
-    heartBeatRequestSub: textOf(outer.heartBeatRequestSub),
+    heartBeatRequestSub,
     log,
     credit: bigOf(body.Credit),
   };

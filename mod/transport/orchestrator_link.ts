@@ -5,7 +5,7 @@
  * Order of a handshake (invariants.md O6): decision in the store, old plane stopped, `out.msgs` subscribed and flushed,
  * answer sent, then the session's messages.
  */
-import { BacalhauError, toBacalhauError } from '../model/mod.ts';
+import { BacalhauError } from '../model/mod.ts';
 import type { BusMessage, Subscription } from './bus.ts';
 import { decodeMessage, encodeMessage } from './codec.ts';
 import type { Decoded, Encoded, MessageType, Payloads } from './codec.ts';
@@ -15,7 +15,7 @@ import { LogConsumer } from './log_consumer.ts';
 import { json } from './log_wire.ts';
 import { EXTENSION } from './messages.ts';
 import type { HandshakeRequest, HandshakeResponse, LogFrame, LogRequest } from './messages.ts';
-import { encodeError } from './replies.ts';
+import { cut, encodeError } from './replies.ts';
 import {
   aliveSubject,
   checkNodeId,
@@ -123,9 +123,8 @@ class Link implements OrchestratorLink {
   #publish(subject: string, data: Uint8Array, headers?: Encoded['headers']): void {
     try {
       this.#options.bus.publish(subject, data, headers === undefined ? {} : { headers });
-    } catch (error) {
+    } catch {
       // Peers repeat what stays unanswered; the end of the connection is noticed by `closed`.
-      if (toBacalhauError(error).code !== 'ConnectionClosed') throw error;
     }
   }
 
@@ -264,7 +263,7 @@ class Link implements OrchestratorLink {
     const method = message.subject.split('.').at(-1);
     const answer = method === 'RegisterNode/v1'
       ? { value: { Accepted: false, Reason: 'node supports NCLv1 protocol - legacy protocol disabled' } }
-      : { value: null, error: `the legacy protocol is not supported: ${method}` };
+      : { value: null, error: cut(`the legacy protocol is not supported: ${method}`) };
     this.#publish(message.reply, json(answer));
   }
 }
@@ -279,10 +278,13 @@ function readRequest(message: BusMessage): Decoded {
   }
 }
 
+/** Longer than any that a peer makes. */
+const MAX_ECHO = 256;
+
 /** The one header that responders copy. */
 function echo(message: BusMessage): Record<string, string> {
   const id = message.headers['Bacalhau-MessageID'];
-  return id === undefined ? {} : { 'Bacalhau-MessageID': id };
+  return id === undefined || id.length > MAX_ECHO ? {} : { 'Bacalhau-MessageID': id };
 }
 
 /** A node speaks for itself only (the original trusts the payload). */

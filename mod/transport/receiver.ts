@@ -145,9 +145,8 @@ export class Receiver {
     if (message.reply === '') return;
     try {
       this.#options.bus.publish(message.reply, data);
-    } catch (error) {
+    } catch {
       // The sender repeats what was not acknowledged; the end of the connection is noticed elsewhere.
-      if (toBacalhauError(error).code !== 'ConnectionClosed') throw error;
     }
   }
 }

@@ -1,5 +1,5 @@
 /** Subjects of `ncl/v1`, of log streams and of what the legacy protocol still needs (nats-protocol.md section 3). */
-import { BacalhauError } from '../model/mod.ts';
+import { BacalhauError, isId } from '../model/mod.ts';
 
 const COMPUTE = 'bacalhau.global.compute';
 
@@ -10,7 +10,9 @@ export const OTHER_REQUESTS = `${COMPUTE}.*.out.requests`;
 /** Registration by the legacy protocol, refused so that the node goes on with `ncl/v1` at once. */
 export const LEGACY_MANAGEMENT = 'node.management.>';
 
-export const controlSubject = (nodeId: string): string => `${COMPUTE}.${nodeId}.out.ctrl`;
+/** Orchestrators listen with a wildcard for one token, so the dots of a host name are written otherwise here alone. */
+export const controlSubject = (nodeId: string): string =>
+  `${COMPUTE}.${nodeId.replaceAll('.', '%2E')}.out.ctrl`;
 export const inSubject = (nodeId: string): string => `${COMPUTE}.${nodeId}.in.msgs`;
 export const outSubject = (nodeId: string): string => `${COMPUTE}.${nodeId}.out.msgs`;
 
@@ -29,22 +31,15 @@ export const helloSubject = (nodeId: string): string => `bacalhau.global.hello.$
 export const aliveSubject = (nodeId: string, bootId: string): string =>
   `bacalhau.global.alive.${nodeId}.${bootId}`;
 
-/** The node id of `bacalhau.global.compute.<id>.…`. */
+/** The node id of a control subject. */
 export function nodeOfSubject(subject: string): string {
-  return subject.split('.')[3] ?? '';
+  return (subject.split('.')[3] ?? '').replaceAll('%2E', '.');
 }
 
-/**
- * Ids become one token of a subject.
- * @throws BacalhauError `BadRequest`
- */
+/** @throws BacalhauError `BadRequest` */
 export function checkNodeId(nodeId: string): void {
-  if (nodeId !== '' && !/[\s\0.*>]/.test(nodeId)) return;
-  throw new BacalhauError(
-    'BadRequest',
-    `Cannot use node id "${nodeId}": it is empty or has a blank, ".", "*" or ">"`,
-    {
-      hint: 'Use letters, digits, "-", "_" and "=".',
-    },
-  );
+  if (isId(nodeId)) return;
+  throw new BacalhauError('BadRequest', `Cannot use node id "${nodeId}": it is not of the form of one`, {
+    hint: 'Use letters, digits, "-", "_", "=" and single dots, at most 255.',
+  });
 }

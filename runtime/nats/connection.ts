@@ -9,7 +9,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Authenticator } from './auth.ts';
 import type { ConnectionFault, ServerSettings } from './options.ts';
-import { Outbox } from './outbox.ts';
+import { type Account, Outbox } from './outbox.ts';
 import { Parser, type ParserHandler } from './parser.ts';
 import { BEFORE_CONNECT, type ConnectOptions, parseConnect, ServerError } from './protocol.ts';
 import { type Peer, type Router, Subscription } from './router.ts';
@@ -25,6 +25,10 @@ export interface ConnectionHost {
   info(connection: Connection): string;
   onFault(fault: ConnectionFault): void;
   onSlowConsumer(): void;
+  /** Bytes that wait for all connections. */
+  readonly account: Account;
+  /** More waits for all than the settings allow. */
+  onOverdraft(): void;
   onClosed(connection: Connection): void;
 }
 
@@ -38,7 +42,7 @@ export class Connection implements Peer, ParserHandler {
   #state: 'opening' | 'serving' | 'closing' | 'closed' = 'opening';
   #authorized: boolean;
   #dirty = false;
-  readonly #outbox = new Outbox();
+  readonly #outbox: Outbox;
   readonly #subscriptions = new Map<string, Subscription>();
   readonly #parser: Parser;
   /** All in the server's clock (milliseconds). */
@@ -58,6 +62,7 @@ export class Connection implements Peer, ParserHandler {
     now: number,
   ) {
     this.address = socket.remoteAddress ?? '';
+    this.#outbox = new Outbox(host.account);
     this.#opened =
       this.#lastInput =
       this.#lastPing =
@@ -159,6 +164,12 @@ export class Connection implements Peer, ParserHandler {
     if (!isValidSubject(subject)) return this.#error(ServerError.invalidSubject);
     // A second subscription of the same id is ignored, as nats-server does.
     if (!this.#subscriptions.has(sid)) {
+      // It must not go on as if it listened: a node whose subscription was refused would join deaf.
+      const { settings, router } = this.host;
+      if (
+        this.#subscriptions.size >= settings.maxSubscriptions ||
+        router.subscriptions >= settings.maxSubscriptionsTotal
+      ) return this.fail(ServerError.maxSubscriptions);
       const subscription = new Subscription(this, sid, subject, queue, this.#onSubscriptionEnd);
       this.#subscriptions.set(sid, subscription);
       this.host.router.add(subscription);
@@ -198,8 +209,15 @@ export class Connection implements Peer, ParserHandler {
     }
     this.#send('\r\n');
     if (this.#outbox.pending > this.host.settings.maxPending) {
-      this.#cutOff('slow consumer: too many bytes pending');
+      this.cutOff('slow consumer: too many bytes pending');
+    } else if (this.host.account.pending > this.host.settings.maxPendingTotal) {
+      this.host.onOverdraft();
     }
+  }
+
+  /** Bytes that the client has not taken yet. */
+  get pending(): number {
+    return this.#outbox.pending;
   }
 
   flush(): void {
@@ -227,7 +245,7 @@ export class Connection implements Peer, ParserHandler {
     }
     this.#seenWrites = this.#outbox.completedWrites;
     if (now - this.#lastProgress >= settings.writeTimeoutMs) {
-      return this.#cutOff('slow consumer: write deadline exceeded');
+      return this.cutOff('slow consumer: write deadline exceeded');
     }
     if (
       now - Math.max(this.#lastInput, this.#lastPing) < settings.pingIntervalMs || this.#state === 'opening'
@@ -255,7 +273,7 @@ export class Connection implements Peer, ParserHandler {
     this.#onLost();
   }
 
-  #cutOff(reason: string): void {
+  cutOff(reason: string): void {
     this.host.onSlowConsumer();
     this.#report(reason);
     this.destroy();
@@ -299,7 +317,7 @@ export class Connection implements Peer, ParserHandler {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
     this.#endSubscriptions();
-    this.#outbox.clear();
+    this.#outbox.close();
     this.host.onClosed(this);
   };
 }

@@ -38,6 +38,11 @@ export interface NatsServerOptions {
   readonly maxControlLine?: number;
   /** Bytes waiting for one client before it is cut off as a slow consumer. Default 64 MiB. */
   readonly maxPending?: number;
+  /** Bytes waiting for all clients together before the one that most waits for is cut off. Default 128 MiB. */
+  readonly maxPendingTotal?: number;
+  /** Subscriptions of one client, and of all; who wants more is cut off. Default 4,096 and 262,144. */
+  readonly maxSubscriptions?: number;
+  readonly maxSubscriptionsTotal?: number;
   /** Clients at a time; 0 is no limit. Default 65,536. */
   readonly maxConnections?: number;
   /** Silence before a PING. Default 2 min. */
@@ -64,6 +69,9 @@ export interface ServerSettings {
   readonly maxPayload: number;
   readonly maxControlLine: number;
   readonly maxPending: number;
+  readonly maxPendingTotal: number;
+  readonly maxSubscriptions: number;
+  readonly maxSubscriptionsTotal: number;
   readonly maxConnections: number;
   readonly pingIntervalMs: number;
   readonly pingMax: number;
@@ -76,6 +84,9 @@ export function withDefaults(options: NatsServerOptions): ServerSettings {
     maxPayload: options.maxPayload ?? 1_048_576,
     maxControlLine: options.maxControlLine ?? 4096,
     maxPending: options.maxPending ?? 64 * 1024 * 1024,
+    maxPendingTotal: options.maxPendingTotal ?? 128 * 1024 * 1024,
+    maxSubscriptions: options.maxSubscriptions ?? 4096,
+    maxSubscriptionsTotal: options.maxSubscriptionsTotal ?? 262_144,
     maxConnections: options.maxConnections ?? 65_536,
     pingIntervalMs: options.pingIntervalMs ?? 120_000,
     pingMax: options.pingMax ?? 2,

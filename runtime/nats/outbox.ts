@@ -11,6 +11,11 @@ const LARGEST_BLOCK = 64 * 1024;
 const LONG = 16 * 1024;
 const NONE = Buffer.alloc(0);
 
+/** Bytes that wait for all clients of a server. */
+export interface Account {
+  pending: number;
+}
+
 export class Outbox {
   #block: Buffer = NONE;
   #used = 0;
@@ -22,6 +27,9 @@ export class Outbox {
   #nextBlock = FIRST_BLOCK;
   /** Grows with every completed write: a stalled client is one where it stands still while bytes wait. */
   completedWrites = 0;
+  #closed = false;
+
+  constructor(private readonly account: Account) {}
 
   /** Bytes that the client has not taken yet. */
   get pending(): number {
@@ -37,7 +45,7 @@ export class Outbox {
     // A loop beats latin1Write for such short texts on Deno (150 against 380 ns) and loses little on Bun.
     for (let i = 0; i < length; i++) block[at++] = text.charCodeAt(i);
     this.#used = at;
-    this.#queued += length;
+    this.#count(length);
   }
 
   /** The bytes may be kept as they are until they are written. */
@@ -50,7 +58,7 @@ export class Outbox {
       this.#block.set(bytes, this.#used);
       this.#used += bytes.length;
     }
-    this.#queued += bytes.length;
+    this.#count(bytes.length);
   }
 
   flush(socket: Duplex): void {
@@ -64,7 +72,9 @@ export class Outbox {
     this.#queued = 0;
     this.#writing += length;
     const done = () => {
+      if (this.#closed) return;
       this.#writing -= length;
+      this.account.pending -= length;
       this.completedWrites++;
     };
     if (parts.length === 1) {
@@ -79,10 +89,25 @@ export class Outbox {
 
   /** Forgets what was not flushed. */
   clear(): void {
+    this.account.pending -= this.#queued;
     this.#block = NONE;
     this.#used = 0;
     this.#parts = [];
     this.#queued = 0;
+  }
+
+  /** Nothing is written any more, and nothing waits. */
+  close(): void {
+    this.clear();
+    if (this.#closed) return;
+    this.#closed = true;
+    this.account.pending -= this.#writing;
+    this.#writing = 0;
+  }
+
+  #count(length: number): void {
+    this.#queued += length;
+    this.account.pending += length;
   }
 
   #seal(): void {

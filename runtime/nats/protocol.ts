@@ -9,6 +9,7 @@ export const ServerError = {
   controlLine: 'maximum control line exceeded',
   maxConnections: 'maximum connections exceeded',
   maxPayload: 'Maximum Payload Violation',
+  maxSubscriptions: 'maximum subscriptions exceeded',
   unknownOperation: 'Unknown Protocol Operation',
   /** nats-server cuts the connection without a word; the text is the one its documentation lists. */
   parser: 'Parser Error',

@@ -85,6 +85,12 @@ export async function startNatsServer(options: NatsServerOptions = {}): Promise<
       }),
     onFault: (fault) => options.onFault?.(fault),
     onSlowConsumer: () => slowConsumers++,
+    account: { pending: 0 },
+    onOverdraft() {
+      let most: Connection | undefined;
+      for (const each of connections) if (!most || each.pending > most.pending) most = each;
+      most?.cutOff('slow consumer: too many bytes pending for all clients, most of them for this one');
+    },
     onClosed(connection) {
       connections.delete(connection);
       if (connections.size === 0) whenEmpty();

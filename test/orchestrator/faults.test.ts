@@ -288,7 +288,9 @@ describe('submit', () => {
     await using cluster = await Cluster.start();
     await expect(cluster.submit(undefined)).rejects.toMatchObject({ status: 400 });
     await expect(cluster.submit({ Type: 'batch' })).rejects.toMatchObject({ status: 400 });
-    const big = spec({}, { Env: { TEXT: 'x'.repeat(1_048_576) } });
+    const big = spec({}, {
+      Env: Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`T${i}`, 'x'.repeat(120_000)])),
+    });
     await expect(cluster.submit(big)).rejects.toMatchObject({ code: 'PayloadTooLarge', status: 413 });
     await cluster.submit(spec({ Name: 'job' }));
     await expect(cluster.submit(spec({ Name: 'job', Type: 'service' }))).rejects.toMatchObject({

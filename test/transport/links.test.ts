@@ -59,6 +59,34 @@ async function ask(
   return decodeMessage((await bus.request(subject, data, { timeoutMs: 1000, headers })).data);
 }
 
+describe('ids', () => {
+  it('with dots, as of host names, join and carry messages both ways', async () => {
+    const network = new MemoryNetwork();
+    const { rig: orch, link: side } = await orchestrate(network);
+    const { rig, link } = compute(network, 'worker-1.example.org');
+    await until(() => link.status === 'connected', 'connected');
+    expect(side.sessions()).toEqual([{ nodeId: 'worker-1.example.org', epoch: 1 }]);
+    orch.outbox('worker-1.example.org').add(cancel('e-1'));
+    rig.outbox.add(bid('e-2'));
+    await until(() => rig.ids.includes('e-1') && orch.ids.includes('e-2'), 'messages');
+  });
+
+  it.each(['../../../precious', 'a/b', 'a\\b', '..', '.', '', 'e-1\u001b[2J', 'x'.repeat(256), 'e 1'])(
+    'of the form %j are refused by both sides',
+    (id) => {
+      for (const { type, payload } of [cancel(id), bid(id), status(id)]) {
+        const { data } = encodeMessage(type, payload, 'n-1', 0n);
+        expect(() => decodeMessage(data)).toThrow('ExecutionID is no id');
+      }
+      const beat = { NodeID: id, AvailableCapacity: {}, QueueUsedCapacity: {}, LastOrchestratorSeqNum: 0n };
+      const { data } = encodeMessage('transport.HeartbeatRequest', beat, 'n-1', 0n);
+      expect(() => decodeMessage(data)).toThrow('NodeID is no id');
+      const { options } = new ComputeRig(id, new MemoryNetwork().connector(realWorld));
+      expect(() => startComputeLink(options)).toThrow('not of the form');
+    },
+  );
+});
+
 describe('joining', () => {
   it('shakes hands, sends heartbeats and changed node info, and leaves with a notice', async () => {
     const network = new MemoryNetwork();

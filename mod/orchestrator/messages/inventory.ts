@@ -49,7 +49,7 @@ export async function onInventory(
 
 async function onListed(work: Work, row: ExecutionRow, entry: InventoryEntry): Promise<void> {
   const unit = (await work.unit(row.jobId))!;
-  const same = SAME[entry.Phase];
+  const same = Object.hasOwn(SAME, entry.Phase) ? SAME[entry.Phase] : undefined;
   if (isExecuting(row.phase) && same && entry.Revision >= row.nodeRev) {
     const adopted = row.phase === 'unknown';
     if (same === row.phase) return;

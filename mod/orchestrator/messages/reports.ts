@@ -149,6 +149,9 @@ async function onLate(
   }
 }
 
+/** Phases that a node reports while an execution goes on. */
+const REPORTED: readonly string[] = ['queued', 'preparing', 'running', 'publishing'];
+
 /** A phase of one of our nodes. The order of reports is that of the node's revisions. */
 export async function onExecutionStatus(
   work: Work,
@@ -162,6 +165,8 @@ export async function onExecutionStatus(
   const nodeRev = message.Revision;
   const events = keptEvents(message.Events);
   if (message.Phase === 'stopped') return await onStopped(work, unit, row, nodeRev, message);
+  // Of a newer peer, or made up: it is no phase here.
+  if (!REPORTED.includes(message.Phase)) return;
   if (!isExecuting(row.phase)) {
     if (!isLive(row.phase) && row.phase !== 'stopping') await confirm(work, sender, row.id);
     return;

@@ -9,6 +9,7 @@ import type { Work } from '../work/work.ts';
 
 export interface HandshakeRules {
   readonly manualApproval: boolean;
+  readonly maxPendingNodes: number;
   /** Name of this process. */
   readonly owner: string;
 }
@@ -45,6 +46,16 @@ export async function handshake(
   const known = await nodes.get(info.NodeID);
   const alive = known && known.deletedAt === 0n ? known : undefined;
   if (alive?.membership === 'REJECTED') return { accepted: false, reason: 'node has been rejected' };
+
+  if (!alive && rules.manualApproval) {
+    const pending = (await nodes.list()).filter(({ node }) => node.membership === 'PENDING').length;
+    if (pending >= rules.maxPendingNodes) {
+      return {
+        accepted: false,
+        reason: `${pending} nodes wait for approval already; approve or reject some`,
+      };
+    }
+  }
 
   const node = await saveNode(work, request, alive, rules);
   const { now } = work.tx;

@@ -153,7 +153,7 @@ export class NodeManager {
     if (await this.#hasTwin(request)) return refuse(twin(nodeId));
     const now = world.now();
     const { outcome, jobs } = await desk.commit(async (work) => {
-      const outcome = await handshake(work, request, { manualApproval: settings.manualApproval, owner });
+      const outcome = await handshake(work, request, { ...settings, owner });
       return { outcome, jobs: outcome.accepted ? await jobsOf(work, nodeId, true) : [] };
     });
     if (!outcome.accepted) return refuse(outcome.reason);

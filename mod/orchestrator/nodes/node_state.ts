@@ -33,14 +33,15 @@ export function nodeState({ node, session }: NodeView, live: LiveSession | undef
   });
 }
 
-/** The orchestrator itself, which is always there. */
+/** This process itself: the orchestrator is always there, a compute node only once it has joined. */
 export function selfState(info: NodeInfo, since: bigint, now: bigint): NodeState {
+  const status = info.NodeType === 'Compute' ? 'DISCONNECTED' : 'CONNECTED';
   return Object.freeze({
     Info: info,
     Membership: 'APPROVED',
-    Connection: 'CONNECTED',
+    Connection: status,
     ConnectionState: Object.freeze({
-      Status: 'CONNECTED',
+      Status: status,
       LastHeartbeat: toRfc3339(now),
       ConnectedSince: toRfc3339(since),
       DisconnectedSince: toRfc3339(0n),

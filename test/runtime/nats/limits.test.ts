@@ -110,6 +110,42 @@ describe('limits of a connection', () => {
     );
   });
 
+  test('clients that do not read have one budget together', async () => {
+    const { server, faults } = await start({ maxPendingTotal: 8 * 1024 * 1024 });
+    const slow = Array.from({ length: 6 }, () => rawClient(server.port));
+    for (const client of slow) {
+      client.send('CONNECT {"verbose":false}\r\nSUB s 1\r\nPING\r\n');
+      await client.until(() => client.text().includes('PONG'));
+      client.socket.pause();
+    }
+    const good = rawClient(server.port);
+    good.send('CONNECT {"verbose":false}\r\nSUB t 1\r\n');
+    const block = `PUB s 500000\r\n${'x'.repeat(500_000)}\r\n`;
+    for (let i = 0; i < 60; i++) good.send(block);
+    good.send('PUB t 2\r\nok\r\n');
+    await good.until(() => good.text().endsWith('MSG t 1 2\r\nok\r\n'));
+    await eventually(() => faults.length === 6);
+    expect(faults.every((text) => text.includes('for all clients'))).toBe(true);
+    good.socket.destroy();
+    for (const client of slow) client.socket.destroy();
+  });
+
+  test('who wants more subscriptions than allowed is cut off, by itself or with all others', async () => {
+    const { server } = await start({ maxSubscriptions: 3, maxSubscriptionsTotal: 5 });
+    const greedy = rawClient(server.port);
+    greedy.send('CONNECT {"verbose":false}\r\nSUB a 1\r\nSUB b 2\r\nSUB c 3\r\nSUB d 4\r\n');
+    await eventually(() => greedy.closed());
+    expect(greedy.text()).toMatch(/-ERR 'maximum subscriptions exceeded'\r\n$/);
+    const first = rawClient(server.port);
+    first.send('CONNECT {"verbose":false}\r\nSUB a 1\r\nSUB b 2\r\nSUB c 3\r\nPING\r\n');
+    await first.until(() => first.text().includes('PONG'));
+    const second = rawClient(server.port);
+    second.send('CONNECT {"verbose":false}\r\nSUB a 1\r\nSUB b 2\r\nSUB c 3\r\n');
+    await eventually(() => second.closed());
+    expect(server.stats().subscriptions).toBe(3);
+    first.socket.destroy();
+  });
+
   test('one connection too many is refused', async () => {
     const { server } = await start({ maxConnections: 1 });
     const first = rawClient(server.port);
