@@ -1,5 +1,6 @@
 /** Ctrl-C and SIGTERM as a signal: the first one asks, a second one ends the process at once. */
 import process from 'node:process';
+import { realWorld } from '../runtime/world.ts';
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 /** What a shell reports for a process that Ctrl-C ended. */
@@ -18,6 +19,17 @@ export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>
   } finally {
     for (const name of SIGNALS) process.off(name, onSignal);
   }
+}
+
+/** Runs `work` with a signal that fires after `ms` (any number, however large) or with `signal`. */
+export async function limited<T>(
+  ms: number,
+  signal: AbortSignal,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const limit = new AbortController();
+  using _timer = realWorld.after(ms, () => limit.abort(new DOMException('the time is over', 'TimeoutError')));
+  return await work(AbortSignal.any([signal, limit.signal]));
 }
 
 /** Resolves when the signal fires. */

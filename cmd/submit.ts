@@ -4,7 +4,7 @@ import { type ApiClient, type JobAnswer } from '../mod/api/client/mod.ts';
 import { compatibility, ComputeState, encodeJob, type Job } from '../mod/model/mod.ts';
 import { printable } from '../runtime/printable.ts';
 import type { Context } from './context.ts';
-import { interruptible, pause } from './interrupt.ts';
+import { interruptible, limited, pause } from './interrupt.ts';
 import { nodeDetails } from './node_details.ts';
 import { renderError } from './output/error.ts';
 import { sortedKeys } from './output/format.ts';
@@ -18,8 +18,6 @@ const NEVER_RAN: readonly ComputeState[] = [
   ComputeState.AskForBidRejected,
   ComputeState.BidRejected,
 ];
-/** Longer timers fire at once. */
-const MAX_TIMEOUT = 2 ** 31 - 1;
 
 export interface SubmitOptions {
   readonly force?: boolean;
@@ -57,21 +55,19 @@ export async function submitAndWatch(
   if (flags.idOnly || !flags.wait) context.print(`${jobId}\n`);
   if (!flags.wait) return 0;
 
-  const end = await interruptible(async (signal) => {
-    const limit = AbortSignal.any([
-      signal,
-      AbortSignal.timeout(Math.min(flags.waitTimeoutSecs * 1000, MAX_TIMEOUT)),
-    ]);
-    if (flags.follow) return await follow(context, client, jobId, flags.idOnly, limit, signal);
-    if (!flags.idOnly) announce(context, jobId, 'Checking its status');
-    return await watch(context, client, jobId, {
-      quiet: flags.idOnly,
-      grouped: flags.groupEvents,
-      type: job.Type,
-      signal: limit,
-      user: signal,
-    });
-  });
+  const end = await interruptible((signal) =>
+    limited(flags.waitTimeoutSecs * 1000, signal, async (limit) => {
+      if (flags.follow) return await follow(context, client, jobId, flags.idOnly, limit, signal);
+      if (!flags.idOnly) announce(context, jobId, 'Checking its status');
+      return await watch(context, client, jobId, {
+        quiet: flags.idOnly,
+        grouped: flags.groupEvents,
+        type: job.Type,
+        signal: limit,
+        user: signal,
+      });
+    })
+  );
   return await report(end);
 
   function warn(text: string): void {

@@ -7,13 +7,16 @@ import { randomUUID } from 'node:crypto';
 import process from 'node:process';
 
 export interface World {
-  /** Wall clock in nanoseconds since the epoch. Never used for order, only shown and compared with stored times. */
+  /**
+   * Wall clock in nanoseconds since the epoch, never going back within a process. Never used for order or durations, only
+   * stored, shown and compared with stored times.
+   */
   now(): bigint;
-  /** Monotonic milliseconds, for measuring. */
+  /** Monotonic milliseconds, for durations. */
   elapsed(): number;
-  /** Resolves after `ms`; rejects with the signal's reason when it is aborted first. */
+  /** Resolves after `ms` (any number, however large); rejects with the signal's reason when it is aborted first. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
-  /** Calls back once after `ms`, or never when disposed before. */
+  /** Calls back once after `ms` (any number, however large), or never when disposed before. */
   after(ms: number, callback: () => void): Disposable;
   /** In [0, 1). */
   random(): number;
@@ -21,32 +24,57 @@ export interface World {
   uuid(): string;
 }
 
-const bootNanos = BigInt(Date.now()) * 1_000_000n;
-const bootTick = process.hrtime.bigint();
-const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+/** The longest time that a timer of the runtime can have: 24.8 days. */
+export const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** The real clock: millisecond wall time at start, continued by the monotonic clock, so it never goes back. */
+/**
+ * The wall clock that follows each step forward (also after the machine slept) and takes one back by going half as fast
+ * until it is right again.
+ * @param wall milliseconds since the epoch; @param ticks monotonic nanoseconds
+ */
+export function steadyClock(wall: () => number, ticks: () => bigint): () => bigint {
+  let last = 0n;
+  let lastTick = ticks();
+  return () => {
+    const tick = ticks();
+    const onward = last + (tick - lastTick) / 2n;
+    const now = BigInt(wall()) * 1_000_000n;
+    lastTick = tick;
+    return last = now > onward ? now : onward;
+  };
+}
+
+/** By monotonic time. A wait beyond what the runtime's timers can do is made of several. */
+function after(ms: number, callback: () => void): Disposable {
+  if (Number.isNaN(ms)) throw new RangeError('Cannot set a timer: its time is not a number');
+  let timer: ReturnType<typeof setTimeout>;
+  const arm = (left: number) => {
+    timer = left > MAX_TIMER_MS
+      ? setTimeout(() => arm(left - MAX_TIMER_MS), MAX_TIMER_MS)
+      : setTimeout(callback, left);
+  };
+  arm(ms);
+  return { [Symbol.dispose]: () => clearTimeout(timer) };
+}
+
 export const realWorld: World = {
-  now: () => bootNanos + (process.hrtime.bigint() - bootTick),
+  now: steadyClock(Date.now, () => process.hrtime.bigint()),
   elapsed: () => performance.now(),
   sleep(ms, signal) {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason);
       const onAbort = () => {
-        clearTimeout(timer);
+        timer[Symbol.dispose]();
         reject(signal!.reason);
       };
-      const timer = setTimeout(() => {
+      const timer = after(ms, () => {
         signal?.removeEventListener('abort', onAbort);
         resolve();
-      }, Math.min(ms, MAX_TIMEOUT_MS));
+      });
       signal?.addEventListener('abort', onAbort, { once: true });
     });
   },
-  after(ms, callback) {
-    const timer = setTimeout(callback, Math.min(ms, MAX_TIMEOUT_MS));
-    return { [Symbol.dispose]: () => clearTimeout(timer) };
-  },
+  after,
   random: () => Math.random(),
   uuid: () => randomUUID(),
 };

@@ -3,7 +3,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { BacalhauError, type SpecConfig } from '../../mod/model/mod.ts';
 import { defineCommand } from '../command.ts';
-import { interruptible } from '../interrupt.ts';
+import { interruptible, limited } from '../interrupt.ts';
 import { download, resultUrl } from './download.ts';
 import { mergeResults } from './merge_results.ts';
 
@@ -44,7 +44,7 @@ export const command = defineCommand<Options>({
     const folder = resolve(options.outputDir ?? defaultFolder(job, options.namespace));
     await mkdir(folder, { recursive: true });
     await interruptible((signal) =>
-      fetchAll(results, folder, options.raw, AbortSignal.any([signal, AbortSignal.timeout(timeout)]))
+      limited(timeout, signal, (limit) => fetchAll(results, folder, options.raw, limit))
     );
     context.print(`Results for job '${job}' have been written to...\n${folder}\n`);
     return 0;

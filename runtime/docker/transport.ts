@@ -7,6 +7,7 @@ import https from 'node:https';
 import { Readable } from 'node:stream';
 import type { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { realWorld } from '../world.ts';
 import type { ByteSource } from './client.ts';
 import { agentOf, dialOptions } from './dial.ts';
 import { type DockerEndpoint, endpointText } from './endpoint.ts';
@@ -163,7 +164,7 @@ export class Transport {
     if (call.long) return await act(call);
     const limit = this.#timeoutMs + (call.extraMs ?? 0);
     const controller = new AbortController();
-    const timer = setTimeout(() =>
+    using _timer = realWorld.after(limit, () =>
       controller.abort(
         new DockerError(
           'Deadline',
@@ -172,13 +173,9 @@ export class Transport {
             subject: call.subject,
           },
         ),
-      ), limit);
+      ));
     const signal = call.signal ? AbortSignal.any([call.signal, controller.signal]) : controller.signal;
-    try {
-      return await act({ ...call, signal });
-    } finally {
-      clearTimeout(timer);
-    }
+    return await act({ ...call, signal });
   }
 
   /** One request, again only where a kept connection turned out to be closed before anything was done. */

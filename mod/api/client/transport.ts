@@ -3,6 +3,7 @@
  * with a sentence that names the address (cli.md section 7).
  */
 import { BacalhauError, type BuildVersion, parseJson, stringifyJson } from '../../model/mod.ts';
+import { realWorld } from '../../../runtime/world.ts';
 
 export interface Connection {
   /** `http://host:port`, no slash at the end. */
@@ -54,12 +55,12 @@ export function pathAndQuery({ path, query }: Pick<ApiRequest, 'path' | 'query'>
 /** The decoded body of a 200. @throws BacalhauError whatever else happens, the signal's reason when it was aborted */
 export async function call(connection: Connection, request: ApiRequest): Promise<unknown> {
   const limit = new AbortController();
-  const timer = setTimeout(
+  using _timer = realWorld.after(
+    request.timeout ?? connection.timeout ?? DEFAULT_TIMEOUT,
     () =>
       limit.abort(
         new BacalhauError('TimeOut', `Cannot get an answer from "${connection.baseUrl}": request timed out`),
       ),
-    request.timeout ?? connection.timeout ?? DEFAULT_TIMEOUT,
   );
   const signal = request.signal ? AbortSignal.any([limit.signal, request.signal]) : limit.signal;
   const headers = requestHeaders(connection);
@@ -77,8 +78,6 @@ export async function call(connection: Connection, request: ApiRequest): Promise
   } catch (error) {
     if (signal.aborted) throw signal.reason;
     throw error instanceof BacalhauError ? error : unreachable(connection.baseUrl, error);
-  } finally {
-    clearTimeout(timer);
   }
 }
 

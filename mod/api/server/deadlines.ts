@@ -1,3 +1,5 @@
+import { MAX_TIMER_MS } from '../../../runtime/world.ts';
+
 /** Time limits of the same length for many operations: first in, first out, so one timer serves them all. */
 export class Deadlines {
   readonly #entries = new Set<{ readonly at: number; readonly expire: () => void }>();
@@ -25,7 +27,8 @@ export class Deadlines {
   }
 
   #arm(milliseconds: number): ReturnType<typeof setTimeout> {
-    const timer = setTimeout(() => this.#expire(), milliseconds);
+    // One that fires early finds nothing to expire, and is set again.
+    const timer = setTimeout(() => this.#expire(), Math.min(milliseconds, MAX_TIMER_MS));
     timer.unref?.();
     return timer;
   }
