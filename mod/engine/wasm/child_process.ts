@@ -8,6 +8,7 @@ import {
   processMemory,
   processStartTime,
 } from '../../../runtime/process.ts';
+import { CpuShare } from '../../../runtime/cpu_share.ts';
 import { childEnvironment } from '../../../runtime/self.ts';
 import {
   type ChildFrame,
@@ -30,6 +31,7 @@ export class ModuleProcess {
   readonly startTime: string | null;
   /** Bytes of memory when it was ready; 0 where the system does not tell. */
   memoryAtStart = 0;
+  readonly share: CpuShare;
   #child: ChildProcess;
   #alive = true;
   #answer: ((frame: EndFrame | null) => void) | null = null;
@@ -41,6 +43,7 @@ export class ModuleProcess {
     this.gone = gone;
     this.pid = child.pid!;
     this.startTime = processStartTime(this.pid);
+    this.share = new CpuShare(this.pid);
   }
 
   /**
@@ -180,6 +183,7 @@ export class ModuleProcess {
     stdin!.on('error', () => this.#answer?.(null));
     this.gone.then(() => {
       this.#alive = false;
+      this.share[Symbol.dispose]();
       this.#answer?.(null);
     });
     return promise;

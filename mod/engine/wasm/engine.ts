@@ -121,6 +121,7 @@ class WasmEngine implements Engine {
     const run = new WasmRun(await this.#pool.take(signal), this.#pool, frame, {
       world,
       cpuMs,
+      cpus: request.resources.CPU ?? 0,
       memory: frame.memoryLimit || MAX_MEMORY,
       http,
     });

@@ -20,6 +20,8 @@ export interface WasmRunOptions {
   readonly world: World;
   /** Milliseconds of processor time; 0 = no limit. */
   readonly cpuMs: number;
+  /** Its part of the processors while they are short; 0 = one. */
+  readonly cpus: number;
   /** Bytes that the module may grow to. */
   readonly memory: number;
   /** Null for a task without network. */
@@ -59,7 +61,8 @@ export class WasmRun implements Run {
       );
     }
     this.#state = 'running';
-    const { world, cpuMs, memory, http } = this.#options;
+    const { world, cpuMs, cpus, memory, http } = this.#options;
+    this.#process.share.set(cpus || 1);
     const { entryModule } = this.#frame;
     this.#watch = new UsageWatch(
       world,
