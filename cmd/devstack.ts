@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { BacalhauError } from '../mod/model/mod.ts';
-import { complainOf, loadConfiguration } from './configuration.ts';
+import { loadNodeConfiguration } from './configuration.ts';
 import { defineCommand } from './command.ts';
 import { interruptible, untilStopped } from './interrupt.ts';
 
@@ -53,12 +53,11 @@ export const command = defineCommand<Options>({
     ];
     for (const flag of missing) context.complain(`Warning: ${flag} has no effect yet\n`);
 
-    const loaded = await loadConfiguration(context.globals, context.env, {
+    const loaded = await loadNodeConfiguration(context, {
       // A network for trying things out does not obey the configuration of the user's own node.
       defaultFile: context.globals.dataDir !== undefined,
       ...(options.randomPorts ? { defaults: FREE_PORTS } : {}),
     });
-    complainOf(context, loaded);
     const given = options.baseDir ?? options.stackRepo;
     const folder = given ? resolve(given) : await mkdtemp(join(tmpdir(), 'bacalhau-devstack-'));
     const { catchStrays, startDevstack } = await import('../mod/node/mod.ts');

@@ -1,7 +1,7 @@
 /** `bacalhau serve`: a node with the roles that flags or configuration give it, until it is told to stop. */
 import { rm, writeFile } from 'node:fs/promises';
 import { type Config, dataDirLayout } from '../mod/config/mod.ts';
-import { complainOf, loadConfiguration } from './configuration.ts';
+import { loadNodeConfiguration } from './configuration.ts';
 import { defineCommand } from './command.ts';
 import { interruptible, untilStopped } from './interrupt.ts';
 
@@ -32,8 +32,7 @@ export const command = defineCommand<Options>({
         ? {}
         : { 'Compute.Enabled': { flag: '--compute', value: options.compute } }),
     };
-    const loaded = await loadConfiguration(context.globals, context.env, { flags: roles });
-    complainOf(context, loaded);
+    const loaded = await loadNodeConfiguration(context, { flags: roles });
     const config = withRole(loaded.config);
     if (config !== loaded.config) {
       context.complain('Warning: neither --orchestrator nor --compute is given: starting an orchestrator\n');

@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { allKeys } from '../mod/config/mod.ts';
 
 const ROOT = resolve(import.meta.dirname!, '..');
 
@@ -139,5 +140,14 @@ describe('architecture', () => {
       .filter(({ text }) => /\b(?:Deno|Bun)\.\w/.test(withoutComments(text)))
       .map(({ path }) => path);
     expect(violations).toEqual([]);
+  });
+
+  it('every configuration key is read outside of mod/config, is met in any case, or names what it needs', () => {
+    const readers = all.filter(({ path }) => !path.startsWith(join('mod', 'config')))
+      .map(({ text }) => new Set(withoutComments(text).match(/\w+/g)));
+    const isRead = (names: readonly string[]) =>
+      readers.some((words) => names.slice(-2).every((name) => words.has(name)));
+    const unread = allKeys().filter(({ names, key }) => !key.missing && !key.met && !isRead(names));
+    expect(unread.map(({ path }) => path)).toEqual([]);
   });
 });

@@ -38,9 +38,18 @@ export interface ValueTypes {
 }
 export type KeyType = keyof ValueTypes;
 
+export interface Missing {
+  /** In words that follow "needs": `users and tokens`. */
+  readonly feature: string;
+  /** Whether a node that went on without it would be less protected than its owner thinks. */
+  readonly protects: boolean;
+}
+
 export interface KeyOptions {
-  /** Whether what the key sets exists yet; otherwise it is accepted and named in a warning. Default true. */
-  readonly supported?: boolean;
+  /** What the key needs and does not exist yet; see {@link ignored} and {@link refused}. */
+  readonly missing?: Missing;
+  /** What the key asks for is so in any case, so nothing reads it. */
+  readonly met?: true;
   /** Shown as asterisks. */
   readonly secret?: boolean;
   /** Least value; negative ones are refused where nothing is given. */
@@ -68,6 +77,11 @@ export interface Section {
 export function isKey(node: Section | Key<unknown>): node is Key<unknown> {
   return typeof (node as { doc?: unknown }).doc === 'string';
 }
+
+/** Options of a key whose feature does not exist yet: it is accepted and named in a warning. */
+export const ignored = (feature: string) => ({ missing: { feature, protects: false } });
+/** Options of a key that promises protection which does not exist yet: no node starts with it. */
+export const refused = (feature: string) => ({ missing: { feature, protects: true } });
 
 type Default<V> = V | ((host: Host) => V);
 const make = <V>(type: KeyType) => (initial: Default<V>, doc: string, options: KeyOptions = {}): Key<V> => ({

@@ -8,7 +8,7 @@ import { isAbsolute, join, resolve } from 'node:path';
 import process from 'node:process';
 import { BacalhauError, compatibility, deepFreeze } from '../model/mod.ts';
 import { Collection } from './collect.ts';
-import type { Host } from './key.ts';
+import type { Host, Missing } from './key.ts';
 import { allKeys } from './keys.ts';
 import { DEFAULT_ORIGIN, describeOrigin } from './origin.ts';
 import type { Origin } from './origin.ts';
@@ -39,6 +39,8 @@ export interface Loaded {
   readonly origins: ReadonlyMap<string, Origin>;
   /** For people: unknown keys, keys without effect, empty files. */
   readonly warnings: readonly string[];
+  /** Settings that promise a protection which does not exist yet, in words; see {@link refuseUnprotected}. */
+  readonly unprotected: readonly string[];
   /** Files that were read, in order. */
   readonly files: readonly string[];
 }
@@ -79,13 +81,16 @@ export async function loadConfig(sources: Sources = {}): Promise<Loaded> {
   }
   if (collection.problems.length > 0) throw configurationError(collection.problems);
   const config = deepFreeze(nest(values));
+  const missing = withoutFeature({ origins, values }, host);
   const { unknownKeysReported } = compatibility(config.Compatibility);
   const warnings = [
     ...collection.warnings,
     ...(unknownKeysReported ? collection.unknown : []),
-    ...withoutEffect(origins, values, host),
+    ...missing.map(({ setting, feature }) => `${setting} has no effect yet: it needs ${feature}`),
   ];
-  return { config, origins, warnings, files: read };
+  const unprotected = missing.filter(({ protects }) => protects)
+    .map(({ setting, feature }) => `${setting} needs ${feature}`);
+  return { config, origins, warnings, unprotected, files: read };
 }
 
 async function readFromDisk(path: string): Promise<string | null> {
@@ -172,6 +177,28 @@ function dataDirectory(text: string, origin: Origin, host: Host, cwd: string, pr
   return complain('is relative: write an absolute path');
 }
 
+/**
+ * For whoever starts a node: it never comes up more open than its configuration says. Clients go on, since what they
+ * share a file with concerns the server.
+ * @throws BacalhauError `ConfigurationError`
+ */
+export function refuseUnprotected({ unprotected }: Pick<Loaded, 'unprotected'>): void {
+  if (unprotected.length === 0) return;
+  const why = unprotected.length === 1
+    ? ` ${unprotected[0]}`
+    : `\n${unprotected.map((each) => `  ${each}`).join('\n')}`;
+  throw new BacalhauError(
+    'ConfigurationError',
+    `Cannot start a node: this version does not have what its configuration relies on for protection:${why}`,
+    {
+      status: 400,
+      hint:
+        'Remove these settings only if the node may run without: with API.Host 127.0.0.1, say, or behind a proxy ' +
+        'that does it.',
+    },
+  );
+}
+
 function configurationError(problems: readonly string[]): BacalhauError {
   const reasons = problems.length === 1
     ? ` ${problems[0]}`
@@ -183,15 +210,16 @@ function configurationError(problems: readonly string[]): BacalhauError {
 }
 
 /** Keys that were set to something else than their default and whose feature does not exist yet. */
-function withoutEffect(origins: Settled['origins'], values: Settled['values'], host: Host): string[] {
-  return allKeys()
-    .filter(({ path, key }) => {
-      if (key.supported !== false || origins.get(path)!.kind === 'default') return false;
-      return JSON.stringify(values.get(path)) !== JSON.stringify(defaultOf(key.default, host));
-    })
-    .map(({ path }) =>
-      `${path} (${describeOrigin(origins.get(path)!)}) has no effect yet: the feature does not exist`
-    );
+function withoutFeature(
+  { origins, values }: Settled,
+  host: Host,
+): (Missing & { readonly setting: string })[] {
+  return allKeys().flatMap(({ path, key }) => {
+    const origin = origins.get(path)!;
+    if (key.missing === undefined || origin.kind === 'default') return [];
+    if (JSON.stringify(values.get(path)) === JSON.stringify(defaultOf(key.default, host))) return [];
+    return [{ ...key.missing, setting: `${path} (${describeOrigin(origin)})` }];
+  });
 }
 
 function nest(values: ReadonlyMap<string, unknown>): Config {

@@ -65,7 +65,7 @@ export function configRows({ config, origins }: Pick<Loaded, 'config' | 'origins
     .map(({ path, names, key }) => {
       let value: unknown = config;
       for (const name of names) value = (value as Record<string, unknown>)[name];
-      const note = key.supported === false ? ' (No effect yet.)' : '';
+      const note = key.missing ? ` (No effect yet: it needs ${key.missing.feature}.)` : '';
       return {
         Key: path,
         Value: shown(key, value),

@@ -101,6 +101,7 @@ async function startNats(
       ...(settings.Auth.Token ? { token: settings.Auth.Token } : {}),
       ...(settings.Advertise ? { advertise: settings.Advertise } : {}),
       ...(tls ? { tls } : {}),
+      ...(settings.TLS.ServerTimeout ? { authTimeoutMs: settings.TLS.ServerTimeout * 1000 } : {}),
       onFault: ({ name: client, address, reason }) =>
         logger.log('warn', `connection of a node closed: ${reason}`, { node: client, address }),
     });

@@ -98,6 +98,20 @@ function listen(web: Server): Promise<number> {
   return new Promise((ready) => web.listen(0, '127.0.0.1', () => ready((web.address() as AddressInfo).port)));
 }
 
+describe('a configuration that relies on a protection which does not exist', () => {
+  const args = ['-c', 'API.TLS.SelfSigned=true'];
+  it.each(['serve', 'devstack'])('keeps %s from starting, before it touches anything', async (name) => {
+    const data = join(folder, `refused-${name}`);
+    const { code, stderr } = await run([name, ...args, '--data-dir', data]);
+    expect(code).toBe(1);
+    expect(stderr).toContain('API.TLS.SelfSigned (-c) needs TLS of the API');
+    await expect(readdir(data)).rejects.toThrow();
+  });
+  it('does not keep a client from its work', async () => {
+    expect((await run(['job', 'list', ...args])).code).toBe(0);
+  });
+});
+
 describe('wrong command lines', () => {
   it.each([
     [['jbo', 'list'], 'unknown command "jbo" for "bacalhau"', 'Did you mean "bacalhau job"?'],

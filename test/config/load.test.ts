@@ -11,6 +11,7 @@ import {
   describeOrigin,
   findKey,
   loadConfig,
+  refuseUnprotected,
   type Sources,
 } from '../../mod/config/mod.ts';
 
@@ -187,13 +188,52 @@ describe('warnings', () => {
   });
   it('of keys without effect, empty files and numbers without unit', async () => {
     expect((await load({ settings: ['WebUI.Enabled', 'WebUI.Listen=0.0.0.0:8438'] })).warnings)
-      .toEqual(['WebUI.Enabled (-c) has no effect yet: the feature does not exist']);
+      .toEqual(['WebUI.Enabled (-c) has no effect yet: it needs the web page']);
     expect((await load({ settings: ['/empty.yaml'] }, files)).warnings[0]).toContain('is empty');
     const nanos = await load({ settings: ['/n.yaml'] }, {
       '/n.yaml': 'InputSources: {ReadTimeout: 3000000}',
     });
     expect(nanos.config.InputSources.ReadTimeout).toBe(3);
     expect(nanos.warnings[0]).toContain('nanoseconds');
+  });
+});
+
+describe('settings that promise a protection which does not exist', () => {
+  const FILE = `API:
+  Auth:
+    Users: [{Alias: a, APIKey: k}]
+    AccessPolicyPath: /p.rego
+    Methods: {password: {Type: ask, PolicyPath: /x}}
+    Oauth2: {ProviderID: x}
+  TLS: {CertFile: /c, KeyFile: /k}
+JobAdmissionControl: {ProbeExec: /bin/false, Locality: local}
+`;
+  it('are told with their places, all together, when a node is to start', async () => {
+    const loaded = await load({ settings: ['/a.yaml'] }, { '/a.yaml': FILE });
+    expect(() => refuseUnprotected(loaded)).toThrow(
+      /API\.Auth\.Users \(\/a\.yaml:3\) needs users and tokens/,
+    );
+    expect(loaded.unprotected).toHaveLength(8);
+  });
+  it.each<[string, Sources]>([
+    ['environment', { env: { BACALHAU_API_TLS_SELFSIGNED: 'true' } }],
+    ['-c', { settings: ['API.TLS.AutoCert=example.org'] }],
+    ['a flag', { flags: { 'JobAdmissionControl.ProbeHTTP': { flag: '--x', value: 'http://p' } } }],
+    ['-c of the provider', { settings: ['API.Auth.Oauth2.JWKSUri=https://k'] }],
+  ])('are refused from %s', async (_where, sources) => {
+    const loaded = await load(sources);
+    expect(() => refuseUnprotected(loaded)).toThrow('Cannot start a node');
+  });
+  it('are no trouble at their default', async () => {
+    const loaded = await load({
+      settings: [
+        'API.TLS.SelfSigned=false',
+        'JobAdmissionControl.Locality=anywhere',
+        'API.TLS.CAFile=/c',
+        '/m.yaml',
+      ],
+    }, { '/m.yaml': 'API: {Auth: {Users: [], Methods: {ClientKey: {Type: challenge}}}}' });
+    expect(loaded.unprotected).toEqual([]);
   });
 });
 

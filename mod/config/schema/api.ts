@@ -1,7 +1,23 @@
 /** `API.*` (config.md 7). */
-import { choice, duration, flag, int, list, methods, SECOND, size, text, users } from '../key.ts';
+import {
+  choice,
+  duration,
+  flag,
+  ignored,
+  int,
+  list,
+  methods,
+  refused,
+  SECOND,
+  size,
+  text,
+  users,
+} from '../key.ts';
 
-const later = { supported: false };
+const serverTls = refused('TLS of the API');
+const clientTls = ignored('trust settings of the client');
+const signIn = refused('users and tokens');
+const webPage = ignored('the web page');
 
 export const API = {
   Host: text(
@@ -10,37 +26,41 @@ export const API = {
   ),
   Port: int(1234, 'Port of the API. 0 takes a free one.', { max: 65535 }),
   TLS: {
-    CertFile: text('', "File with the server's certificate; needs KeyFile.", later),
-    KeyFile: text('', "File with the server's private key; needs CertFile.", later),
-    CAFile: text('', 'Client: file with a certificate authority to trust.', later),
+    CertFile: text('', "File with the server's certificate; needs KeyFile.", serverTls),
+    KeyFile: text('', "File with the server's private key; needs CertFile.", serverTls),
+    CAFile: text('', 'Client: file with a certificate authority to trust.', clientTls),
     UseTLS: flag(false, 'Client: use https.'),
-    Insecure: flag(false, "Client: do not verify the server's certificate.", { ...later, always: true }),
-    SelfSigned: flag(false, 'Server: make a self-signed certificate.', later),
-    AutoCert: text('', 'Server: domain for which to get a certificate by ACME.', later),
-    AutoCertCachePath: text('', 'Server: folder in which ACME certificates are kept.', later),
+    Insecure: flag(false, "Client: do not verify the server's certificate.", { ...clientTls, always: true }),
+    SelfSigned: flag(false, 'Server: make a self-signed certificate.', serverTls),
+    AutoCert: text('', 'Server: domain for which to get a certificate by ACME.', serverTls),
+    AutoCertCachePath: text(
+      '',
+      'Server: folder in which ACME certificates are kept.',
+      ignored('TLS of the API'),
+    ),
   },
   Auth: {
     Methods: methods(
       { ClientKey: { Type: 'challenge' } },
       'Older ways to sign in: name to type and policy.',
-      later,
+      signIn,
     ),
-    AccessPolicyPath: text('', 'Older way to authorise: file or folder with a policy.', later),
-    Users: users([], 'Users with their credentials and capabilities.', later),
+    AccessPolicyPath: text('', 'Older way to authorise: file or folder with a policy.', signIn),
+    Users: users([], 'Users with their credentials and capabilities.', signIn),
     Oauth2: {
-      ProviderID: text('', 'Identifier of the OAuth 2.0 provider; switches single sign-on on.', later),
-      ProviderName: text('', 'Name of the provider as people see it.', later),
-      TokenEndpoint: text('', "The provider's token endpoint.", later),
-      DeviceAuthorizationEndpoint: text('', 'Where the device flow starts.', later),
-      DeviceClientID: text('', 'Client id for the device flow.', later),
-      JWKSUri: text('', "URL of the provider's signing keys.", later),
-      Issuer: text('', 'Issuer that tokens must name.', later),
-      Audience: text('', 'Audience that tokens must name.', later),
-      Scopes: list([], 'Scopes to ask for.', later),
+      ProviderID: text('', 'Identifier of the OAuth 2.0 provider; switches single sign-on on.', signIn),
+      ProviderName: text('', 'Name of the provider as people see it.', signIn),
+      TokenEndpoint: text('', "The provider's token endpoint.", signIn),
+      DeviceAuthorizationEndpoint: text('', 'Where the device flow starts.', signIn),
+      DeviceClientID: text('', 'Client id for the device flow.', signIn),
+      JWKSUri: text('', "URL of the provider's signing keys.", signIn),
+      Issuer: text('', 'Issuer that tokens must name.', signIn),
+      Audience: text('', 'Audience that tokens must name.', signIn),
+      Scopes: list([], 'Scopes to ask for.', signIn),
       PollingInterval: int(
         0,
         'Seconds between two questions during the device flow; 0 = as the provider says.',
-        later,
+        ignored('users and tokens'),
       ),
     },
   },
@@ -60,9 +80,9 @@ export const API = {
 };
 
 export const WebUI = {
-  Enabled: flag(false, 'Serve the web page.', later),
-  Listen: text('0.0.0.0:8438', 'Address and port of the web page.', later),
-  Backend: text('', "API that the web page uses; empty = the node's own.", later),
+  Enabled: flag(false, 'Serve the web page.', webPage),
+  Listen: text('0.0.0.0:8438', 'Address and port of the web page.', webPage),
+  Backend: text('', "API that the web page uses; empty = the node's own.", webPage),
 };
 
 export const Logging = {
@@ -80,6 +100,6 @@ export const Logging = {
   LogDebugInfoInterval: duration(
     30 * SECOND,
     'How often running executions are logged at debug level; 0 = never.',
-    later,
+    ignored('regular logging of executions'),
   ),
 };

@@ -1,7 +1,18 @@
 /** `Compute.*` (config.md 9) and `JobAdmissionControl.*` (12). */
-import { choice, duration, flag, HOUR, int, list, MINUTE, SECOND, size, text } from '../key.ts';
-
-const later = { supported: false };
+import {
+  choice,
+  duration,
+  flag,
+  HOUR,
+  ignored,
+  int,
+  list,
+  MINUTE,
+  refused,
+  SECOND,
+  size,
+  text,
+} from '../key.ts';
 
 export const Compute = {
   Enabled: flag(false, 'Run a compute node in this process.'),
@@ -19,7 +30,11 @@ export const Compute = {
   },
   Heartbeat: {
     InfoUpdateInterval: duration(MINUTE, 'Time between two messages about what this node is.', { min: 1 }),
-    ResourceUpdateInterval: duration(0, 'Deprecated; heartbeats carry resources.', later),
+    ResourceUpdateInterval: duration(
+      0,
+      'Deprecated; heartbeats carry resources.',
+      ignored('an interval of its own'),
+    ),
     Interval: duration(15 * SECOND, 'Time between two heartbeats.', { min: 1 }),
   },
   AllocatedCapacity: {
@@ -81,8 +96,12 @@ export const JobAdmissionControl = {
     ['anywhere', 'local'],
     'anywhere',
     'local: take only jobs whose inputs are on this node.',
-    later,
+    refused('a check where inputs are'),
   ),
-  ProbeHTTP: text('', 'URL of a web service that is asked whether to take a job.', later),
-  ProbeExec: text('', 'Command that is asked whether to take a job.', later),
+  ProbeHTTP: text(
+    '',
+    'URL of a web service that is asked whether to take a job.',
+    refused('admission probes'),
+  ),
+  ProbeExec: text('', 'Command that is asked whether to take a job.', refused('admission probes')),
 };

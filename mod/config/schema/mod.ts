@@ -2,7 +2,7 @@
  * Every key of the configuration: type, default, documentation, whether its feature exists. Order is that of REST
  * (rest-api.md 7.1.5). Keys that 1.9 does not have say so in their documentation.
  */
-import { choice, duration, flag, HOUR, map, text } from '../key.ts';
+import { choice, duration, flag, HOUR, ignored, map, text } from '../key.ts';
 import type { ValuesOf } from '../key.ts';
 import { API, Logging, WebUI } from './api.ts';
 import { Compute, JobAdmissionControl } from './compute.ts';
@@ -20,7 +20,7 @@ export const SCHEMA = {
   DataDir: text(({ home }) => `${home}/.bacalhau`, 'Folder in which everything is kept.', {
     env: ['BACALHAU_DIR'],
   }),
-  StrictVersionMatch: flag(false, 'Without meaning, as in the original.', { supported: false }),
+  StrictVersionMatch: flag(false, 'Without meaning, as in the original.', ignored('a check of versions')),
   Orchestrator,
   Compute,
   WebUI,
@@ -33,13 +33,13 @@ export const SCHEMA = {
   Logging,
   UpdateConfig: {
     Interval: duration(24 * HOUR, 'How often to look for a new version; 0 = never.', {
-      supported: false,
+      ...ignored('a look for new versions'),
       min: -Infinity,
     }),
   },
   FeatureFlags: {},
   Labels: map({}, 'Labels of this node, by which jobs choose it.'),
-  DisableAnalytics: flag(false, 'Send no usage events. (None are sent anyway.)'),
+  DisableAnalytics: flag(false, 'Send no usage events. (None are sent anyway.)', { met: true }),
   Compatibility: choice(
     ['', '1.9'],
     '',

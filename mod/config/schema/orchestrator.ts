@@ -1,7 +1,7 @@
 /** `Orchestrator.*` (config.md 8). */
-import { duration, flag, HOUR, int, list, MINUTE, SECOND, text } from '../key.ts';
+import { duration, flag, HOUR, ignored, int, list, MINUTE, SECOND, text } from '../key.ts';
 
-const later = { supported: false };
+const cluster = ignored('several orchestrators');
 
 export const Orchestrator = {
   Enabled: flag(false, 'Run the orchestrator in this process.'),
@@ -16,8 +16,11 @@ export const Orchestrator = {
   TLS: {
     ServerCert: text('', 'File with the certificate for compute nodes; needs ServerKey.'),
     ServerKey: text('', 'File with the private key; needs ServerCert.'),
-    ServerTimeout: int(0, 'Seconds for a TLS handshake; 0 = 10.'),
-    CACert: text('', "File with the certificate authority of the orchestrator's own connection."),
+    ServerTimeout: int(0, 'Seconds for the TLS handshake and what follows it; 0 = 3.', { max: 3600 }),
+    CACert: text('', "File with the certificate authority of the orchestrator's own connection.", {
+      // That connection does not leave the process.
+      met: true,
+    }),
   },
   SupportReverseProxy: flag(
     false,
@@ -28,18 +31,21 @@ export const Orchestrator = {
     'How long a request waits while the store cannot be written: disk full, file locked. (Not in 1.9)',
   ),
   Cluster: {
-    Name: text('', 'Name of the cluster of orchestrators.', later),
-    Host: text('', 'Address for connections between orchestrators.', later),
-    Port: int(0, 'Port for connections between orchestrators.', { ...later, max: 65535 }),
-    Advertise: text('', 'Address that other orchestrators are told to use.', later),
-    Peers: list([], 'Other orchestrators of the cluster.', later),
+    Name: text('', 'Name of the cluster of orchestrators.', cluster),
+    Host: text('', 'Address for connections between orchestrators.', cluster),
+    Port: int(0, 'Port for connections between orchestrators.', { ...cluster, max: 65535 }),
+    Advertise: text('', 'Address that other orchestrators are told to use.', cluster),
+    Peers: list([], 'Other orchestrators of the cluster.', cluster),
   },
   NodeManager: {
     DisconnectTimeout: duration(MINUTE, 'Silence after which a node counts as disconnected.', { min: 1 }),
-    ManualApproval: flag(false, 'New nodes wait for approval before they get work.', later),
+    ManualApproval: flag(false, 'New nodes wait for approval before they get work.'),
   },
   Scheduler: {
-    WorkerCount: int(({ cpus }) => cpus, 'Evaluations that are worked on at the same time.', { min: 1 }),
+    WorkerCount: int(({ cpus }) => cpus, 'Evaluations that are worked on at the same time.', {
+      ...ignored('workers that plan apart from the transaction'),
+      min: 1,
+    }),
     QueueBackoff: duration(MINUTE, 'Time until a job that found too few nodes is looked at again.', {
       min: 1,
     }),

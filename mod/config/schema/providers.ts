@@ -1,32 +1,34 @@
 /** `InputSources`, `Publishers`, `Engines`, `ResultDownloaders` (config.md 10). */
 import { Docker } from './docker.ts';
-import { duration, flag, HOUR, int, list, MINUTE, SECOND, size, text } from '../key.ts';
+import { duration, flag, HOUR, ignored, int, list, MINUTE, SECOND, size, text } from '../key.ts';
 
-const later = { supported: false };
+const ipfs = ignored('IPFS');
+const s3 = ignored('S3');
+const client = ignored('other ways to fetch results');
 
 export const InputSources = {
   Disabled: list([], 'Types of inputs that this node does not offer, in any letter case.'),
   ReadTimeout: duration(5 * MINUTE, 'Time for one request for an input.', { min: 1 }),
   MaxRetryCount: int(3, 'Further attempts to fetch an input.'),
   Types: {
-    IPFS: { Endpoint: text('', 'IPFS node for inputs, e.g. /ip4/127.0.0.1/tcp/5001.', later) },
+    IPFS: { Endpoint: text('', 'IPFS node for inputs, e.g. /ip4/127.0.0.1/tcp/5001.', ipfs) },
   },
 };
 
 export const Publishers = {
   Disabled: list([], 'Types of publishers that this node does not offer, in any letter case.'),
   Types: {
-    IPFS: { Endpoint: text('', 'IPFS node for results.', later) },
+    IPFS: { Endpoint: text('', 'IPFS node for results.', ipfs) },
     S3: {
-      PreSignedURLDisabled: flag(false, 'Do not turn results in S3 into signed URLs.', later),
-      PreSignedURLExpiration: duration(0, 'How long a signed URL is valid; 0 = 15 minutes.', later),
+      PreSignedURLDisabled: flag(false, 'Do not turn results in S3 into signed URLs.', s3),
+      PreSignedURLExpiration: duration(0, 'How long a signed URL is valid; 0 = 15 minutes.', s3),
     },
     S3Managed: {
-      Bucket: text('', 'Bucket that the orchestrator holds for results.', later),
-      Key: text('', 'Prefix of the keys in that bucket.', later),
-      Region: text('', 'Region of that bucket.', later),
-      Endpoint: text('', 'S3 endpoint of that bucket.', later),
-      PreSignedURLExpiration: duration(HOUR, 'How long a signed URL is valid.', later),
+      Bucket: text('', 'Bucket that the orchestrator holds for results.', s3),
+      Key: text('', 'Prefix of the keys in that bucket.', s3),
+      Region: text('', 'Region of that bucket.', s3),
+      Endpoint: text('', 'S3 endpoint of that bucket.', s3),
+      PreSignedURLExpiration: duration(HOUR, 'How long a signed URL is valid.', s3),
     },
     Local: {
       Address: text('127.0.0.1', 'Host in the URLs of results that this node serves itself.'),
@@ -86,9 +88,9 @@ export const Engines = {
 };
 
 export const ResultDownloaders = {
-  Disabled: list([], 'Client: ways of fetching results that are not used.', later),
-  Timeout: duration(0, 'Client: time for fetching results; 0 = what the command says.', later),
+  Disabled: list([], 'Client: ways of fetching results that are not used.', client),
+  Timeout: duration(0, 'Client: time for fetching results; 0 = what the command says.', client),
   Types: {
-    IPFS: { Endpoint: text('', 'Client: IPFS node for fetching results.', later) },
+    IPFS: { Endpoint: text('', 'Client: IPFS node for fetching results.', ipfs) },
   },
 };
