@@ -15,7 +15,7 @@ export interface ClientSettings {
   /** `http://127.0.0.1:1234` */
   readonly baseUrl: string;
   readonly dataDir: string;
-  /** Value of the key `Compatibility` (differences.md). */
+  /** Value of the key `Compatibility` (compatibility.md). */
   readonly compatibility: '' | '1.9';
 }
 

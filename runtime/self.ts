@@ -1,6 +1,6 @@
 /**
  * How to start this very program as a child, with a hidden sub-command. A compiled executable is its own command; an
- * interpreted one needs its runtime and its script (libraries.md 10, rules 7 and 8).
+ * interpreted one needs its runtime and its script (architecture.md section 6).
  */
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';

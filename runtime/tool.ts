@@ -90,7 +90,7 @@ function joined(parts: readonly Uint8Array[]): Uint8Array {
   return whole;
 }
 
-/** Ours, in plain English, without what would change how a Bun executable behaves (libraries.md 11). */
+/** Ours, in plain English, without what would change how a Bun executable behaves (architecture.md section 6). */
 function environment(): Record<string, string> {
   const result: Record<string, string> = {};
   for (const [name, value] of Object.entries(process.env)) {

@@ -1,6 +1,6 @@
 /**
  * Time, timers, randomness and ids as one object, so that a whole cluster runs in one process on a simulated clock
- * (design.md section 2). Rooms behind the seam (schedule, orchestrator, compute, transport, the store's logic) take a
+ * (architecture.md section 2). Rooms behind the seam (schedule, orchestrator, compute, transport, the store's logic) take a
  * World and call nothing global. After a simulated crash no call of that node's World settles any more.
  */
 import { randomUUID } from 'node:crypto';

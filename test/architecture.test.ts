@@ -1,4 +1,4 @@
-/** The dependency rule and the seam of simulation (design.md section 2) as failing checks over the sources' text. */
+/** The dependency rule and the seam of simulation (architecture.md section 2) as failing checks over the sources' text. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -108,7 +108,7 @@ const all = [
 ];
 
 describe('architecture', () => {
-  it('every room imports only what design.md section 2 allows', () => {
+  it('every room imports only what architecture.md section 2 allows', () => {
     const violations = all.flatMap((source) =>
       importsOf(source)
         .filter((target) => !mayImport(roomOf(source.path), roomOf(target)))

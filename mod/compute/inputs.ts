@@ -70,7 +70,7 @@ async function prepare(
     partitionCount: execution.Job?.Count ?? 0,
     signal,
   });
-  // differences.md A5: the original lets a program write into what was fetched for it, though not into local paths.
+  // compatibility.md A5: the original lets a program write into what was fetched for it, though not into local paths.
   const fetched = prepared.hostPath.startsWith(directory);
   const readOnly = prepared.readOnly && (shop.compatibility.inputsReadOnly || !fetched);
   return { hostPath: prepared.hostPath, target: input.Target, readOnly };

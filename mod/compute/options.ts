@@ -1,4 +1,4 @@
-/** What a compute node is made of. All that it touches comes in here; it has no globals (design.md section 2). */
+/** What a compute node is made of. All that it touches comes in here; it has no globals (architecture.md section 2). */
 import type { Engine } from '../engine/engine.ts';
 import type { BuildVersion, Compatibility, Refusal, Resources, StringMap, Task } from '../model/mod.ts';
 import type { Execution } from '../model/mod.ts';

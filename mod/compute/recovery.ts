@@ -1,7 +1,7 @@
 /**
  * After a restart, before anything new is accepted (invariants.md C13): every row is settled with what its engine still
  * has. A run that lives on is adopted, one that ended is harvested; a module, whose process ended with the node, is run
- * again under the next run number, with an event that says so (differences.md A7). An engine that does not answer does
+ * again under the next run number, with an event that says so (compatibility.md A7). An engine that does not answer does
  * not keep the node from starting: what it runs keeps its room and is settled when the engine is back.
  */
 import type { Run } from '../engine/engine.ts';

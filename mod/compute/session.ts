@@ -56,7 +56,7 @@ export class Session implements Outbox<OutMessage> {
     this.connected = true;
   }
 
-  /** A message of the peer was processed. 0 = it bore no number. Numbers may go back (nats-protocol.md 6.8). */
+  /** A message of the peer was processed. 0 = it bore no number. Numbers may go back (wire-protocol.md 6.8). */
   processed(seq: bigint): void {
     if (seq === 0n || seq === this.peer.inSeq) return;
     this.peer = { ...this.peer, inSeq: seq };

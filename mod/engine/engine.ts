@@ -103,7 +103,7 @@ export interface Engine {
   readonly type: string;
   /**
    * Programs are children of the node: they end with it, and nothing of a run is left once its program has ended. So
-   * they may be run again after a restart (differences.md A7).
+   * they may be run again after a restart (compatibility.md A7).
    */
   readonly endsWithNode?: boolean;
   /** What a run takes beside what its program does; charged to the node and no part of {@link RunRequest.resources}. */

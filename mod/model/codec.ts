@@ -1,6 +1,6 @@
 /**
  * Decoders and encoders of the model's types: the keys, their order and what is left out as rest-api.md section 9 and
- * nats-protocol.md section 8 say. An encoded value goes to {@link stringifyJson}; a decoded one comes from
+ * wire-protocol.md section 8 say. An encoded value goes to {@link stringifyJson}; a decoded one comes from
  * {@link parseJson}. Decoded values are already in their written form: encoding them changes nothing but `WaitUntil`.
  */
 import type { Evaluation, EvaluationStatus, EvaluationTrigger } from './evaluation.ts';
@@ -154,7 +154,7 @@ const network = struct<NetworkConfig>('NetworkConfig', {
   Ports: omitEmpty(list(portMapping, 'refuse')),
 });
 
-// An explicit 0 is kept: it means "do not wait", an absent key "use the default" (differences.md A3).
+// An explicit 0 is kept: it means "do not wait", an absent key "use the default" (compatibility.md A3).
 const timeouts = struct<TimeoutConfig>('TimeoutConfig', {
   ExecutionTimeout: omitAbsent(int),
   QueueTimeout: omitAbsent(int),

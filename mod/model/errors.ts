@@ -58,7 +58,7 @@ export function toBacalhauError(thrown: unknown): BacalhauError {
   return new BacalhauError('InternalError', message, { cause: thrown });
 }
 
-/** A "no" as data: why a node was not chosen, a bid refused, a feature is unavailable (design.md promise 3). */
+/** A "no" as data: why a node was not chosen, a bid refused, a feature is unavailable (architecture.md section 3, promise 3). */
 export interface Refusal {
   readonly code: string;
   /** One sentence, phrased "this node does not …" where a node speaks. */

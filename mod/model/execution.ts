@@ -170,6 +170,6 @@ export function mayFollow(before: Phase, phase: Phase): boolean {
   return before === phase || table[phase].from.includes(before);
 }
 
-/** Why an execution failed, which decides whether it is tried again (invariants.md S19, differences.md A6). */
+/** Why an execution failed, which decides whether it is tried again (invariants.md S19, compatibility.md A6). */
 export const FAILURE_CLASSES = ['user', 'timeout', 'infrastructure'] as const;
 export type FailureClass = (typeof FAILURE_CLASSES)[number];

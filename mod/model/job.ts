@@ -74,7 +74,7 @@ export interface NetworkConfig {
   readonly Ports?: readonly PortMapping[];
 }
 
-/** Whole seconds. Absent and 0 are kept apart (differences.md A3). */
+/** Whole seconds. Absent and 0 are kept apart (compatibility.md A3). */
 export interface TimeoutConfig {
   readonly ExecutionTimeout?: number;
   readonly QueueTimeout?: number;

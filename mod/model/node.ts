@@ -1,4 +1,4 @@
-/** What a node tells of itself and what the orchestrator knows of it (rest-api.md 9.10-9.12, nats-protocol.md 8.1). */
+/** What a node tells of itself and what the orchestrator knows of it (rest-api.md 9.10-9.12, wire-protocol.md 8.1). */
 import type { StringMap } from './job.ts';
 import type { Resources } from './resources.ts';
 

@@ -43,7 +43,7 @@ function allocatedGpus(text: string, found: readonly FoundGpu[]): readonly Gpu[]
   return Object.freeze(found.slice(0, wanted > 0 ? Math.max(1, Math.floor(wanted)) : 0).map(asGpu));
 }
 
-/** As nodes tell of a device (nats-protocol.md 7.5). */
+/** As nodes tell of a device (wire-protocol.md 7.5). */
 function asGpu({ index, name, vendor, memoryMiB, pciAddress }: FoundGpu): Gpu {
   return Object.freeze({
     Index: index,

@@ -113,7 +113,7 @@ function wait(
   if (pending) return stayAwake(draft);
   const all = [...nodes.values()];
   const lack = describeLack(Math.max(1, lacking), all, placement.suitable, refusals);
-  // Who says how long to wait means it, also for a node that is yet to be labelled or added (differences.md A3).
+  // Who says how long to wait means it, also for a node that is yet to be labelled or added (compatibility.md A3).
   const told = !kind.perNode && (job.spec.Tasks[0]?.Timeouts?.QueueTimeout ?? 0) > 0;
   if (kind.finite && !told && isHopeless(all, refusals)) return fail(draft, lack.message, lack.details);
   queue(draft, lack, !kind.finite && kind.perNode);

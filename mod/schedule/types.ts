@@ -98,7 +98,7 @@ export interface SchedulePolicy {
   readonly overCommit: number;
   /** New executions per plan; the rest follow in the next one. */
   readonly maxPlacements: number;
-  /** differences.md A6 (user-error half). */
+  /** compatibility.md A6 (user-error half). */
   readonly userErrorsFinal: boolean;
 }
 

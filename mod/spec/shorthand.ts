@@ -108,7 +108,7 @@ const S3_OPTIONS: Readonly<Record<string, string>> = {
 /** The original writes every field of the source, also in a dry run. */
 const S3_EMPTY = { Filter: '', Region: '', Endpoint: '', VersionID: '', ChecksumSHA256: '' };
 const WRITE_OPTIONS = ['rw', 'read-write', 'read_write', 'readwrite'];
-/** Ours, for every source: what is fetched is read-only unless this asks for a copy of its own (differences.md A5). */
+/** Ours, for every source: what is fetched is read-only unless this asks for a copy of its own (compatibility.md A5). */
 const WRITABLE = 'writable';
 
 function sourceOf(uri: string, options: ReadonlyMap<string, string>): SpecConfig {

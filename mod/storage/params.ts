@@ -24,7 +24,7 @@ export function flagParam(spec: SpecConfig, name: string): boolean {
 }
 
 /**
- * Whether a fetched input may be written to (differences.md A5). What is fetched is this execution's own copy, so granting
+ * Whether a fetched input may be written to (compatibility.md A5). What is fetched is this execution's own copy, so granting
  * it harms nobody else.
  */
 export function isWritable(spec: SpecConfig): boolean {

@@ -1,5 +1,5 @@
 /**
- * Messages in envelopes: the registered types (nats-protocol.md 4.8), their payloads' keys in wire order, and the
+ * Messages in envelopes: the registered types (wire-protocol.md 4.8), their payloads' keys in wire order, and the
  * metadata that goes with each.
  */
 import {
@@ -51,7 +51,7 @@ import type {
   UpdateNodeInfoResponse,
 } from './messages.ts';
 
-/** The original's structured error as an answer (nats-protocol.md 5.3); all keys are always there. */
+/** The original's structured error as an answer (wire-protocol.md 5.3); all keys are always there. */
 export interface BacError {
   readonly Cause: string;
   readonly Hint: string;
@@ -63,7 +63,7 @@ export interface BacError {
   readonly Code: string;
 }
 
-/** Asks for a URL to put a result to (nats-protocol.md section 9). */
+/** Asks for a URL to put a result to (wire-protocol.md section 9). */
 export interface PreSignURLRequest {
   readonly Events: readonly Event[] | null;
   readonly ExecutionID: string;

@@ -1,5 +1,5 @@
 /**
- * The bytes of everything on the four `ncl/v1` channels (nats-protocol.md section 4):
+ * The bytes of everything on the four `ncl/v1` channels (wire-protocol.md section 4):
  *
  *     0    schema: 1 = JSON, 2 = protobuf (accepted, never sent)
  *     1-4  CRC-32 (IEEE) of bytes 5 to the end, big-endian

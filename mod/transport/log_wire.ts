@@ -1,5 +1,5 @@
 /**
- * Log streams on the wire (nats-protocol.md section 10): plain JSON, no envelope. One request with a private reply
+ * Log streams on the wire (wire-protocol.md section 10): plain JSON, no envelope. One request with a private reply
  * subject, many messages back, a heartbeat of the producer per consumer.
  *
  * Ours, between our own peers only: the request carries `Credit`, the number of message bytes that the producer may send;

@@ -1,5 +1,5 @@
 /**
- * Schema 2 of the envelope, read only (nats-protocol.md 4.3): the original accepts it and never sends it.
+ * Schema 2 of the envelope, read only (wire-protocol.md 4.3): the original accepts it and never sends it.
  *
  *     Message  { Metadata metadata = 1; Payload payload = 2; }
  *     Metadata { map<string,string> fields = 1; bytes checksum = 2; }

@@ -1,5 +1,5 @@
 /**
- * The receiver of one data plane (nats-protocol.md 5.5), the same on both sides: messages are handled strictly one after
+ * The receiver of one data plane (wire-protocol.md 5.5), the same on both sides: messages are handled strictly one after
  * another and acknowledged only when the handler has resolved (invariants.md S8). Refusals (nacks) are for bytes that
  * nobody can read and for gaps between our own peers, since a refusal can wedge a sender of the original; message types
  * that are not for us are acknowledged.

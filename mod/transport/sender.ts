@@ -1,5 +1,5 @@
 /**
- * The ordered sender of one data plane (nats-protocol.md 5.4), the same on both sides: rows of an outbox go out in
+ * The ordered sender of one data plane (wire-protocol.md 5.4), the same on both sides: rows of an outbox go out in
  * order, at most `WINDOW` without acknowledgement. What is reported to the outbox is the highest sequence number up to
  * which everything has been acknowledged; a lost acknowledgement, a notice that nobody listens or a refusal sends again
  * from there. There is one timer, not one per message.

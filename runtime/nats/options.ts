@@ -1,4 +1,4 @@
-/** What the embedded server can be told, and the defaults of nats-server (nats-protocol.md 2.1). */
+/** What the embedded server can be told, and the defaults of nats-server (wire-protocol.md 2.1). */
 
 export interface NatsUser {
   readonly user: string;

@@ -1,5 +1,5 @@
 /**
- * TLS of one connection (nats-protocol.md 2.4). What the client does is known from its first byte: 22 opens a TLS handshake,
+ * TLS of one connection (wire-protocol.md 2.4). What the client does is known from its first byte: 22 opens a TLS handshake,
  * anything else is plain NATS. That byte is looked at and put back before the socket is wrapped.
  */
 import { Buffer } from 'node:buffer';

@@ -1,4 +1,4 @@
-/** What jobs and nodes are called and say never controls the terminal of who lists them (differences.md B). */
+/** What jobs and nodes are called and say never controls the terminal of who lists them (compatibility.md B). */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { renderError } from '../../cmd/output/error.ts';
 import { type ApiServer, startApiServer } from '../../mod/api/server/mod.ts';

@@ -1,6 +1,6 @@
 /**
  * Keys of the API's answers, in the order in which the original was seen to write them beside ours for the same module
- * (a job that printed "hello"). Only keys that we add (differences.md, C) may stand besides.
+ * (a job that printed "hello"). Only keys that we add (compatibility.md, C) may stand besides.
  */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type ApiServer, startApiServer } from '../../mod/api/server/mod.ts';

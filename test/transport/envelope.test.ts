@@ -1,4 +1,4 @@
-/** The envelope's bytes against the worked examples of nats-protocol.md 4.7 and against hostile input. */
+/** The envelope's bytes against the worked examples of wire-protocol.md 4.7 and against hostile input. */
 import fc from 'fast-check';
 import { crc32 } from 'node:zlib';
 import { describe, expect, it } from 'vitest';

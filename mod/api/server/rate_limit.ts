@@ -43,7 +43,7 @@ export class RateLimiter {
 
 /**
  * The client behind a connection. The forwarded-for header counts only when a configured proxy sent it; then its last
- * entry that is not itself a configured proxy (differences.md B).
+ * entry that is not itself a configured proxy (compatibility.md B).
  */
 export function clientAddress(request: IncomingMessage, trustedProxies: readonly string[]): string {
   const peer = normalise(request.socket?.remoteAddress ?? '');

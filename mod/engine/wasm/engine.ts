@@ -133,7 +133,7 @@ class WasmEngine implements Engine {
   }
 
   /**
-   * A module ends with its node (differences.md A7), so there is nothing to adopt but a run of this very engine: what an
+   * A module ends with its node (compatibility.md A7), so there is nothing to adopt but a run of this very engine: what an
    * earlier process of the node left behind is killed.
    */
   find(identity: EngineIdentity, request: RunRequest): Promise<Run | null> {

@@ -1,6 +1,6 @@
 /**
  * What a report of a node means: whether a run succeeded, and which class a failure has (invariants.md section 0 rows 13
- * and 14, differences.md A1). One table for all peers, since a node of the original tells text only.
+ * and 14, compatibility.md A1). One table for all peers, since a node of the original tells text only.
  */
 import {
   type Compatibility,

@@ -12,7 +12,7 @@ import {
 import type { ExecutionRow, OutboxRow, StoreReader } from '../../store/mod.ts';
 import type { AskForBid, InMessage } from '../../transport/mod.ts';
 
-/** Old nodes know `Host` as `Full`, and not every type of `Default` (nats-protocol.md 7.2). */
+/** Old nodes know `Host` as `Full`, and not every type of `Default` (wire-protocol.md 7.2). */
 function forOldNodes(job: Job): Job {
   const task = job.Tasks[0];
   const type = task?.Network?.Type;

@@ -1,6 +1,6 @@
 /**
  * Nodes and their sessions: answers control requests, notices silence, and passes reports on. A silent node's work is
- * unknown before it is lost (design.md promise 4); silence counts only while this process could hear (invariants.md
+ * unknown before it is lost (architecture.md section 3, promise 4); silence counts only while this process could hear (invariants.md
  * section 0, row 17).
  */
 import {

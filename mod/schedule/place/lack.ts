@@ -1,4 +1,4 @@
-/** Too few nodes: what to tell, and whether waiting can help (orchestrator.md 8.5, differences.md A3 in basic form). */
+/** Too few nodes: what to tell, and whether waiting can help (orchestrator.md 8.5, compatibility.md A3 in basic form). */
 import type { StringMap } from '../../model/mod.ts';
 import type { NodeRefusal, NodeView } from '../types.ts';
 

@@ -70,7 +70,7 @@ export function run(draft: Draft): void {
   }
 }
 
-/** How long the job may wait for nodes. Absent and 0 are different (job-spec.md 1.11, differences.md A3). */
+/** How long the job may wait for nodes. Absent and 0 are different (job-spec.md 1.11, compatibility.md A3). */
 function queueTimeout(draft: Draft): bigint {
   const seconds = draft.input.job.spec.Tasks[0]?.Timeouts?.QueueTimeout;
   return seconds === undefined ? draft.input.policy.defaultQueueTimeout : BigInt(seconds) * NANOS;
