@@ -4,21 +4,19 @@
  */
 import type { Execution, StringMap, Task } from '../model/mod.ts';
 import type { Refusal } from '../model/mod.ts';
+import { matchesWildcard } from '../../runtime/glob.ts';
 
 export interface HostEnvironment {
   /** Value of a variable of this host. */
   get(name: string): string | undefined;
-  /** Patterns of names that tasks may read: `*` is any run of characters, `?` one; the whole name must match. */
+  /**
+   * Patterns of names that tasks may read: `*` is any run of characters, `?` one; the whole name must match. (The original
+   * takes them for regular expressions that match anywhere.)
+   */
   readonly allowList: readonly string[];
 }
 
 const REFERENCE = 'env:';
-
-/** A glob over a whole name. The original takes these patterns for regular expressions that match anywhere. */
-export function matchesGlob(pattern: string, name: string): boolean {
-  const source = pattern.replace(/[\\^$.|+()[\]{}]/g, '\\$&').replaceAll('*', '.*').replaceAll('?', '.');
-  return new RegExp(`^${source}$`, 's').test(name);
-}
 
 /** The references to host variables that this node cannot serve, each with its reason. */
 export function checkEnvironment(task: Task, host: HostEnvironment): readonly Refusal[] {
@@ -26,7 +24,7 @@ export function checkEnvironment(task: Task, host: HostEnvironment): readonly Re
   for (const [name, value] of Object.entries(task.Env ?? {})) {
     if (!value.startsWith(REFERENCE)) continue;
     const wanted = value.slice(REFERENCE.length);
-    if (!host.allowList.some((pattern) => matchesGlob(pattern, wanted))) {
+    if (!host.allowList.some((pattern) => matchesWildcard(pattern, wanted))) {
       refusals.push({
         code: 'EnvNotAllowed',
         reason: `this node does not allow tasks to read its variable "${wanted}" (wanted for ${name})`,

@@ -140,7 +140,7 @@ export function parseCpu(text: string): number {
   const clean = text.toLowerCase().replace(/[ \n]|(?<=[0-9])_(?=[0-9])/g, '');
   const millis = /^[+-]?[0-9]+m$/.test(clean)
     ? Number(clean.slice(0, -1))
-    : /^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?$/.test(clean)
+    : /^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]+)?$/.test(clean)
     ? Math.trunc(Number((Number(clean) * 1000).toPrecision(15)))
     : NaN;
   if (Number.isNaN(millis)) {
@@ -152,7 +152,7 @@ export function parseCpu(text: string): number {
 /** @throws RangeError when the text is not an unsigned decimal integer */
 export function parseGpu(text: string): number {
   const clean = text.replace(/[ \n]/g, '');
-  if (!/^[0-9]+$/.test(clean) || BigInt(clean) >= 2n ** 64n) {
+  if (!/^[0-9]{1,20}$/.test(clean) || BigInt(clean) >= 2n ** 64n) {
     throw new RangeError(`"${text}" is not a number of GPUs: write 0, 1, 2 …`);
   }
   return Number(clean);

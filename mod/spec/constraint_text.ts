@@ -14,7 +14,9 @@ const ORDERS: Readonly<Record<string, string>> = { '>': 'gt', '<': 'lt' };
  * Sorted by key; values sorted and without repetition.
  * @throws BacalhauError naming the part that cannot be read
  */
-export function parseConstraints(text: string): Constraint[] {
+export function parseConstraints(written: string): Constraint[] {
+  // One blank means as much as many, which the pattern would try to share out in every way.
+  const text = written.replace(/\s+/g, ' ');
   const found: Constraint[] = [];
   TERM.lastIndex = 0;
   while (text.trim() !== '') {

@@ -92,7 +92,7 @@ function splitTarget(text: string): [string, string | undefined] {
     : [text, undefined];
 }
 
-const unquote = (text: string) => text.replace(/^['"\s]+|['"\s]+$/g, '');
+const unquote = (text: string) => text.replace(/^['"\s]+|(?<!['"\s])['"\s]+$/g, '');
 
 const S3_OPTIONS: Readonly<Record<string, string>> = {
   endpoint: 'Endpoint',

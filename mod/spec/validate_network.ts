@@ -1,6 +1,7 @@
 /** Network of a task (job-spec.md 1.13). */
 import { isIP } from 'node:net';
 import type { NetworkConfig, PortMapping, Problem } from '../model/mod.ts';
+import { MAX_ENTRIES, MAX_ENTRY_LENGTH } from '../../runtime/egress/rules.ts';
 import { problemAt } from './problem.ts';
 import type { Keys } from './problem.ts';
 
@@ -15,7 +16,14 @@ export function networkProblems(network: NetworkConfig, at: Keys): Problem[] {
   if (Domains.length > 0 && Type !== 'HTTP') {
     problems.push(problemAt([...at, 'Domains'], 'domains can only be set for the network type HTTP'));
   }
-  Domains.forEach((domain, index) => {
+  if (Domains.length > MAX_ENTRIES) {
+    problems.push(problemAt([...at, 'Domains'], `there are more than ${MAX_ENTRIES} domains`));
+  }
+  Domains.slice(0, MAX_ENTRIES).forEach((domain, index) => {
+    if (domain.length > MAX_ENTRY_LENGTH) {
+      const message = `the domain is longer than ${MAX_ENTRY_LENGTH} characters`;
+      return void problems.push(problemAt([...at, 'Domains', index], message));
+    }
     const clean = domain.trim().toLowerCase();
     if (isIP(clean) === 0 && !DOMAIN.test(clean)) {
       problems.push(

@@ -8,7 +8,7 @@
 import { realpath } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import process from 'node:process';
-import { globToRegExp, literalPrefix } from '../../runtime/glob.ts';
+import { literalPrefix, pathPattern } from '../../runtime/glob.ts';
 
 export interface AllowEntry {
   readonly pattern: string;
@@ -21,7 +21,7 @@ export type Access = 'none' | 'read' | 'write';
 export function parseAllowList(entries: readonly string[]): readonly AllowEntry[] {
   return entries.map((text) => {
     const [, pattern = '', suffix] = /^(.*?)(?::(ro|rw))?$/s.exec(text.trim())!;
-    globToRegExp(slashes(pattern));
+    pathPattern(slashes(pattern));
     return { pattern: slashes(pattern), writable: suffix === 'rw' };
   });
 }
@@ -31,7 +31,7 @@ export async function accessTo(real: string, entries: readonly AllowEntry[]): Pr
   let access: Access = 'none';
   for (const { pattern, writable } of entries) {
     if (access !== 'none' && !writable) continue;
-    if (!globToRegExp(await resolved(pattern)).test(slashes(real))) continue;
+    if (!pathPattern(await resolved(pattern))(slashes(real))) continue;
     if (writable) return 'write';
     access = 'read';
   }

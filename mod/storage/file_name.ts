@@ -9,7 +9,8 @@ export function fileNameOf(
   answer: { readonly redirected: boolean; readonly disposition: string | null },
 ): string | null {
   const sent = answer.redirected && answer.disposition !== null ? dispositionName(answer.disposition) : null;
-  return usable(sent) ?? usable(decoded(new URL(url).pathname.replace(/\/+$/, '').split('/').at(-1) ?? ''));
+  return usable(sent) ??
+    usable(decoded(new URL(url).pathname.replace(/(?<!\/)\/+$/, '').split('/').at(-1) ?? ''));
 }
 
 /** `filename*` (RFC 5987) before `filename`. */

@@ -106,7 +106,7 @@ async function locate(
 }
 
 function notAllowed(path: string, real: string, readWrite: boolean, access: Access): BacalhauError {
-  const what = real === path.replace(/(?<=.)\/+$/, '') ? 'it' : `it leads to "${real}", which`;
+  const what = real === path.replace(/(?<=[^/])\/+$/, '') ? 'it' : `it leads to "${real}", which`;
   const [why, entry] = access === 'read'
     ? [`${what} is not allow-listed for writing on this node`, `${path}:rw`]
     : [`${what} is not allow-listed on this node`, readWrite ? `${path}:rw` : path];

@@ -23,6 +23,8 @@ export interface UrlOptions {
   readonly world?: World;
 }
 
+/** As servers take them. */
+const MAX_URL = 8192;
 const FIRST_WAIT_MS = 100;
 const LONGEST_WAIT_MS = 1000;
 
@@ -113,8 +115,11 @@ interface Address {
 
 /** @throws BacalhauError */
 function readAddress(spec: SpecConfig): Address {
-  const text = textParam(spec, 'URL').replaceAll(/^['"\s]+|['"\s]+$/g, '');
+  const text = textParam(spec, 'URL').replaceAll(/^['"\s]+|(?<!['"\s])['"\s]+$/g, '');
   const hint = 'Give Params.URL as "https://host/path".';
+  if (text.length > MAX_URL) {
+    throw invalid(`Cannot use a URL input: its URL is longer than ${MAX_URL} characters`, hint);
+  }
   if (text === '') throw invalid('Cannot use a URL input: it has no URL', hint);
   const url = URL.canParse(text) ? new URL(text) : null;
   if (url === null) throw invalid(`Cannot use the URL "${text}": it is not a URL`, hint);

@@ -44,7 +44,7 @@ export class DockerError extends Error {
   readonly subject?: string;
 
   constructor(readonly code: DockerErrorCode, message: string, options: DockerErrorOptions = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    super(bounded(message), options.cause === undefined ? undefined : { cause: options.cause });
     if (options.status !== undefined) this.status = options.status;
     if (options.subject !== undefined) this.subject = options.subject;
   }
@@ -53,6 +53,14 @@ export class DockerError extends Error {
   get retryable(): boolean {
     return RETRYABLE.includes(this.code);
   }
+}
+
+/** An engine quotes what a job gives it, of any length; the reason is at the end, what was tried at the beginning. */
+const MAX_MESSAGE = 4096;
+
+function bounded(message: string): string {
+  if (message.length <= MAX_MESSAGE) return message;
+  return `${message.slice(0, MAX_MESSAGE / 2)} … ${message.slice(-MAX_MESSAGE / 2)}`;
 }
 
 /** What registries and the engine's parts say in texts, whatever status carries them; the first match decides. */
@@ -98,7 +106,8 @@ const BY_STATUS: Readonly<Record<number, DockerErrorCode>> = {
 
 /** An answer of the engine: an HTTP error (`status`), or an error line in a stream (no status). */
 export function errorOfAnswer(message: string, status?: number, subject?: string): DockerError {
-  return new DockerError(codeOf(message, status), message, { status, subject });
+  const text = bounded(message);
+  return new DockerError(codeOf(text, status), text, { status, subject });
 }
 
 function codeOf(message: string, status: number | undefined): DockerErrorCode {

@@ -26,10 +26,15 @@ const DIGEST = /^[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]
 /** Hex digits of the algorithms that OCI registers. */
 const DIGEST_LENGTHS: Readonly<Record<string, number>> = { sha256: 64, sha384: 96, sha512: 128 };
 const MAX_NAME = 255;
+/** With the longest tag and digest. */
+const MAX_TEXT = 1024;
 
 /** @throws RangeError when the text is no image reference */
 export function parseReference(text: string): ImageReference {
   const refuse = (why: string) => new RangeError(`Cannot parse the image reference "${text}": ${why}`);
+  if (text.length > MAX_TEXT) {
+    throw new RangeError(`Cannot parse an image reference: it is longer than ${MAX_TEXT} characters`);
+  }
   if (text === '') throw refuse('it is empty');
   if (/^[a-f0-9]{64}$/.test(text)) throw refuse('64 hexadecimal digits are an id, not a name');
 

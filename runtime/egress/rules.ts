@@ -11,7 +11,14 @@
  *
  * The two engines of the original read wildcards differently; here one list means the same to both.
  */
+import { matchesWildcard } from '../glob.ts';
 import { canonicalAddress } from './addresses.ts';
+
+/** Each request of a program is held against every entry. */
+export const MAX_ENTRIES = 1000;
+/** An entry may be a whole URL; names have 253 characters. */
+export const MAX_ENTRY_LENGTH = 1024;
+const MAX_NAME = 253;
 
 export interface Rule {
   /** As it was written, for messages. */
@@ -49,17 +56,7 @@ export interface HostRules {
 }
 
 export class DomainRules implements HostRules {
-  readonly rules: readonly Rule[];
-  #globs = new Map<Rule, RegExp>();
-
-  constructor(rules: readonly Rule[]) {
-    this.rules = rules;
-    for (const rule of rules) {
-      if (rule.kind !== 'glob') continue;
-      const parts = rule.value.split(/\*+/).map((part) => part.replace(/[.]/g, '\\.'));
-      this.#globs.set(rule, new RegExp(`^${parts.join('.*')}$`));
-    }
-  }
+  constructor(readonly rules: readonly Rule[]) {}
 
   /** @param host as {@link canonicalHost} gives it */
   match(host: string, port: number, scheme: Scheme): Match {
@@ -87,7 +84,7 @@ export class DomainRules implements HostRules {
       case 'suffix':
         return host === rule.value || host.endsWith(`.${rule.value}`);
       case 'glob':
-        return this.#globs.get(rule)!.test(host);
+        return matchesWildcard(rule.value, host);
     }
   }
 }
@@ -105,7 +102,7 @@ function portAllowed(rule: Rule, port: number, scheme: Scheme): boolean {
  */
 export function canonicalHost(host: string): string | null {
   const bracketed = host.includes(':') && !host.startsWith('[') ? `[${host}]` : host;
-  if (bracketed === '' || /[\s/?#@\\%]/.test(bracketed)) return null;
+  if (bracketed === '' || bracketed.length > MAX_ENTRY_LENGTH || /[\s/?#@\\%]/.test(bracketed)) return null;
   let name: string;
   try {
     name = new URL(`http://${bracketed}/`).hostname;
@@ -114,7 +111,7 @@ export function canonicalHost(host: string): string | null {
   }
   if (name.startsWith('[')) return canonicalAddress(name);
   const bare = name.endsWith('.') ? name.slice(0, -1) : name;
-  const well = bare.length <= 253 &&
+  const well = bare.length <= MAX_NAME &&
     bare.split('.').every((label) => label.length <= 63 && /^[a-z0-9_-]+$/.test(label));
   return well ? bare : null;
 }
@@ -125,8 +122,8 @@ export function parseDomains(
 ): { readonly rules: DomainRules; readonly problems: readonly RuleProblem[] } {
   const rules = new Map<string, Rule>();
   const problems: RuleProblem[] = [];
-  for (const entry of entries) {
-    const rule = parseEntry(entry);
+  for (const [index, entry] of entries.entries()) {
+    const rule = index < MAX_ENTRIES ? parseEntry(entry) : `the list has more than ${MAX_ENTRIES} entries`;
     if (typeof rule === 'string') problems.push({ entry, why: rule });
     else rules.set(`${rule.kind} ${rule.value} ${rule.port ?? ''}`, rule);
   }
@@ -135,6 +132,7 @@ export function parseDomains(
 
 /** A rule, or why there is none. */
 function parseEntry(entry: string): Rule | string {
+  if (entry.length > MAX_ENTRY_LENGTH) return `it is longer than ${MAX_ENTRY_LENGTH} characters`;
   const text = entry.trim().toLowerCase();
   // Else the address before the slash alone would be taken, which is not what was meant.
   if (/^[0-9a-f.:]+\/\d{1,3}$/.test(text) && canonicalAddress(text.replace(/\/.*/, '')) !== null) {
@@ -169,5 +167,6 @@ function canonicalGlob(host: string): string | null {
     // A label of digits alone would be read as an address.
     return /^[0-9]+$/.test(label) ? label : canonicalHost(label);
   });
-  return labels.every((label) => label !== null) ? labels.join('.') : null;
+  const name = labels.every((label) => label !== null) ? labels.join('.') : '';
+  return name === '' || name.length > MAX_NAME ? null : name;
 }

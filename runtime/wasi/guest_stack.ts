@@ -21,7 +21,7 @@ const KEPT_FRAMES = 40;
 /** V8: `name (wasm://wasm/<hash>:wasm-function[7]:0x45)`. */
 const V8 = /wasm-function\[(\d+)\]:0x/;
 /** JSC: `<module>.wasm-function[<name or number>]`; names may have brackets of their own. */
-const JSC = /\.wasm-function\[(.*)\]$/;
+const JSC = '.wasm-function[';
 
 /** Once per process, before anything is thrown: how many frames an error keeps. */
 export function keepGuestFrames(): void {
@@ -64,7 +64,8 @@ function guestFrame(site: CallSite): string | null {
   const name = site.getFunctionName() ?? '';
   const v8 = V8.exec(site.toString());
   if (v8) return name === '' ? `function ${v8[1]}` : name;
-  const jsc = JSC.exec(name)?.[1];
-  if (jsc === undefined) return null;
+  const at = name.indexOf(JSC);
+  if (at < 0 || !name.endsWith(']')) return null;
+  const jsc = name.slice(at + JSC.length, -1);
   return /^\d+$/.test(jsc) ? `function ${jsc}` : jsc;
 }

@@ -31,7 +31,7 @@ const RULES: readonly Rule[] = [
   },
   {
     pattern:
-      /executable file not found in \$PATH|exec: ".*": stat .*: no such file or directory|executable file `.*` not found/i,
+      /executable file not found in \$PATH|exec: "(?:[^"\\]|\\.)*": stat .*: no such file or directory|executable file `.*` not found/i,
     code: 'ExecutableNotFound',
     class: 'user',
     exitCode: 127,

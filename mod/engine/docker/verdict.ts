@@ -10,7 +10,7 @@ import { signalFromOutside } from './outsiders.ts';
 import type { RunHost } from './run_host.ts';
 
 /** runc's own words when the kernel refuses a program that is there: all that such a container ever prints. */
-const REFUSED = /^(?:exec \S+|standard_init_linux\.go:\d+: exec user process caused): "?([a-z ]+?)"?\s*$/;
+const REFUSED = /^(?:exec \S+|standard_init_linux\.go:\d+: exec user process caused): "?[a-z ]+"?$/;
 /** With them it ends. */
 const REFUSED_CODES: readonly number[] = [1, 255];
 /** Longer than any of them. */
@@ -33,7 +33,7 @@ export async function verdictOf(
 async function neverBegan(logPath: string, task: string, exitCode: number): Promise<RunEnd | null> {
   if (!REFUSED_CODES.includes(exitCode)) return null;
   const { stdout, stderr } = await readHeads(logPath, REFUSED_BYTES);
-  if (stdout !== '' || !REFUSED.test(stderr)) return null;
+  if (stdout !== '' || !REFUSED.test(stderr.trimEnd())) return null;
   const text = `starting container process caused: ${stderr.trim()}`;
   const failure = startFailure(new DockerError('SystemError', text), `start task "${task}"`);
   if (!(failure instanceof BacalhauError) || failure.details.class !== 'user') return null;

@@ -1,7 +1,7 @@
 /** Label constraints with the operators of Kubernetes selectors (job-spec.md 1.7). */
 import type { Constraint, StringMap } from '../../model/mod.ts';
 
-const INTEGER = /^[+-]?[0-9]+$/;
+const INTEGER = /^[+-]?[0-9]{1,63}$/;
 
 function compare(label: string | undefined, wanted: string | undefined): number {
   if (label === undefined || wanted === undefined || !INTEGER.test(label) || !INTEGER.test(wanted)) {

@@ -89,6 +89,19 @@ describe('domain lists', () => {
     expect(rules.rules.map(({ value }) => value)).toEqual(['ok.org']);
   });
 
+  it('patterns with many wildcards are matched at once, and lists and entries have an end', () => {
+    const host = Array(4).fill('a'.repeat(60)).join('.');
+    const hostile = `${'*a'.repeat(100)}*b`;
+    const { rules, problems } = parseDomains([...Array<string>(999).keys()].map((n) => `${n}${hostile}`));
+    expect(problems).toEqual([]);
+    expect(rules.match(host, 443, 'tunnel').kind).toBe('none');
+    expect(parseDomains([hostile.repeat(2)]).problems).toHaveLength(1);
+    expect(parseDomains(['é'.repeat(1_000_000)]).problems[0]!.why).toContain('longer than 1024');
+    const many = parseDomains(Array.from({ length: 1002 }, (_, n) => `h${n}.org`));
+    expect(many.problems.map(({ entry }) => entry)).toEqual(['h1000.org', 'h1001.org']);
+    expect(canonicalHost('é'.repeat(1_000_000))).toBe(null);
+  });
+
   it('never throws, and a host that matches a plain name is that name', () => {
     fc.assert(fc.property(fc.string(), fc.oneof(fc.string(), anyText), (entry, host) => {
       parseDomains([entry]);
