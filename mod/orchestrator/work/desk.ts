@@ -57,15 +57,12 @@ export class Desk {
 
   #run<T>(operation: (work: Work) => Promise<T>, inline: boolean): Promise<{ result: T; more: boolean }> {
     return this.store.write(async (tx) => {
+      // What was read of nodes may be of a transaction that never was: this operation's, or its whole group's.
+      tx.afterRollback(() => this.context.nodes.touchAll());
       const work = new Work(tx, this.context, inline);
-      try {
-        const result = await operation(work);
-        await work.finish();
-        return { result, more: work.moreToServe };
-      } catch (error) {
-        this.context.nodes.touchAll();
-        throw error;
-      }
+      const result = await operation(work);
+      await work.finish();
+      return { result, more: work.moreToServe };
     });
   }
 }
