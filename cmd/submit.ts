@@ -109,13 +109,16 @@ async function follow(
   if (!quiet) announce(context, jobId, 'Waiting for its output');
   const waiting = ['Pending', 'Queued'];
   let state: string = 'Pending';
+  let version = 0;
   for (let wait = 20; waiting.includes(state) && !limit.aborted; wait = Math.min(wait * 1.25, 500)) {
-    state = (await client.getJob(jobId)).job.State.StateType;
+    ({ State: { StateType: state }, Version: version } = (await client.getJob(jobId)).job);
     if (waiting.includes(state)) await pause(wait, limit);
   }
   const runs = state === 'Running' || state === 'Completed';
   if (runs || (!waiting.includes(state) && await hasRun(client, jobId))) {
-    for await (const { text } of client.logs(jobId, { follow: true }, limit)) await context.write(text);
+    for await (const { text } of client.logs(jobId, { version, follow: true }, limit)) {
+      await context.write(text);
+    }
   }
   return await watch(context, client, jobId, { quiet: true, type: 'batch', signal: limit, user });
 }

@@ -85,6 +85,7 @@ export interface LogQuery {
   readonly namespace: string;
   /** Id or unambiguous prefix; `''` = the latest execution that was not rejected, cancelled or failed. */
   readonly executionId: string;
+  /** Absent: the latest one, or that of the execution named. */
   readonly version?: number;
   /** Only what is written from now on. */
   readonly tail: boolean;

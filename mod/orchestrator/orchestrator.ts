@@ -4,7 +4,7 @@ import { DEFAULT_POLICY } from '../schedule/mod.ts';
 import { type Bus, type OrchestratorLink, startOrchestratorLink } from '../transport/mod.ts';
 import { Broker } from './broker.ts';
 import { Housekeeping } from './housekeeping.ts';
-import { Jobs } from './jobs/jobs_backend.ts';
+import { Jobs } from './jobs/jobs.ts';
 import { NodeManager } from './nodes/node_manager.ts';
 import { Nodes } from './nodes/nodes_backend.ts';
 import { DEFAULT_SETTINGS, type OrchestratorOptions } from './options.ts';

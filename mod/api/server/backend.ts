@@ -40,8 +40,8 @@ export interface JobsBackend {
   executions(ref: string, query: ExecutionQuery): Promise<readonly Execution[]>;
   /** Ascending by version. */
   versions(ref: string, query: { namespace: string }): Promise<readonly Job[]>;
-  /** Published results of the latest version: per slot what completed, else what a failed or stopped run left. */
-  results(ref: string, query: { namespace: string }): Promise<readonly SpecConfig[]>;
+  /** Published results: per slot what completed, else what a failed or stopped run left. */
+  results(ref: string, query: JobQuery): Promise<readonly SpecConfig[]>;
   /** Ends by itself; a failure is thrown while iterating; `signal` fires when the client is gone. */
   logs(ref: string, query: LogQuery, signal: AbortSignal): AsyncIterable<LogChunk>;
 }

@@ -2,7 +2,7 @@
 import { BacalhauError, isTerminalPhase, toBacalhauError } from '../../model/mod.ts';
 import type { ExecutionRow, OrchestratorStore } from '../../store/mod.ts';
 import { LogType, type OrchestratorLink } from '../../transport/mod.ts';
-import { resolveExecution, resolveJob } from './resolve.ts';
+import { resolveExecution, resolveJob, versionOf } from './resolve.ts';
 import type { LogChunk, LogQuery } from '../../model/mod.ts';
 
 /** Ended without, or with less than, a run. */
@@ -12,18 +12,20 @@ const DISCARDED = [...WITHOUT_RUN, 'failed', 'stopped', 'stopping', 'lost'];
 async function choose(store: OrchestratorStore, ref: string, query: LogQuery): Promise<ExecutionRow> {
   return await store.read(async (reader) => {
     const job = await resolveJob(reader, ref, query.namespace);
-    if (query.executionId !== '') return await resolveExecution(reader, job, query.executionId);
-    const rows = await reader.executions.byJob(job.job.ID, query.version || undefined);
+    if (query.executionId !== '') return await resolveExecution(reader, job, query);
+    const version = versionOf(job, query);
+    const rows = await reader.executions.byJob(job.job.ID, version);
     const newestFirst = [...rows].sort((a, b) => Number(b.modifyTime - a.modifyTime));
     const chosen = newestFirst.find(({ phase }) => !DISCARDED.includes(phase)) ??
       newestFirst.find(({ phase }) => !WITHOUT_RUN.includes(phase));
     if (chosen) return chosen;
-    const { StateType, Message } = job.job.State;
+    const { Version, State: { StateType, Message } } = job.job;
+    const why = version === Version
+      ? `it is ${StateType}${Message ? `: ${Message}` : ''}`
+      : 'it was replaced';
     throw new BacalhauError(
       'NotFound',
-      `Cannot read logs of job "${ref}": nothing of it has run (it is ${StateType}${
-        Message ? `: ${Message}` : ''
-      })`,
+      `Cannot read logs of job "${ref}": nothing of version ${version} has run (${why})`,
       { component: 'JobStore', retryable: true, hint: `See \`bacalhau job describe ${ref}\`` },
     );
   });

@@ -1,5 +1,5 @@
 /** Finding a job by what a person wrote (rest-api.md 7.3): its name, then its id, then a prefix of its id. */
-import { BacalhauError, isFullId } from '../../model/mod.ts';
+import { BacalhauError, isFullId, type LogQuery, type VersionQuery } from '../../model/mod.ts';
 import type { ExecutionRow, JobRow, StoreReader } from '../../store/mod.ts';
 
 /** @throws BacalhauError `NotFound`, `MultipleJobsFound` */
@@ -24,25 +24,44 @@ export async function resolveJob(reader: StoreReader, ref: string, namespace: st
   return job;
 }
 
-/** @throws BacalhauError `NotFound`, `MultipleExecutionsFound` */
-export async function resolveExecution(reader: StoreReader, job: JobRow, ref: string): Promise<ExecutionRow> {
-  const exact = await reader.executions.get(ref);
-  const matching = exact
-    ? [exact]
-    : (await reader.executions.byJob(job.job.ID)).filter(({ id }) => id.startsWith(ref));
+/** The version that a query is about; undefined = all. */
+export function versionOf(
+  { job }: JobRow,
+  { version = 0, allVersions = false }: Partial<VersionQuery>,
+): number | undefined {
+  if (version !== 0) return version;
+  return allVersions ? undefined : job.Version;
+}
+
+/**
+ * The execution that a query names, of any version unless it names one too.
+ * @throws BacalhauError `NotFound`, `MultipleExecutionsFound`
+ */
+export async function resolveExecution(
+  reader: StoreReader,
+  { job }: JobRow,
+  { executionId, version }: LogQuery,
+): Promise<ExecutionRow> {
+  const rows = await reader.executions.byJob(job.ID, version || undefined);
+  const exact = rows.find(({ id }) => id === executionId);
+  const matching = exact ? [exact] : rows.filter(({ id }) => id.startsWith(executionId));
   const [execution, another] = matching;
-  if (!execution || execution.jobId !== job.job.ID) {
-    throw new BacalhauError('NotFound', `execution not found: ${ref}`, {
+  if (!execution) {
+    throw new BacalhauError('NotFound', `execution not found: ${executionId}`, {
       component: 'JobStore',
-      hint: `List the executions of the job with \`bacalhau job executions ${job.job.ID}\``,
+      hint: `List the executions of the job with \`bacalhau job executions ${job.ID}\``,
     });
   }
   if (another) {
-    throw new BacalhauError('MultipleExecutionsFound', `multiple executions found for id prefix: ${ref}`, {
-      component: 'JobStore',
-      status: 409,
-      hint: 'Use the full execution id',
-    });
+    throw new BacalhauError(
+      'MultipleExecutionsFound',
+      `multiple executions found for id prefix: ${executionId}`,
+      {
+        component: 'JobStore',
+        status: 409,
+        hint: 'Use the full execution id',
+      },
+    );
   }
   return execution;
 }

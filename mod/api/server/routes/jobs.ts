@@ -50,14 +50,14 @@ export function jobRoutes(app: Hono<ApiEnv>, jobs: JobsBackend, { bodyLimit }: A
   app.get(`${base}/:id`, async (c) => {
     const query = c.get('query');
     const ref = c.req.param('id');
-    const versions = readVersions(query);
-    const job = await jobs.getJob(ref, versions);
+    const job = await jobs.getJob(ref, readVersions(query));
+    // What else is told is of that version, whatever is submitted meanwhile.
+    const versions = { namespace: '', version: job.Version, allVersions: false };
     const include = query.text('include').split(',').map((word) => word.trim());
     const members = [`"Job":${jobText(job)}`];
     if (include.includes('history')) {
       const page = await jobs.history(job.ID, {
         ...versions,
-        version: job.Version,
         eventType: 'all',
         executionId: '',
         since: 0n,
@@ -130,7 +130,7 @@ export function jobRoutes(app: Hono<ApiEnv>, jobs: JobsBackend, { bodyLimit }: A
   });
 
   app.get(`${base}/:id/results`, async (c) => {
-    const results = await jobs.results(c.req.param('id'), { namespace: c.get('query').text('namespace') });
+    const results = await jobs.results(c.req.param('id'), readVersions(c.get('query')));
     return reply(c, { NextToken: '', Items: results.map(specConfigCodec.encode) });
   });
 }
