@@ -1,7 +1,7 @@
 /** Fetches the inputs of a run, each into a folder of its own, side by side. The first failure ends the others. */
 import type { MountedInput } from '../engine/engine.ts';
 import { DiskRoom } from '../storage/mod.ts';
-import { EventTopic } from '../model/mod.ts';
+import { EventTopic, parseResources } from '../model/mod.ts';
 import type { Execution, InputSource } from '../model/mod.ts';
 import { RunFailure } from './failure.ts';
 import type { Held } from './held.ts';
@@ -14,10 +14,10 @@ export async function prepareInputs(
   folder: string,
   signal: AbortSignal,
 ): Promise<readonly MountedInput[]> {
-  const { execution, task, resources } = held;
+  const { execution, task } = held;
   const inputs = task.InputSources ?? [];
   if (inputs.length === 0) return [];
-  await checkRoom(shop, resources.Disk ?? 0, folder);
+  await checkRoom(shop, parseResources(task.Resources ?? {}).Disk ?? 0, folder);
   const room = new DiskRoom(shop.diskLimit(held) || Infinity);
   const abort = new AbortController();
   const both = AbortSignal.any([signal, abort.signal]);
@@ -35,7 +35,7 @@ export async function prepareInputs(
   return mounted.filter((input) => input !== null);
 }
 
-/** What the bid counted is a promise of the node's total; the disk may be fuller than that by now. */
+/** What the task asked for is a promise of the node's total; the disk may be fuller than that by now. */
 async function checkRoom(shop: Workshop, needed: number, folder: string): Promise<void> {
   // Small inputs are not worth asking the file system.
   if (needed < CHECKED_FROM) return;
@@ -45,7 +45,8 @@ async function checkRoom(shop: Workshop, needed: number, folder: string): Promis
     topic: EventTopic.DownloadingInputs,
     class: 'infrastructure',
     code: 'DiskFull',
-    message: `Cannot fetch the inputs into "${folder}": they take up to ${needed} bytes and ${free} are free`,
+    message:
+      `Cannot fetch the inputs into "${folder}": the task may take ${needed} bytes and ${free} are free`,
     hint: 'Free space on the node, or lower Compute.AllocatedCapacity.Disk',
   });
 }

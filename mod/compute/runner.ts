@@ -202,7 +202,8 @@ export class Runner {
     if (end === null) throw signal.reason;
     this.#note(end);
     if (end.kind === 'exited') {
-      const exceeded = await watch.check();
+      // A quick program does not get away with more than it asked for.
+      const exceeded = this.held.task.Resources?.Disk ? await watch.check() : null;
       if (exceeded) throw exceeded;
       return await this.#harvest(end.exitCode);
     }
