@@ -78,7 +78,7 @@ function schedulerPolicy(scheduler: Config['Orchestrator']['Scheduler']) {
     bidTimeout: nanos(scheduler.BidTimeout),
     timeoutGrace: nanos(scheduler.HousekeepingTimeout),
     disconnectWindow: nanos(scheduler.DisconnectWindow),
-    queueBackoff: nanos(scheduler.QueueBackoff),
+    avoid: nanos(scheduler.QueueBackoff),
     defaultQueueTimeout: nanos(scheduler.DefaultQueueTimeout),
     maxRetries: scheduler.MaxRetries,
     retryBackoff: nanos(scheduler.RetryBackoff),

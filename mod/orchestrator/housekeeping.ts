@@ -58,6 +58,8 @@ export class Housekeeping {
       const keep = BigInt(settings.evaluationRetentionMs) * NANOS_PER_MILLI;
       await tx.evaluations.prune(tx.now - keep, LIMIT);
       await tx.idempotency.prune(LIMIT);
+      await tx.wants.prune();
     });
+    await desk.serve();
   }
 }

@@ -10,7 +10,6 @@ import { Nodes } from './nodes/nodes_backend.ts';
 import { DEFAULT_SETTINGS, type OrchestratorOptions } from './options.ts';
 import { Desk } from './work/desk.ts';
 import { NodeIndex } from './work/node_index.ts';
-import { WaitingJobs } from './work/waiting.ts';
 
 export interface Orchestrator extends AsyncDisposable {
   /** For the API. */
@@ -20,13 +19,11 @@ export interface Orchestrator extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** Waiting jobs that are taken into memory at the start. */
-const MAX_WAITING = 100_000;
 const RECONNECT_MS = 200;
 const RECONNECT_MAX_MS = 5_000;
 
 /**
- * Goes on where the store was left: waiting jobs, delayed evaluations and outboxes are rows.
+ * Goes on where the store was left: wants, delayed evaluations and outboxes are rows.
  * @throws BacalhauError when the store cannot be read
  */
 export async function startOrchestrator(options: OrchestratorOptions): Promise<Orchestrator> {
@@ -40,7 +37,6 @@ class Running implements Orchestrator {
   readonly nodes: Nodes;
   readonly #options: OrchestratorOptions;
   readonly #desk: Desk;
-  readonly #waiting = new WaitingJobs();
   readonly #manager: NodeManager;
   readonly #stopping = new AbortController();
   readonly #settings;
@@ -66,8 +62,7 @@ class Running implements Orchestrator {
     const context = {
       world,
       policy,
-      nodes: new NodeIndex(),
-      waiting: this.#waiting,
+      nodes: new NodeIndex(policy.overCommit),
       get hearingSince() {
         return hearingSince();
       },
@@ -100,14 +95,8 @@ class Running implements Orchestrator {
   };
 
   async start(): Promise<void> {
-    const { store, world } = this.#options;
+    const { world } = this.#options;
     await this.#manager.start();
-    await store.read(async (reader) => {
-      for (const { JobID } of await reader.evaluations.delayed('job-queue', MAX_WAITING)) {
-        const row = await reader.jobs.get(JobID);
-        if (row) this.#waiting.add(row.job, row.queuedAt);
-      }
-    });
     const parts = { desk: this.#desk, world, settings: this.#settings, onError: this.#onError };
     this.#broker = new Broker({ ...parts, owner: this.#owner });
     this.#housekeeping = new Housekeeping(parts);

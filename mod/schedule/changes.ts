@@ -55,7 +55,7 @@ export function stop(execution: ExecutionView, why: string): ExecutionChange {
 }
 
 /** An ask that was not answered is no failure, but it is over. A node that is merely silent is not avoided for it. */
-export function letPass(
+export function expireBid(
   execution: ExecutionView,
   code: 'BidTimeout' | 'NodeSilent',
   why: string,

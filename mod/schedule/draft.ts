@@ -1,39 +1,28 @@
 /**
- * The plan under construction: the input, the executions as they will be once the changes so far are applied, and the
- * changes. Rules read and write it in turn, so a later rule sees what an earlier one decided.
+ * The result of a reconciliation under construction: the input, the executions as they will be once the changes so far are
+ * applied, and the changes. Rules read and write it in turn, so a later rule sees what an earlier one decided.
  */
-import { isLive, type JobStateType, type StringMap } from '../model/mod.ts';
-import type {
-  ExecutionChange,
-  ExecutionView,
-  JobChange,
-  NewExecution,
-  NodeRefusal,
-  Plan,
-  PlannedEvent,
-  ScheduleInput,
-  Wake,
-} from './types.ts';
+import { isLive } from '../model/mod.ts';
+import type { ReconcileInput } from './reconcile/reconcile.ts';
+import type { ExecutionChange, ExecutionView, Wake } from './types.ts';
 
 export class Draft {
   /** Executions by id, with the changes so far. */
   readonly executions: Map<string, ExecutionView>;
   readonly #changes = new Map<string, ExecutionChange>();
-  readonly create: NewExecution[] = [];
-  job: JobChange | null = null;
-  queuedAt: bigint | undefined;
+  readonly wakes: Wake[] = [];
   deadline: bigint | undefined;
-  wake: Wake | null = null;
-  again = false;
-  waiting = false;
-  refusals: readonly NodeRefusal[] = [];
 
-  constructor(readonly input: ScheduleInput) {
+  constructor(readonly input: ReconcileInput) {
     this.executions = new Map(input.executions.map((execution) => [execution.id, execution]));
   }
 
   get live(): ExecutionView[] {
     return [...this.executions.values()].filter(({ phase }) => isLive(phase));
+  }
+
+  get changes(): readonly ExecutionChange[] {
+    return [...this.#changes.values()];
   }
 
   /** A later change of the same execution replaces the earlier one and still starts where the row is. */
@@ -51,27 +40,7 @@ export class Draft {
     });
   }
 
-  /** Ends or moves the job; the events are those beside the change of state itself. */
-  moveJob(state: JobStateType, message: string, events: readonly PlannedEvent[], details?: StringMap): void {
-    this.job = { state, message, events, ...(details ? { details } : {}) };
-  }
-
-  /** The earliest wish wins. */
   wakeAt(wake: Wake): void {
-    if (this.wake === null || wake.at < this.wake.at) this.wake = wake;
-  }
-
-  plan(): Plan {
-    return Object.freeze({
-      create: this.create,
-      change: [...this.#changes.values()],
-      job: this.job,
-      ...(this.queuedAt === undefined ? {} : { queuedAt: this.queuedAt }),
-      ...(this.deadline === undefined ? {} : { deadline: this.deadline }),
-      wake: this.wake,
-      again: this.again,
-      waiting: this.waiting,
-      refusals: this.refusals,
-    });
+    this.wakes.push(wake);
   }
 }

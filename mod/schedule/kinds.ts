@@ -27,7 +27,12 @@ export function nodeSlot(nodeId: string): string {
   return `n:${nodeId}`;
 }
 
+/** The node that a slot belongs to; null = any may take it. */
+export function nodeOf(slot: string): string | null {
+  return slot.startsWith('n:') ? slot.slice(2) : null;
+}
+
 /** `PartitionIndex` of a slot: ops and daemon executions all have 0. */
 export function partitionOf(slot: string): number {
-  return slot.startsWith('n:') ? 0 : Number(slot);
+  return nodeOf(slot) === null ? Number(slot) : 0;
 }

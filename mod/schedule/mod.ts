@@ -1,11 +1,23 @@
-/** The pure scheduler: one job's rows and the nodes in, a plan out. See README.md. */
-export { JOB_KINDS } from './kinds.ts';
+/** The pure scheduler: what a job wants, who gets room, and what that means for the job. See README.md. */
+export { conclude } from './conclude.ts';
+export type { Conclusion, Rest, Standing } from './conclude.ts';
+export { indexSlot, JOB_KINDS, nodeOf, nodeSlot, partitionOf } from './kinds.ts';
 export type { JobKind } from './kinds.ts';
+export { allocate, slotsOnNodes } from './place/allocate.ts';
+export type { AllocateOptions, Allocation, Placement, Want, WantRefusal } from './place/allocate.ts';
+export type { Candidates } from './place/candidates.ts';
 export { holds } from './place/constraints.ts';
 export { refusalOf } from './place/filters.ts';
-export { placementRequest } from './place/request.ts';
+export { Fleet } from './place/fleet.ts';
+export { NO_PAST, pastOf } from './place/past.ts';
+export type { Past, Setback, Tally } from './place/past.ts';
+export type { Pool } from './place/pool.ts';
+export { placementRequest, requestOfKey } from './place/request.ts';
 export type { PlacementRequest } from './place/request.ts';
+export { shortage } from './place/shortage.ts';
+export type { Shortage } from './place/shortage.ts';
 export { executionDeadline } from './reconcile/live.ts';
-export { schedule } from './schedule.ts';
+export { reconcile } from './reconcile/reconcile.ts';
+export type { Reconciled, ReconcileInput } from './reconcile/reconcile.ts';
 export { DEFAULT_POLICY } from './settings.ts';
 export * from './types.ts';

@@ -6,7 +6,6 @@ export const DEFAULT_POLICY: SchedulePolicy = Object.freeze({
   bidTimeout: 120n * NANOS_PER_SECOND,
   timeoutGrace: 120n * NANOS_PER_SECOND,
   disconnectWindow: 300n * NANOS_PER_SECOND,
-  queueBackoff: 60n * NANOS_PER_SECOND,
   defaultQueueTimeout: 3600n * NANOS_PER_SECOND,
   maxRetries: 2,
   retryBackoff: 1n * NANOS_PER_SECOND,

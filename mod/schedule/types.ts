@@ -1,6 +1,6 @@
 /**
  * What the scheduler sees and what it answers, as plain data. It sees rows as the store holds them now and answers with
- * a plan: the difference between what is and what should be. Ids of new executions are drawn by whoever applies it.
+ * the difference between what is and what should be. Ids of new executions are drawn by whoever applies it.
  */
 import type {
   ComputeState,
@@ -14,7 +14,6 @@ import type {
   Membership,
   NodeInfo,
   Phase,
-  Refusal,
   Resources,
 } from '../model/mod.ts';
 
@@ -26,7 +25,7 @@ export interface JobView {
   readonly message: string;
   /** When it fails for good, if its total time-out is set and known. */
   readonly deadline: bigint;
-  /** Since when it waits for nodes. */
+  /** Since when it has waited for nodes, also while it asks one; until a node may run it. */
   readonly queuedAt: bigint;
 }
 
@@ -75,6 +74,9 @@ export interface NodeView {
   readonly promised: Resources;
 }
 
+/** As much of a node as its executions depend on. */
+export type Host = Pick<NodeView, 'id' | 'membership' | 'session'>;
+
 /** Periods are nanoseconds. */
 export interface SchedulePolicy {
   /** No answer to an ask after this long counts as "no": 2 min. */
@@ -83,8 +85,6 @@ export interface SchedulePolicy {
   readonly timeoutGrace: bigint;
   /** A silent node's work is given up after this long. */
   readonly disconnectWindow: bigint;
-  /** A waiting job is looked at again at least this often. */
-  readonly queueBackoff: bigint;
   /** Where the spec has no QueueTimeout; 0 = fail at once. */
   readonly defaultQueueTimeout: bigint;
   /** Further attempts of a slot after infrastructure failures (batch): 2. */
@@ -92,46 +92,18 @@ export interface SchedulePolicy {
   /** Wait before the second attempt; doubles, at most `retryBackoffMax`. */
   readonly retryBackoff: bigint;
   readonly retryBackoffMax: bigint;
-  /** How long a node that let a bid pass, or failed the slot, is avoided. */
+  /** How long a job avoids a node that let its bid pass, said "not now" or failed it. */
   readonly avoid: bigint;
   /** Promised resources may reach this multiple of a node's capacity: 1.5. */
   readonly overCommit: number;
-  /** New executions per plan; the rest follow in the next one. */
+  /** New executions per transaction; the rest follow in the next one. */
   readonly maxPlacements: number;
   /** compatibility.md A6 (user-error half). */
   readonly userErrorsFinal: boolean;
 }
 
-export interface ScheduleInput {
-  readonly job: JobView;
-  readonly slots: readonly SlotView[];
-  /** Of all versions; ended ones of older versions may be left out. */
-  readonly executions: readonly ExecutionView[];
-  /** All known nodes, silent and unapproved ones too. */
-  readonly nodes: readonly NodeView[];
-  readonly policy: SchedulePolicy;
-  /** Nanoseconds since the epoch, by the store's clock. */
-  readonly now: bigint;
-  /** Since when somebody listens to the nodes: windows of silence do not begin before (invariants.md S15). */
-  readonly hearingSince: bigint;
-  /** In [0, 1); breaks ties between nodes. */
-  readonly random: () => number;
-}
-
 /** An event without its time, which is that of the commit. */
 export type PlannedEvent = Omit<Event, 'Timestamp'>;
-
-export interface NewExecution {
-  readonly slot: string;
-  readonly partition: number;
-  readonly attempt: number;
-  readonly nodeId: string;
-  readonly resources: Resources;
-  readonly bidDeadline: bigint;
-  /** The slot's execution before this one, `''` for the first attempt. */
-  readonly previous: string;
-  readonly event: PlannedEvent;
-}
 
 /** What to tell the node of a change; the message itself is rendered when it is sent. */
 export type Notice = 'accept' | 'reject' | 'cancel';
@@ -167,30 +139,4 @@ export interface Wake {
   readonly at: bigint;
   readonly trigger: EvaluationTrigger;
   readonly comment: string;
-}
-
-/** Why a node was not chosen. */
-export interface NodeRefusal extends Refusal {
-  readonly nodeId: string;
-}
-
-export interface Plan {
-  readonly create: readonly NewExecution[];
-  readonly change: readonly ExecutionChange[];
-  readonly job: JobChange | null;
-  /** New values of the job's times; absent = as they are. */
-  readonly queuedAt?: bigint;
-  readonly deadline?: bigint;
-  readonly wake: Wake | null;
-  /** More could be placed at once: evaluate again. */
-  readonly again: boolean;
-  /** It lacks nodes: wake it when capacity is freed or a node changes. */
-  readonly waiting: boolean;
-  readonly refusals: readonly NodeRefusal[];
-}
-
-/** Whether the plan leaves all rows as they are (a settled state is a fixed point, invariants.md L8). */
-export function isSettled(plan: Plan): boolean {
-  return plan.create.length === 0 && plan.change.length === 0 && plan.job === null && !plan.again &&
-    plan.queuedAt === undefined && plan.deadline === undefined;
 }

@@ -62,10 +62,6 @@ const ofJob = prepare((db, jobId: string) =>
   db.selectFrom('evaluations').selectAll().where('job_id', '=', jobId).orderBy('create_time').orderBy('id')
     .compile()
 );
-const delayedOf = prepare((db, trigger: string, limit: number) =>
-  db.selectFrom('evaluations').selectAll().where(isDelayed).where('triggered_by', '=', trigger)
-    .orderBy('priority', 'desc').orderBy('create_time').orderBy('id').limit(limit).compile()
-);
 const dueOf = prepare((db, jobId: string) =>
   db.selectFrom('evaluations').selectAll().where(isDue).where('job_id', '=', jobId).compile()
 );
@@ -166,10 +162,6 @@ export class EvaluationsReader implements EvaluationReader {
 
   async byJob(jobId: string): Promise<readonly Evaluation[]> {
     return (await ofJob.all(this.context.db, jobId)).map(evaluationOf);
-  }
-
-  async delayed(trigger: EvaluationTrigger, limit: number): Promise<readonly Evaluation[]> {
-    return (await delayedOf.all(this.context.db, trigger, limit)).map(evaluationOf);
   }
 
   async nextDueAt(): Promise<bigint | null> {

@@ -22,8 +22,15 @@ import {
   revisionConflict,
   type WriteContext,
 } from './context.ts';
-import { type ExecutionsTable, HELD, LIVE, prepare, type Stored } from './orchestrator_schema.ts';
-import type { ExecutionChange, ExecutionOutline, ExecutionRow, NewExecution } from './rows.ts';
+import { type ExecutionsTable, HELD, LIVE, prepare, SETBACK, type Stored } from './orchestrator_schema.ts';
+import type {
+  ExecutionChange,
+  ExecutionOutline,
+  ExecutionRow,
+  NewExecution,
+  Setback,
+  Tally,
+} from './rows.ts';
 import { stateOf, stateText } from './states.ts';
 import { fields } from './statement.ts';
 import { changes, type ExecutionReader, type ExecutionRepository } from './store.ts';
@@ -71,6 +78,11 @@ const COLUMNS = [
 ] as const;
 type Changing = Pick<Insertable<ExecutionsTable>, (typeof CHANGING)[number]>;
 
+/** Attempts of a slot that are looked at: back-off has long reached its end with them. */
+const LAST_ATTEMPTS = 64;
+
+const isLive = sql<boolean>`${sql.raw(LIVE)}`;
+
 const byId = prepare((db, id: string) =>
   db.selectFrom('executions').selectAll().where('id', '=', id).compile()
 );
@@ -102,9 +114,43 @@ const pastDeadline = prepare((db, now: bigint, limit: number) =>
   db.selectFrom('executions').selectAll().where(sql<boolean>`exec_deadline > 0 and ${sql.raw(LIVE)}`)
     .where('exec_deadline', '<=', now).orderBy('exec_deadline').limit(limit).compile()
 );
-const phases = prepare((db, jobId: string, version: bigint) =>
-  db.selectFrom('executions').select((select) => ['phase', select.fn.countAll<bigint>().as('total')])
-    .where('job_id', '=', jobId).where('version', '=', version).groupBy('phase').compile()
+const ofSlot = prepare((db, jobId: string, version: bigint, slot: string, limit: number) =>
+  db.selectFrom('executions').selectAll().where('job_id', '=', jobId).where('version', '=', version)
+    .where('slot', '=', slot).orderBy('attempt', 'desc').limit(limit).compile()
+);
+const liveOf = prepare((db, jobId: string, limit: number) =>
+  db.selectFrom('executions').selectAll().where('job_id', '=', jobId).where(isLive).limit(limit).compile()
+);
+const anyLive = prepare((db, jobId: string, version: bigint) =>
+  db.selectFrom('executions').select('id').where('job_id', '=', jobId).where('version', '=', version)
+    .where(isLive).limit(1).compile()
+);
+const counted = prepare((db, jobId: string, version: bigint) =>
+  db.selectFrom('executions').select((select) => select.fn.countAll<bigint>().as('total'))
+    .where('job_id', '=', jobId).where('version', '=', version).where(sql<boolean>`counted = 1`).compile()
+);
+const placed = prepare((db, jobId: string, version: bigint) =>
+  db.selectFrom('executions')
+    .select((select) => [
+      'node_id',
+      'phase',
+      select.fn.countAll<bigint>().as('total'),
+      select.fn.max('ended').as('ended'),
+    ])
+    .where('job_id', '=', jobId).where('version', '=', version).groupBy(['node_id', 'phase']).compile()
+);
+const setbacksOf = prepare((db, jobId: string, version: bigint) =>
+  db.selectFrom('executions').select([
+    'node_id',
+    'phase',
+    'class',
+    'code',
+    'compute_text',
+    'compute',
+    'ended',
+  ])
+    .where('job_id', '=', jobId).where('version', '=', version).where(sql<boolean>`${sql.raw(SETBACK)}`)
+    .orderBy('create_time').orderBy('id').compile()
 );
 const insert = prepare((db, row: Insertable<ExecutionsTable>) =>
   db.insertInto('executions').values(fields(row, COLUMNS)).compile()
@@ -149,9 +195,46 @@ export class ExecutionsReader implements ExecutionReader {
     return this.#decodeAll([...bids, ...late].slice(0, limit));
   }
 
-  async countByPhase(jobId: string, version: number): Promise<Readonly<Partial<Record<Phase, number>>>> {
-    const rows = await phases.all(this.context.db, jobId, BigInt(version));
-    return Object.freeze(Object.fromEntries(rows.map((row) => [row.phase, Number(row.total)])));
+  async bySlot(jobId: string, version: number, slot: string): Promise<readonly ExecutionRow[]> {
+    return this.#decodeAll(await ofSlot.all(this.context.db, jobId, BigInt(version), slot, LAST_ATTEMPTS));
+  }
+
+  async live(jobId: string, limit: number): Promise<readonly ExecutionRow[]> {
+    return this.#decodeAll(await liveOf.all(this.context.db, jobId, limit));
+  }
+
+  async hasLive(jobId: string, version: number): Promise<boolean> {
+    return await anyLive.first(this.context.db, jobId, BigInt(version)) !== undefined;
+  }
+
+  async countCounted(jobId: string, version: number): Promise<number> {
+    return Number((await counted.first(this.context.db, jobId, BigInt(version)))!.total);
+  }
+
+  async tallies(jobId: string, version: number): Promise<readonly Tally[]> {
+    const rows = await placed.all(this.context.db, jobId, BigInt(version));
+    return rows.map(({ node_id, phase, total, ended }) => ({
+      nodeId: node_id,
+      phase: phase as Phase,
+      count: Number(total),
+      lastEnd: ended,
+    }));
+  }
+
+  async setbacks(jobId: string, version: number): Promise<readonly Setback[]> {
+    const rows = await setbacksOf.all(this.context.db, jobId, BigInt(version));
+    return rows.map((row) => {
+      const { Message = '', Details } = stateOf(Number(row.compute) as ComputeState, row.compute_text);
+      return {
+        nodeId: row.node_id,
+        phase: row.phase as Phase,
+        class: row.class as Setback['class'],
+        code: row.code,
+        message: Message,
+        hint: Details?.Hint ?? '',
+        endedAt: row.ended,
+      };
+    });
   }
 
   #decodeAll(rows: readonly Stored<'executions'>[]): readonly ExecutionRow[] {

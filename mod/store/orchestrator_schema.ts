@@ -199,6 +199,29 @@ export interface IdempotencyTable {
   expires: Int;
 }
 
+export interface RequestsTable {
+  id: Int;
+  /** What is asked of a node, as canonical text. */
+  key: string;
+}
+
+export interface WantsTable {
+  job_id: string;
+  /** The first of the slots. */
+  slot: string;
+  /** How many slots, counted on from the first. */
+  slots: Int;
+  version: Int;
+  request: Int;
+  /** '' = any node will do; '*' = one slot on each that matches; else the node of the slot. */
+  node_id: string;
+  namespace: string;
+  priority: Int;
+  since: Int;
+  /** 0 = it waits for room; else for this time. */
+  due: Int;
+}
+
 export interface OrchestratorSchema {
   cluster: ClusterTable;
   jobs: JobsTable;
@@ -212,6 +235,8 @@ export interface OrchestratorSchema {
   outbox: OutboxTable;
   history: HistoryTable;
   idempotency: IdempotencyTable;
+  requests: RequestsTable;
+  wants: WantsTable;
 }
 
 export type Stored<T extends keyof OrchestratorSchema> = Selectable<OrchestratorSchema[T]>;
@@ -229,6 +254,8 @@ export const LIVE =
 /** Live or stopping: the node's resources are promised. */
 export const HELD =
   `phase in ('asked', 'offered', 'approved', 'queued', 'preparing', 'running', 'publishing', 'unknown', 'stopping')`;
+/** Executions that a job learns from where to go next. */
+export const SETBACK = `phase in ('refused', 'failed', 'lost')`;
 export const DUE = `status = 'pending' and wait_until = 0`;
 export const DELAYED = `status = 'pending' and wait_until > 0`;
 export const LEASED = `status = 'leased'`;
@@ -318,5 +345,16 @@ export const ORCHESTRATOR_MIGRATIONS: readonly Migration[] = [{
     `create table idempotency (${text('key', 'namespace', 'answer')}, ${int('expires')},
       primary key (key, namespace))`,
     `create index idempotency_expires on idempotency (expires)`,
+  ],
+}, {
+  name: '0002-wants',
+  statements: [
+    `create table requests (id integer primary key not null, key text not null unique)`,
+    `create table wants (${text('job_id', 'slot', 'node_id', 'namespace')},
+      ${int('slots', 'version', 'request', 'priority', 'since', 'due')}, primary key (job_id, slot))`,
+    `create index wants_order on wants (request, node_id, due, priority desc, since)`,
+    `create index wants_due on wants (job_id, due) where due > 0`,
+    `create index executions_placed on executions (job_id, version, node_id, phase, ended)`,
+    `create index executions_setback on executions (job_id, version) where ${SETBACK}`,
   ],
 }];

@@ -15,6 +15,7 @@ import { Slots, SlotsReader } from './slots.ts';
 import { fields } from './statement.ts';
 import type { OrchestratorStore, StoreReader, StoreTx } from './store.ts';
 import { Versions } from './versions.ts';
+import { Wants, WantsReader } from './wants.ts';
 
 const selectCluster = prepare((db) => db.selectFrom('cluster').selectAll().compile());
 const insertCluster = prepare((db, row: Written<'cluster'>) =>
@@ -78,6 +79,7 @@ function reader(context: ReadContext): StoreReader {
     outbox: new OutboxesReader(context),
     history: new HistoriesReader(context),
     idempotency: new IdempotencyKeysReader(context),
+    wants: new WantsReader(context),
   };
 }
 
@@ -93,5 +95,6 @@ function transaction(context: WriteContext): Omit<StoreTx, 'afterCommit' | 'afte
     outbox: new Outboxes(context),
     history: new Histories(context),
     idempotency: new IdempotencyKeys(context),
+    wants: new Wants(context),
   };
 }

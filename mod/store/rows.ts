@@ -162,6 +162,45 @@ export type ExecutionChange = Partial<
   >
 >;
 
+/** Executions of a job version that a node has in one phase. */
+export interface Tally {
+  readonly nodeId: string;
+  readonly phase: Phase;
+  readonly count: number;
+  /** When the last of them ended. */
+  readonly lastEnd: bigint;
+}
+
+/** An execution that was refused, failed or lost, as far as it matters for the next one. */
+export interface Setback {
+  readonly nodeId: string;
+  readonly phase: Phase;
+  readonly class: FailureClass | 'drained' | '';
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string;
+  readonly endedAt: bigint;
+}
+
+/** Slots of a job that want an execution: what a job waits for, and its place in the queue. */
+export interface WantRow {
+  readonly jobId: string;
+  /** The first slot, and how many it stands for: an index counted on, or one of a node; `*` stands for each node. */
+  readonly slot: string;
+  readonly slots: number;
+  readonly version: number;
+  /** Id of what it asks of a node. */
+  readonly request: bigint;
+  /** `''` = any node will do; `*` = one slot on each that matches; else the node of the slot. */
+  readonly nodeId: string;
+  readonly namespace: string;
+  readonly priority: number;
+  /** When it first waited. */
+  readonly since: bigint;
+  /** 0 = it waits for room; else for this time. */
+  readonly due: bigint;
+}
+
 /** A leased evaluation; the token proves the lease and dies with it. */
 export interface Lease {
   readonly evaluation: Evaluation;

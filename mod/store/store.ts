@@ -7,7 +7,7 @@
  * Lock order inside a transaction: job → slot → execution → node usage (by node id) → node out_seq. SQLite does not need
  * it (one writer); Postgres will.
  */
-import type { Evaluation, EvaluationTrigger, Job, JobHistory, Phase, StringMap } from '../model/mod.ts';
+import type { Evaluation, EvaluationTrigger, Job, JobHistory, StringMap } from '../model/mod.ts';
 import type { DatabaseStats, Transaction, Watch } from './database.ts';
 import type { BacalhauError } from '../model/mod.ts';
 import type {
@@ -33,9 +33,12 @@ import type {
   PastVersionRow,
   SessionChange,
   SessionRow,
+  Setback,
   SlotChange,
   SlotRow,
+  Tally,
   UsageRow,
+  WantRow,
 } from './rows.ts';
 
 export interface OrchestratorStore extends AsyncDisposable {
@@ -77,6 +80,7 @@ export interface StoreReader {
   readonly outbox: OutboxReader;
   readonly history: HistoryReader;
   readonly idempotency: IdempotencyReader;
+  readonly wants: WantReader;
 }
 
 /** Each repository of the reader plus its changes; reads see the transaction's own writes. */
@@ -91,6 +95,7 @@ export interface StoreTx extends StoreReader, Pick<Transaction<never>, 'afterCom
   readonly outbox: OutboxRepository;
   readonly history: HistoryRepository;
   readonly idempotency: IdempotencyRepository;
+  readonly wants: WantRepository;
 }
 
 // ---- jobs
@@ -179,8 +184,17 @@ export interface ExecutionReader {
   outlinesByNode(nodeId: string): Promise<readonly ExecutionOutline[]>;
   /** Asked executions whose bid deadline, or live ones whose execution deadline, is at or before `now`. */
   overdue(now: bigint, limit: number): Promise<readonly ExecutionRow[]>;
-  /** Number of executions by phase, for a quick look at a job. */
-  countByPhase(jobId: string, version: number): Promise<Readonly<Partial<Record<Phase, number>>>>;
+  /** Of one slot, the last attempts first. */
+  bySlot(jobId: string, version: number, slot: string): Promise<readonly ExecutionRow[]>;
+  /** Of all versions. */
+  live(jobId: string, limit: number): Promise<readonly ExecutionRow[]>;
+  hasLive(jobId: string, version: number): Promise<boolean>;
+  /** How many results count. */
+  countCounted(jobId: string, version: number): Promise<number>;
+  /** What the nodes have of a version, by phase. */
+  tallies(jobId: string, version: number): Promise<readonly Tally[]>;
+  /** Executions that were refused, failed or lost, in order. */
+  setbacks(jobId: string, version: number): Promise<readonly Setback[]>;
 }
 
 export interface ExecutionRepository extends ExecutionReader {
@@ -202,8 +216,6 @@ export interface ExecutionRepository extends ExecutionReader {
 export interface EvaluationReader {
   get(id: string): Promise<Evaluation | undefined>;
   byJob(jobId: string): Promise<readonly Evaluation[]>;
-  /** Delayed ones of a trigger, higher priority first, then older: the jobs that wait for nodes, after a restart. */
-  delayed(trigger: EvaluationTrigger, limit: number): Promise<readonly Evaluation[]>;
   /** Time at which the next one becomes due or the next lease ends; 0 = now, null = nothing is waiting. */
   nextDueAt(): Promise<bigint | null>;
 }
@@ -238,6 +250,31 @@ export interface EvaluationRepository extends EvaluationReader {
   cancelDelayed(jobId: string, trigger?: EvaluationTrigger): Promise<void>;
   /** Deletes ended ones last modified before `time`; returns how many. At most `limit` a call. */
   prune(time: bigint, limit: number): Promise<number>;
+}
+
+// ---- wants
+
+export interface WantReader {
+  /** All requests that somebody waits for, and perhaps some that were waited for a moment ago. */
+  requests(): Promise<readonly { readonly id: bigint; readonly key: string }[]>;
+  /** Those that wait for room on a node (`''` any, `'*'` each), by priority, then age. */
+  inOrder(request: bigint, nodeId: string, offset: number, limit: number): Promise<readonly WantRow[]>;
+  /** Those of a job that wait for room, or for a time up to `now`. */
+  ready(jobId: string, now: bigint, limit: number): Promise<readonly WantRow[]>;
+  /** The first time that one of the job waits for; null = none does. */
+  nextDue(jobId: string): Promise<bigint | null>;
+  /** Slots of the job that wait for room, and since when; null = none has any want. */
+  waiting(jobId: string): Promise<{ readonly slots: number; readonly since: bigint } | null>;
+}
+
+export interface WantRepository extends WantReader {
+  /** Replaces that of the same job and first slot. @param key of the request @returns the id of the request */
+  put(want: Omit<WantRow, 'request'>, key: string): Promise<bigint>;
+  remove(jobId: string, slot: string): Promise<void>;
+  /** All of the job. */
+  clear(jobId: string): Promise<void>;
+  /** Forgets requests that nobody waits for. */
+  prune(): Promise<void>;
 }
 
 // ---- nodes

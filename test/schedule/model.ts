@@ -1,15 +1,54 @@
 /** Rows of one job and its nodes in memory, to which plans are applied as the orchestrator's transaction would. */
-import { addResources, isLive, type Job, type NodeInfo, type Resources } from '../../mod/model/mod.ts';
 import {
+  addResources,
+  isLive,
+  isTerminalJob,
+  isTerminalPhase,
+  type Job,
+  type NodeInfo,
+  type Resources,
+} from '../../mod/model/mod.ts';
+import {
+  allocate,
+  conclude,
+  type Conclusion,
   DEFAULT_POLICY,
+  type ExecutionChange,
   type ExecutionView,
+  Fleet,
+  JOB_KINDS,
+  type JobChange,
   type JobView,
+  nodeSlot,
   type NodeView,
-  type Plan,
-  schedule,
+  pastOf,
+  type Placement,
+  placementRequest,
+  reconcile,
   type SchedulePolicy,
+  shortage,
+  slotsOnNodes,
   type SlotView,
 } from '../../mod/schedule/mod.ts';
+
+/** One look at the job, as the tests judge it. */
+export interface Plan {
+  readonly create: readonly Placement[];
+  readonly change: readonly ExecutionChange[];
+  readonly job: JobChange | null;
+  readonly queuedAt: bigint | undefined;
+  readonly deadline: bigint | undefined;
+  readonly wake: { readonly at: bigint } | null;
+  /** More could be placed at once. */
+  readonly again: boolean;
+  readonly waiting: boolean;
+}
+
+/** Whether the plan leaves all rows as they are (a settled state is a fixed point, invariants.md L8). */
+export function isSettled(plan: Plan): boolean {
+  return plan.create.length === 0 && plan.change.length === 0 && plan.job === null && !plan.again &&
+    plan.queuedAt === undefined && plan.deadline === undefined;
+}
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -81,6 +120,7 @@ export function makeNode(id: string, changes: Partial<NodeView> = {}): NodeView 
 
 export class Cluster {
   now = START;
+  hearingSince = START;
   job: Mutable<JobView>;
   slots = new Map<string, Mutable<SlotView>>();
   executions: Mutable<ExecutionView>[] = [];
@@ -100,20 +140,93 @@ export class Cluster {
     return this.#seed / 2147483647;
   };
 
+  #held(id: string): Resources {
+    return this.executions
+      .filter(({ nodeId, phase }) => nodeId === id && (isLive(phase) || phase === 'stopping'))
+      .reduce<Resources>((sum, { id }) => addResources(sum, this.resources.get(id)!), {});
+  }
+
+  /** As the orchestrator does it: what the job wants, who gets room, what that means for the job. */
   plan(): Plan {
-    const held = (id: string) =>
-      this.executions.filter(({ nodeId, phase }) => nodeId === id && (isLive(phase) || phase === 'stopping'))
-        .reduce<Resources>((sum, { id }) => addResources(sum, this.resources.get(id)!), {});
-    return schedule({
-      job: this.job,
-      slots: [...this.slots.values()],
+    const fleet = new Fleet(
+      this.policy.overCommit,
+      this.nodes.map((node) => ({ ...node, promised: addResources(node.promised, this.#held(node.id)) })),
+    );
+    const { spec } = this.job;
+    const { policy, now } = this;
+    const ofVersion = this.executions.filter(({ version }) => version === spec.Version);
+    const past = pastOf(
+      ofVersion.map(({ nodeId, phase, endedAt }) => ({ nodeId, phase, count: 1, lastEnd: endedAt })),
+      ofVersion.filter(({ phase }) => ['refused', 'failed', 'lost'].includes(phase)),
+      (id) => fleet.nodes.get(id)?.connectedSince ?? 0n,
+      policy,
+      now,
+    );
+    const want = { jobId: spec.ID, request: placementRequest(spec), past };
+    const names = JOB_KINDS[spec.Type].perNode
+      ? [...new Set([...this.slots.keys(), ...slotsOnNodes(want.request, past, fleet).map(nodeSlot)])]
+      : Array.from({ length: spec.Count }, (_, index) => String(index));
+    const base = {
       executions: this.executions,
-      nodes: this.nodes.map((node) => ({ ...node, promised: addResources(node.promised, held(node.id)) })),
-      policy: this.policy,
-      now: this.now,
-      hearingSince: START,
+      slots: names.map((slot) => this.slots.get(slot) ?? { slot, attempt: 0, countedExec: '' }),
+      whole: true,
+      hosts: fleet.nodes,
+      policy,
+      now,
+      hearingSince: this.hearingSince,
+    };
+    const reconciled = reconcile({ ...base, job: this.job });
+    const limit = policy.maxPlacements;
+    const { placements, refusals } = allocate([{ ...want, slots: reconciled.empty }], fleet, {
+      policy,
+      limit,
       random: this.#random,
     });
+    const open = refusals.filter(({ why }) => why !== 'never');
+    const counted = [...this.slots.values()].filter(({ countedExec }) => countedExec).length;
+    const idle = !reconciled.live && placements.length === 0 && reconciled.later.length === 0;
+    const unheard = counted === 0 && !ofVersion.some(({ phase }) => isTerminalPhase(phase));
+    const lacks = open.length > 0 || (JOB_KINDS[spec.Type].perNode && unheard);
+    const after = new Fleet(policy.overCommit, fleet.nodes.values());
+    const concluded: Conclusion = reconciled.failure || isTerminalJob(this.job.state)
+      ? { job: reconciled.failure, wake: null }
+      : conclude(
+        this.job,
+        {
+          executing: reconciled.executing,
+          rest: idle
+            ? {
+              counted,
+              executions: ofVersion,
+              shortage: lacks ? shortage(want, after, Math.max(1, open.length)) : null,
+            }
+            : null,
+        },
+        policy,
+        now,
+      );
+    const ends = concluded.job !== null && isTerminalJob(concluded.job.state);
+    const stops = ends ? reconcile({ ...base, job: { ...this.job, state: 'Failed' } }).changes : [];
+    const over = new Set(reconciled.changes.filter(({ phase }) => !isLive(phase)).map(({ id }) => id));
+    const change = ends
+      ? [...reconciled.changes.filter(({ id }) => over.has(id)), ...stops.filter(({ id }) => !over.has(id))]
+      : reconciled.changes;
+    const wakes = [
+      ...reconciled.wakes,
+      ...reconciled.later.map(({ at }) => ({ at })),
+      ...(open.some(({ why }) => why === 'room') && past.until ? [{ at: past.until }] : []),
+      ...(concluded.wake ? [concluded.wake] : []),
+    ].map(({ at }) => at);
+    return {
+      create: ends ? [] : placements,
+      change,
+      job: concluded.job,
+      queuedAt: concluded.queuedAt,
+      deadline: reconciled.deadline,
+      wake: ends || wakes.length === 0 ? null : { at: wakes.reduce((a, b) => (a < b ? a : b)) },
+      again: !ends && open.some(({ why }) => why === 'limit') && placements.length > 0,
+      waiting: !ends && (open.length > 0 || lacks),
+    };
   }
 
   apply(plan: Plan): void {
@@ -128,18 +241,15 @@ export class Cluster {
       if (!isLive(row.phase) && row.phase !== 'stopping') row.endedAt = this.now;
     }
     for (const planned of plan.create) {
-      const slot = this.slots.get(planned.slot);
-      if (slot && planned.attempt <= slot.attempt) {
-        throw new Error(`attempt ${planned.attempt} does not grow`);
-      }
-      this.slots.set(planned.slot, { slot: planned.slot, attempt: planned.attempt, countedExec: '' });
+      const attempt = (this.slots.get(planned.slot)?.attempt ?? 0) + 1;
+      this.slots.set(planned.slot, { slot: planned.slot, attempt, countedExec: '' });
       const id = `e-${this.executions.length + 1}`;
       this.resources.set(id, planned.resources);
       this.executions.push({
         id,
         version: this.job.spec.Version,
         slot: planned.slot,
-        attempt: planned.attempt,
+        attempt,
         nodeId: planned.nodeId,
         phase: 'asked',
         class: '',
@@ -148,7 +258,7 @@ export class Cluster {
         hint: '',
         createdAt: this.now,
         endedAt: 0n,
-        bidDeadline: planned.bidDeadline,
+        bidDeadline: this.now + this.policy.bidTimeout,
         execDeadline: 0n,
         lostAfter: 0n,
       });

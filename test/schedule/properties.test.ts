@@ -13,8 +13,8 @@ import {
   type Resources,
   scaleResources,
 } from '../../mod/model/mod.ts';
-import { isSettled, type NodeView } from '../../mod/schedule/mod.ts';
-import { Cluster, makeInfo, makeJob, makeNode, SECOND } from './model.ts';
+import type { NodeView } from '../../mod/schedule/mod.ts';
+import { Cluster, isSettled, makeInfo, makeJob, makeNode, SECOND } from './model.ts';
 
 type Step =
   | { readonly do: 'report'; readonly pick: number; readonly what: number }

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import * as fc from 'fast-check';
 import { ComputeState, type Phase, PHASES, toRfc3339 } from '../../mod/model/mod.ts';
-import { changes, type NewEvaluation, type OrchestratorStore } from '../../mod/store/mod.ts';
+import { changes, type NewEvaluation, type OrchestratorStore, type WantRow } from '../../mod/store/mod.ts';
 import { sampleExecution, sampleInfo, sampleJob, START, testWorld } from './samples.ts';
 import type { World } from '../../runtime/world.ts';
 
@@ -213,9 +213,10 @@ export function storeSuite(open: OpenStore): void {
       expect(await store.read((reader) => reader.executions.get('e-1'))).toBe(read);
       expect(await store.read((reader) => reader.executions.byJob('j-1', 1))).toEqual([ended]);
       expect(await store.read((reader) => reader.executions.byJob('j-1', 2))).toEqual([]);
-      expect(await store.read((reader) => reader.executions.countByPhase('j-1', 1))).toEqual({
-        completed: 1,
-      });
+      expect(await store.read((reader) => reader.executions.hasLive('j-1', 1))).toBe(false);
+      expect(await store.read((reader) => reader.executions.tallies('j-1', 1))).toEqual([
+        { nodeId: ended.nodeId, phase: 'completed', count: 1, lastEnd: ended.ended },
+      ]);
     });
 
     it('refuses two live, two counted and two equal attempts of a slot, whatever the code asks for', async () => {
@@ -310,6 +311,69 @@ export function storeSuite(open: OpenStore): void {
     });
   });
 
+  describe('wants', () => {
+    const want = (jobId: string, changes: Partial<WantRow> = {}) => ({
+      jobId,
+      slot: '0',
+      slots: 1,
+      version: 1,
+      nodeId: '',
+      namespace: 'default',
+      priority: 0,
+      since: START,
+      due: 0n,
+      ...changes,
+    });
+
+    it('are in order of priority, then age, per request and node; others are not seen', async () => {
+      const small = await store.write(async (tx) => {
+        const small = await tx.wants.put(want('j-late', { since: START + 2n }), 'small');
+        await tx.wants.put(want('j-early'), 'small');
+        await tx.wants.put(want('j-high', { since: START + 9n, priority: 5 }), 'small');
+        await tx.wants.put(want('j-early', { slot: '7', due: START + 5n }), 'small');
+        await tx.wants.put(want('j-ops', { slot: 'n:n-1', nodeId: 'n-1' }), 'small');
+        await tx.wants.put(want('j-big'), 'big');
+        return small;
+      });
+      const order = async (nodeId: string, offset = 0) =>
+        (await store.read((reader) => reader.wants.inOrder(small, nodeId, offset, 9))).map(({ jobId }) =>
+          jobId
+        );
+      expect(await order('')).toEqual(['j-high', 'j-early', 'j-late']);
+      expect(await order('', 2)).toEqual(['j-late']);
+      expect(await order('n-1')).toEqual(['j-ops']);
+      expect((await store.read((reader) => reader.wants.requests())).map(({ key }) => key)).toEqual([
+        'small',
+        'big',
+      ]);
+    });
+
+    it('tell what a job waits for, and are forgotten with it', async () => {
+      await store.write(async (tx) => {
+        await tx.wants.put(want('j-1', { slots: 900, since: START + 1n }), 'small');
+        await tx.wants.put(want('j-1', { slot: '950', due: START + 5n, since: START + 3n }), 'small');
+        await tx.wants.put(want('j-1', { slot: '*', nodeId: '*', since: START + 3n }), 'small');
+      });
+      await reopen();
+      await store.read(async ({ wants }) => {
+        expect(await wants.waiting('j-1')).toEqual({ slots: 900, since: START + 1n });
+        expect(await wants.nextDue('j-1')).toBe(START + 5n);
+        expect((await wants.ready('j-1', START + 4n, 9)).map(({ slot }) => slot)).toEqual(['*', '0']);
+        expect(await wants.ready('j-1', START + 5n, 9)).toHaveLength(3);
+      });
+      await store.write(async (tx) => {
+        await tx.wants.remove('j-1', '950');
+        expect(await tx.wants.nextDue('j-1')).toBeNull();
+        await tx.wants.prune();
+        expect(await tx.wants.requests()).toHaveLength(1);
+        await tx.wants.clear('j-1');
+        await tx.wants.prune();
+        expect(await tx.wants.requests()).toEqual([]);
+        expect(await tx.wants.waiting('j-1')).toBeNull();
+      });
+    });
+  });
+
   describe('evaluations', () => {
     const lease = (limit = 10, seconds = 60n) =>
       store.write((tx) => tx.evaluations.lease({ owner: 'me', until: tx.now + seconds * SECOND, limit }));
@@ -352,8 +416,6 @@ export function storeSuite(open: OpenStore): void {
       expect(await delayed('d-3', 30n * SECOND)).toBe('d-1');
       expect(await delayed('q-1', 40n * SECOND, 'job-queue')).toBe('q-1');
       expect(await store.read((reader) => reader.evaluations.nextDueAt())).toBe(START + 10n * SECOND);
-      expect((await store.read((reader) => reader.evaluations.delayed('job-queue', 9))).map((one) => one.ID))
-        .toEqual(['q-1']);
       world.advance(10n * SECOND - 1n);
       expect(await lease()).toEqual([]);
       world.advance(1n);

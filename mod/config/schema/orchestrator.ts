@@ -46,9 +46,13 @@ export const Orchestrator = {
       ...ignored('workers that plan apart from the transaction'),
       min: 1,
     }),
-    QueueBackoff: duration(MINUTE, 'Time until a job that found too few nodes is looked at again.', {
-      min: 1,
-    }),
+    QueueBackoff: duration(
+      MINUTE,
+      'Time until a node that turned a job away for now, or failed it, is asked again.',
+      {
+        min: 1,
+      },
+    ),
     HousekeepingInterval: duration(30 * SECOND, 'Time between two rounds of housekeeping.', { min: 1 }),
     HousekeepingTimeout: duration(
       2 * MINUTE,

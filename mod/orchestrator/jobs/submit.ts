@@ -136,7 +136,7 @@ async function update(
   });
   unit.replaced(row);
   await work.tx.evaluations.cancelDelayed(ID);
-  work.context.waiting.remove(ID);
+  await work.tx.wants.clear(ID);
   unit.note({ Topic: EventTopic.Submission, Message: 'Job updated' });
   return { JobID: ID, EvaluationID: work.evaluate(ID, 'job-update'), Warnings: warnings };
 }

@@ -68,7 +68,7 @@ async function onListed(work: Work, row: ExecutionRow, entry: InventoryEntry): P
     );
   } else if (row.phase === 'stopping' && ENDED.includes(entry.Phase)) {
     await unit.change(row, { phase: 'stopped', stopConfirmed: true });
-    work.evaluate(row.jobId, 'exec-update');
+    work.reported(row, unit);
   }
 }
 
@@ -94,5 +94,5 @@ async function onMissing(work: Work, row: ExecutionRow): Promise<void> {
       }],
     });
   }
-  work.evaluate(row.jobId, 'exec-update');
+  work.reported(row, unit);
 }

@@ -91,7 +91,7 @@ export class NodeOutbox implements Outbox<InMessage>, Disposable {
         desired: STOPPED,
         code: 'BidRejected',
       }, { events: [{ Topic: 'Exec Scanning', Message: error.message, Details: { IsError: 'true' } }] });
-      work.evaluate(execution.jobId, 'exec-update');
+      work.reported(execution, unit);
     });
   }
 

@@ -35,7 +35,7 @@ export async function onBidResult(work: Work, sender: Sender, message: BidResult
       code: details.Retryable === 'true' ? 'BidDeferred' : 'BidRejected',
     }, { notice: 'cancel', events });
   }
-  work.evaluate(row.jobId, 'exec-update');
+  work.reported(row, unit);
 }
 
 export async function onRunResult(
@@ -87,7 +87,7 @@ export async function onRunResult(
       counted,
     }, { notice: 'cancel', events: chronological(events) });
   }
-  work.evaluate(row.jobId, 'exec-update');
+  work.reported(row, unit);
 }
 
 export async function onComputeError(work: Work, sender: Sender, message: ComputeError): Promise<void> {
@@ -108,7 +108,7 @@ export async function onComputeError(work: Work, sender: Sender, message: Comput
     class: failure.class,
     code: failure.code,
   }, { notice: 'cancel', events: chronological(events) });
-  work.evaluate(row.jobId, 'exec-update');
+  work.reported(row, unit);
 }
 
 type Results = Pick<ExecutionChange, 'published' | 'runOutput'>;
@@ -133,7 +133,7 @@ async function onLate(
 ): Promise<void> {
   if (row.phase === 'stopping') {
     await unit.change(row, { ...result, phase: 'stopped', stopConfirmed: true });
-    work.evaluate(row.jobId, 'exec-update');
+    work.reported(row, unit);
     return;
   }
   if (row.runOutput !== null || !result.runOutput) return;
@@ -213,5 +213,5 @@ async function onStopped(
   } else {
     return await onLate(work, unit, row, result);
   }
-  work.evaluate(row.jobId, 'exec-update');
+  work.reported(row, unit);
 }

@@ -71,8 +71,7 @@ export async function handshake(
     queued: info.ComputeNodeInfo.QueueCapacity,
   });
   await rebuildOutbox(work, node.id);
-  work.context.nodes.touch(node.id);
-  work.capacityChanged();
+  work.nodeChanged(node.id);
   return {
     accepted: true,
     reason: alive ? 'node reconnected' : 'node registered',

@@ -227,8 +227,7 @@ export class NodeManager {
       const infoHash = stringifyJson(NodeInfo);
       if (!node || node.infoHash === infoHash) return;
       await work.tx.nodes.update(node, { info: NodeInfo, infoHash });
-      work.context.nodes.touch(node.id);
-      work.capacityChanged();
+      work.nodeChanged(node.id);
     });
     return { accepted: true };
   }
@@ -277,7 +276,7 @@ export class NodeManager {
     void this.#untilCommitted(() =>
       this.#options.desk.commit(async (work) => {
         await work.tx.nodes.updateSession(key.nodeId, key.epoch, { status: 'suspect', lastError: reason });
-        work.context.nodes.touch(key.nodeId);
+        work.nodeChanged(key.nodeId);
       })
     );
   }
@@ -299,7 +298,7 @@ export class NodeManager {
           disconnectedSince: work.tx.now,
         });
         if (!row) return [];
-        work.context.nodes.touch(nodeId);
+        work.nodeChanged(nodeId);
         return await jobsOf(work, nodeId, false);
       })
     );
@@ -352,7 +351,7 @@ export class NodeManager {
         if (row?.phase !== 'stopping') continue;
         const unit = (await work.unit(row.jobId))!;
         await unit.change(row, { phase: 'stopped', stopConfirmed: true });
-        work.evaluate(row.jobId, 'exec-update');
+        work.reported(row, unit);
       }
     });
   }
@@ -387,12 +386,10 @@ function twin(nodeId: string): string {
     'if its data directory is a copy, with a directory of its own';
 }
 
-/** Jobs with work on the node; when it joins, those whose work was unknown, and those that want an execution on each node. */
+/** Jobs with work on the node; when it joins, those whose work was unknown. */
 async function jobsOf(work: Work, nodeId: string, joined: boolean): Promise<Iterable<string>> {
   const held = await work.tx.executions.outlinesByNode(nodeId);
-  const jobs = new Set(
+  return new Set(
     held.filter(({ phase }) => !joined || phase === 'unknown').map(({ jobId }) => jobId),
   );
-  if (joined) { for (const id of work.context.waiting.perNode()) jobs.add(id); }
-  return jobs;
 }

@@ -1,41 +1,11 @@
-/** A plan into the rows of its job: all of it in the transaction in which it was made (invariants.md O2, O9). */
-import { isTerminalJob, makeId } from '../../model/mod.ts';
-import type { ExecutionChange, Plan } from '../../schedule/mod.ts';
-import type { ExecutionChange as RowChange, JobChange } from '../../store/mod.ts';
+/** Decisions of the scheduler into rows: in the transaction in which they were made (invariants.md O2, O9). */
+import { EventTopic, isTerminalJob, makeId } from '../../model/mod.ts';
+import type { ExecutionChange, JobChange as PlannedJob, Placement } from '../../schedule/mod.ts';
+import { partitionOf } from '../../schedule/mod.ts';
+import type { ExecutionChange as RowChange, ExecutionRow, JobChange } from '../../store/mod.ts';
 import { computeState, type JobUnit } from './job_unit.ts';
 
-/** @param evaluationId recorded on new executions; @param uuid draws their ids */
-export async function applyPlan(
-  unit: JobUnit,
-  plan: Plan,
-  evaluationId: string,
-  uuid: () => string,
-): Promise<void> {
-  for (const change of plan.change) await applyChange(unit, change);
-  const task = unit.job.job.Tasks[0]?.Name ?? '';
-  for (const planned of plan.create) {
-    const row = await unit.add({
-      id: makeId('e', uuid()),
-      namespace: unit.job.job.Namespace,
-      jobId: unit.id,
-      jobVersion: unit.job.job.Version,
-      slot: planned.slot,
-      partition: planned.partition,
-      attempt: planned.attempt,
-      nodeId: planned.nodeId,
-      evalId: evaluationId,
-      allocated: { Tasks: { [task]: planned.resources } },
-      previous: planned.previous,
-      bidDeadline: planned.bidDeadline,
-    }, planned.event);
-    const previous = unit.executions.get(planned.previous);
-    if (previous) await unit.change(previous, { next: row.id });
-  }
-  await applyToJob(unit, plan);
-}
-
-async function applyChange(unit: JobUnit, change: ExecutionChange): Promise<void> {
-  const row = unit.executions.get(change.id)!;
+export async function applyChange(unit: JobUnit, row: ExecutionRow, change: ExecutionChange): Promise<void> {
   const { compute, desired, message, phase } = change;
   const state = compute ?? row.compute.StateType;
   const rowChange: RowChange = {
@@ -58,26 +28,53 @@ async function applyChange(unit: JobUnit, change: ExecutionChange): Promise<void
   });
 }
 
-async function applyToJob(unit: JobUnit, { job, queuedAt, deadline }: Plan): Promise<void> {
+/** What a new execution is told apart by: its evaluation, its id and until when the node may answer. */
+export interface Ask {
+  readonly evaluationId: string;
+  readonly uuid: string;
+  readonly bidDeadline: bigint;
+}
+
+export async function applyPlacement(
+  unit: JobUnit,
+  { slot, nodeId, resources }: Placement,
+  { evaluationId, uuid, bidDeadline }: Ask,
+): Promise<void> {
+  await unit.add({
+    id: makeId('e', uuid),
+    slot,
+    partition: partitionOf(slot),
+    nodeId,
+    evalId: evaluationId,
+    allocated: { Tasks: { [unit.job.job.Tasks[0]?.Name ?? '']: resources } },
+    bidDeadline,
+  }, {
+    Topic: EventTopic.Scheduling,
+    Message: `Requested execution on ${/^n-[0-9a-f]{8}-/.test(nodeId) ? nodeId.slice(0, 10) : nodeId}`,
+    Details: { NodeID: nodeId },
+  });
+}
+
+/** State and times of the job; absent = as they are. */
+export async function applyToJob(
+  unit: JobUnit,
+  { job, ...times }: { job: PlannedJob | null; queuedAt?: bigint; deadline?: bigint },
+): Promise<void> {
+  if (!job && Object.keys(times).length === 0) return;
+  let change: JobChange = times;
   if (job) {
     const { state, message, details } = job;
-    const change: JobChange = {
+    change = {
+      ...times,
       state: {
         StateType: state,
         ...(message ? { Message: message } : {}),
         ...(details ? { Details: details } : {}),
       },
-      ...(queuedAt === undefined ? {} : { queuedAt }),
-      ...(deadline === undefined ? {} : { deadline }),
       ...(state === 'Running' && unit.job.runStarted === 0n ? { runStarted: unit.tx.now } : {}),
       ...(isTerminalJob(state) ? { queuedAt: 0n } : {}),
     };
-    await unit.changeJob(change);
-    for (const event of job.events) unit.note(event);
-  } else if (queuedAt !== undefined || deadline !== undefined) {
-    await unit.changeJob({
-      ...(queuedAt === undefined ? {} : { queuedAt }),
-      ...(deadline === undefined ? {} : { deadline }),
-    });
   }
+  await unit.changeJob(change);
+  for (const event of job?.events ?? []) unit.note(event);
 }

@@ -3,29 +3,19 @@ import { toBacalhauError } from '../../model/mod.ts';
 import type { OrchestratorStore } from '../../store/mod.ts';
 import { Work, type WorkContext } from './work.ts';
 
+/** Executions that are placed in the transaction of somebody who waits for its answer; the rest follow at once. */
+const INLINE_PLACEMENTS = 8;
+
 export class Desk {
-  readonly #kick: () => void;
+  readonly #nodes = new Set<string>();
+  readonly #requests = new Set<bigint>();
+  #serving = false;
 
   constructor(
     readonly store: OrchestratorStore,
     readonly context: WorkContext,
-    onError: (error: unknown) => void,
-  ) {
-    let serving = false;
-    this.#kick = () => {
-      if (serving) return;
-      serving = true;
-      const serve = this.commit((work) => {
-        serving = false;
-        work.capacityChanged();
-        return Promise.resolve();
-      });
-      serve.catch((error) => {
-        serving = false;
-        onError(error);
-      });
-    };
-  }
+    readonly onError: (error: unknown) => void,
+  ) {}
 
   /**
    * Runs `operation` and the evaluations it asks for in one transaction; resolves when that is durable. If the evaluations
@@ -35,34 +25,64 @@ export class Desk {
   async commit<T>(operation: (work: Work) => Promise<T>): Promise<T> {
     let evaluating = false;
     try {
-      return await this.commitWhole(async (work) => {
-        evaluating = false;
-        const result = await operation(work);
-        evaluating = true;
-        return result;
-      });
+      return await this.#run(
+        async (work) => {
+          evaluating = false;
+          const result = await operation(work);
+          evaluating = true;
+          return result;
+        },
+        true,
+        INLINE_PLACEMENTS,
+      );
     } catch (error) {
       const { code } = toBacalhauError(error);
       if (!evaluating || code.startsWith('Store')) throw error;
-      return (await this.#run(operation, false)).result;
+      return await this.#run(operation, false, 0);
     }
   }
 
   /** As {@link commit}, but when the evaluations fail so does the operation. */
-  async commitWhole<T>(operation: (work: Work) => Promise<T>): Promise<T> {
-    const { result, more } = await this.#run(operation, true);
-    if (more) this.#kick();
-    return result;
+  commitWhole<T>(operation: (work: Work) => Promise<T>): Promise<T> {
+    return this.#run(operation, true, this.context.policy.maxPlacements);
   }
 
-  #run<T>(operation: (work: Work) => Promise<T>, inline: boolean): Promise<{ result: T; more: boolean }> {
-    return this.store.write(async (tx) => {
-      // What was read of nodes may be of a transaction that never was: this operation's, or its whole group's.
-      tx.afterRollback(() => this.context.nodes.touchAll());
-      const work = new Work(tx, this.context, inline);
+  /** Serves those that wait for what earlier transactions have left to do. */
+  async serve(): Promise<void> {
+    if (this.#serving) return;
+    this.#serving = true;
+    try {
+      while (this.#nodes.size + this.#requests.size > 0) {
+        const wake = { nodes: [...this.#nodes], requests: [...this.#requests] };
+        this.#nodes.clear();
+        this.#requests.clear();
+        const serve = this.commitWhole((work) => Promise.resolve(work.wake(wake)));
+        await serve.catch((error) => {
+          this.#remember(wake);
+          throw error;
+        });
+      }
+    } catch (error) {
+      this.onError(error);
+    } finally {
+      this.#serving = false;
+    }
+  }
+
+  #remember({ nodes, requests }: { nodes: Iterable<string>; requests: Iterable<bigint> }): void {
+    for (const id of nodes) this.#nodes.add(id);
+    for (const id of requests) this.#requests.add(id);
+  }
+
+  async #run<T>(operation: (work: Work) => Promise<T>, inline: boolean, budget: number): Promise<T> {
+    const { result, left } = await this.store.write(async (tx) => {
+      const work = new Work(tx, this.context, inline, budget);
       const result = await operation(work);
       await work.finish();
-      return { result, more: work.moreToServe };
+      return { result, left: work.left };
     });
+    this.#remember(left);
+    if (left.nodes.size + left.requests.size > 0) void this.serve();
+    return result;
   }
 }

@@ -31,47 +31,45 @@ export interface Effects {
 
 export class JobUnit {
   readonly #history: NewHistory[] = [];
+  readonly #slots = new Map<string, SlotRow | undefined>();
 
-  private constructor(
+  /**
+   * @param fresh the version was made by this transaction: it has no rows yet but its own
+   * @param usageChanged told when resources of a node were promised or given back
+   */
+  constructor(
     readonly tx: StoreTx,
     public job: JobRow,
-    readonly slots: Map<string, SlotRow>,
-    readonly executions: Map<string, ExecutionRow>,
-    /** Told when resources of a node were promised or given back. */
+    public fresh: boolean,
     readonly usageChanged: (nodeId: string, freed: boolean) => void,
   ) {}
-
-  static async load(
-    tx: StoreTx,
-    jobId: string,
-    usageChanged: JobUnit['usageChanged'],
-  ): Promise<JobUnit | undefined> {
-    const job = await tx.jobs.get(jobId);
-    if (!job) return undefined;
-    const slots = await tx.slots.list(jobId, job.job.Version);
-    const executions = await tx.executions.byJob(jobId);
-    return new JobUnit(
-      tx,
-      job,
-      new Map(slots.map((row) => [row.slot, row])),
-      new Map(executions.map((row) => [row.id, row])),
-      usageChanged,
-    );
-  }
-
-  /** A job that this transaction has just added. */
-  static fresh(tx: StoreTx, job: JobRow, usageChanged: JobUnit['usageChanged']): JobUnit {
-    return new JobUnit(tx, job, new Map(), new Map(), usageChanged);
-  }
 
   get id(): string {
     return this.job.job.ID;
   }
 
+  get version(): number {
+    return this.job.job.Version;
+  }
+
   /** The job has a new version, which has no slots yet. */
   replaced(job: JobRow): void {
     this.job = job;
-    this.slots.clear();
+    this.fresh = true;
+    this.#slots.clear();
+  }
+
+  /** A slot of the current version; undefined until its first execution. */
+  async slot(name: string): Promise<SlotRow | undefined> {
+    if (!this.#slots.has(name) && !this.fresh) {
+      this.#slots.set(name, await this.tx.slots.get(this.id, this.version, name));
+    }
+    return this.#slots.get(name);
+  }
+
+  /** All that there are. */
+  async slots(): Promise<readonly SlotRow[]> {
+    return await this.tx.slots.list(this.id, this.version);
   }
 
   async changeJob(change: JobChange): Promise<void> {
@@ -87,20 +85,31 @@ export class JobUnit {
     const ends = change.phase !== undefined && isTerminalPhase(change.phase);
     const held = holdsResources(row.phase);
     const next = await this.tx.executions.update(row, ends ? { ...change, ended: this.tx.now } : change);
-    this.executions.set(row.id, next);
     if (held && ends) this.usageChanged(row.nodeId, true);
     if (effects.notice) await this.tx.outbox.append(row.nodeId, row.id, effects.notice);
     for (const event of effects.events ?? []) this.note(event, next);
     return next;
   }
 
-  async add(execution: NewExecution, event: PlannedEvent): Promise<ExecutionRow> {
-    const row = await this.tx.executions.insert(execution);
-    this.executions.set(row.id, row);
+  /** Asks a node for the next attempt of a slot. */
+  async add(
+    execution: Omit<NewExecution, 'namespace' | 'jobId' | 'jobVersion' | 'attempt' | 'previous'>,
+    event: PlannedEvent,
+  ): Promise<ExecutionRow> {
+    const slot = await this.slot(execution.slot);
+    const previous = slot ? await this.tx.executions.get(slot.currentExec) : undefined;
+    const row = await this.tx.executions.insert({
+      ...execution,
+      namespace: this.job.job.Namespace,
+      jobId: this.id,
+      jobVersion: this.version,
+      attempt: (slot?.attempt ?? 0) + 1,
+      previous: previous?.id ?? '',
+    });
+    if (previous) await this.change(previous, { next: row.id });
     this.usageChanged(row.nodeId, false);
-    const slot = this.slots.get(row.slot);
     const filled = { attempt: row.attempt, currentExec: row.id };
-    this.slots.set(
+    this.#slots.set(
       row.slot,
       slot ? await this.tx.slots.update(slot, filled) : await this.tx.slots.insert({
         jobId: row.jobId,
@@ -116,13 +125,10 @@ export class JobUnit {
 
   /** The result of an execution is the one that counts for its slot, unless the slot has one. @returns whether it is */
   async count(row: ExecutionRow): Promise<boolean> {
-    const current = row.jobVersion === this.job.job.Version;
-    const slot = current
-      ? this.slots.get(row.slot)
-      : await this.tx.slots.get(row.jobId, row.jobVersion, row.slot);
+    const slot = await this.tx.slots.get(row.jobId, row.jobVersion, row.slot);
     if (!slot || slot.countedExec !== '') return false;
     const counted = await this.tx.slots.update(slot, { countedExec: row.id });
-    if (current) this.slots.set(row.slot, counted);
+    if (row.jobVersion === this.version) this.#slots.set(row.slot, counted);
     return true;
   }
 

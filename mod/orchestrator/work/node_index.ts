@@ -1,43 +1,38 @@
 /**
  * The nodes as the scheduler sees them, kept in memory. It is read inside write operations only, which run one after
- * another, and a view that may have changed is read again before it is used; so it never lags behind the transaction.
+ * another, and a view that may have changed is read again before it is used; so it never lags behind the transaction, and
+ * what a transaction that was undone has shown is read again too.
  */
-import type { NodeView } from '../../schedule/mod.ts';
-import type { NodeView as NodeRecord, StoreReader } from '../../store/mod.ts';
+import { Fleet, type NodeView } from '../../schedule/mod.ts';
+import type { NodeView as NodeRecord, StoreReader, StoreTx } from '../../store/mod.ts';
 
 export class NodeIndex {
-  readonly #views = new Map<string, NodeView>();
+  readonly #fleet: Fleet;
   readonly #stale = new Set<string>();
-  #allStale = true;
-  #list: readonly NodeView[] = [];
+  #loaded = false;
+
+  constructor(overCommit: number) {
+    this.#fleet = new Fleet(overCommit);
+  }
 
   /** The node, its session or its usage may have changed. */
-  touch(nodeId: string): void {
+  touch(tx: StoreTx, nodeId: string): void {
     this.#stale.add(nodeId);
+    tx.afterRollback(() => void this.#stale.add(nodeId));
   }
 
-  /** A transaction was rolled back after it may have been read. */
-  touchAll(): void {
-    this.#allStale = true;
-  }
-
-  async list(reader: StoreReader): Promise<readonly NodeView[]> {
-    if (this.#allStale) {
-      const records = await reader.nodes.list();
-      this.#views.clear();
-      for (const record of records) this.#views.set(record.node.id, viewOf(record));
-    } else if (this.#stale.size > 0) {
-      for (const id of this.#stale) {
-        const record = await reader.nodes.view(id);
-        if (record && record.node.deletedAt === 0n) this.#views.set(id, viewOf(record));
-        else this.#views.delete(id);
-      }
-    } else {
-      return this.#list;
+  async fleet(reader: StoreReader): Promise<Fleet> {
+    if (!this.#loaded) {
+      for (const record of await reader.nodes.list()) this.#fleet.set(record.node.id, viewOf(record));
+      this.#loaded = true;
+      this.#stale.clear();
     }
-    this.#allStale = false;
-    this.#stale.clear();
-    return this.#list = [...this.#views.values()];
+    for (const id of this.#stale) {
+      const record = await reader.nodes.view(id);
+      this.#fleet.set(id, record && record.node.deletedAt === 0n ? viewOf(record) : undefined);
+      this.#stale.delete(id);
+    }
+    return this.#fleet;
   }
 }
 

@@ -19,9 +19,8 @@ import type { PlacementRequest } from './request.ts';
 
 /** What the filters share besides node and request. */
 export interface FilterContext {
+  /** Promised resources may reach this multiple of a node's capacity. */
   readonly overCommit: number;
-  /** Why this job keeps away from the node for now, by node id. */
-  readonly avoided: ReadonlyMap<string, Refusal>;
 }
 
 export type Filter = (node: NodeView, request: PlacementRequest, context: FilterContext) => Refusal | null;
@@ -43,6 +42,7 @@ interface NodeFacts {
   readonly engines: ReadonlySet<string>;
   readonly publishers: ReadonlySet<string>;
   readonly sources: ReadonlySet<string>;
+  readonly version: Refusal | null;
 }
 const factsOf = new WeakMap<NodeInfo, NodeFacts>();
 
@@ -56,6 +56,7 @@ function facts(info: NodeInfo): NodeFacts {
       engines: lower(compute.ExecutionEngines),
       publishers: lower(compute.Publishers),
       sources: lower(compute.StorageSources),
+      version: versionRefusal(info),
     };
     factsOf.set(info, known);
   }
@@ -153,8 +154,7 @@ const capacity: Filter = (node, { resources }, { overCommit }) => {
 /** The oldest release whose nodes are trusted with work. */
 const OLDEST = [1, 0, 4] as const;
 
-const version: Filter = (node) => {
-  const { SupportedProtocols, BacalhauVersion } = node.info;
+function versionRefusal({ SupportedProtocols, BacalhauVersion }: NodeInfo): Refusal | null {
   if (!SupportedProtocols?.includes('ncl/v1')) {
     return never('ProtocolUnknown', 'this node does not speak the protocol "ncl/v1"', 'update the node');
   }
@@ -167,9 +167,9 @@ const version: Filter = (node) => {
     `this node runs version ${BacalhauVersion.GitVersion}, older than 1.0.4`,
     'update the node',
   );
-};
+}
 
-const avoided: Filter = (node, _request, { avoided }) => avoided.get(node.id) ?? null;
+const version: Filter = (node) => facts(node.info).version;
 
 /** Those that waiting cannot cure come first, so that a node's refusal names its deepest cause. */
 export const FILTERS: readonly Filter[] = Object.freeze([
@@ -180,7 +180,6 @@ export const FILTERS: readonly Filter[] = Object.freeze([
   constraints,
   jobLimit,
   membership,
-  avoided,
   eligibility,
   session,
   capacity,

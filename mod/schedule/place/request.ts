@@ -1,5 +1,6 @@
-/** What a job asks of a node, read once per plan from its spec. */
-import { type Constraint, type Job, parseResources, type Resources } from '../../model/mod.ts';
+/** What a job asks of a node. Jobs that ask the same share one request, whose key names it for good. */
+import { type Constraint, type Job, parseResources, type Resources, stringifyJson } from '../../model/mod.ts';
+import { JOB_KINDS } from '../kinds.ts';
 
 /** What a node sets aside where a job names nothing (job-spec.md 1.12). */
 const LEAST: Resources = Object.freeze({ CPU: 0.1, Memory: 100 * 1024 * 1024 });
@@ -7,6 +8,10 @@ const LEAST: Resources = Object.freeze({ CPU: 0.1, Memory: 100 * 1024 * 1024 });
 const PREFERENCE = 'favour_';
 
 export interface PlacementRequest {
+  /** Its content as canonical text. */
+  readonly key: string;
+  /** Wanted on each node that matches. */
+  readonly perNode: boolean;
   /** Reserved on the node. */
   readonly resources: Resources;
   /** Names as written; compared in lower case. */
@@ -19,11 +24,26 @@ export interface PlacementRequest {
   readonly preferences: readonly Constraint[];
 }
 
+const requests = new WeakMap<object, PlacementRequest>();
+
+/** The identical object for the identical spec. */
 export function placementRequest(job: Job): PlacementRequest {
+  let request = requests.get(job.Tasks);
+  if (!request) requests.set(job.Tasks, request = requestOf(job));
+  return request;
+}
+
+/** The request that has this key. */
+export function requestOfKey(key: string): PlacementRequest {
+  return Object.freeze({ ...JSON.parse(key) as Omit<PlacementRequest, 'key'>, key });
+}
+
+function requestOf(job: Job): PlacementRequest {
   const task = job.Tasks[0];
   const asked = parseResources(task?.Resources ?? {});
   const preferred = job.Constraints.filter((c) => c.Key.startsWith(PREFERENCE));
-  return {
+  const request = {
+    perNode: JOB_KINDS[job.Type].perNode,
     resources: Object.freeze({ ...LEAST, ...asked }),
     engine: task?.Engine?.Type.trim() ?? '',
     publisher: task?.Publisher?.Type.trim() ?? '',
@@ -31,4 +51,5 @@ export function placementRequest(job: Job): PlacementRequest {
     constraints: preferred.length ? job.Constraints.filter((c) => !preferred.includes(c)) : job.Constraints,
     preferences: preferred.map((c) => ({ ...c, Key: c.Key.slice(PREFERENCE.length) })),
   };
+  return Object.freeze({ ...request, key: stringifyJson(request) });
 }

@@ -3,10 +3,10 @@
  * the current version and on a node that is, or may still be, there.
  */
 import type { Job } from '../../model/mod.ts';
-import { adopt, letPass, lose, reject, stop, timeOut, unknown } from '../changes.ts';
+import { adopt, expireBid, lose, reject, stop, timeOut, unknown } from '../changes.ts';
 import type { Draft } from '../draft.ts';
 import { JOB_KINDS } from '../kinds.ts';
-import type { ExecutionChange, ExecutionView, NodeView } from '../types.ts';
+import type { ExecutionChange, ExecutionView, Host } from '../types.ts';
 
 /** Seconds a program may take from its start; 0 = unlimited. Long-running jobs have no limit (job-spec.md 1.11). */
 function executionSeconds({ Type, Tasks }: Job): number {
@@ -25,7 +25,7 @@ function onSilentNode(draft: Draft, execution: ExecutionView): ExecutionChange |
   switch (execution.phase) {
     // Nothing runs before the approval, so these can be placed elsewhere at once.
     case 'asked':
-      return letPass(execution, 'NodeSilent', 'Node was out of reach before it answered');
+      return expireBid(execution, 'NodeSilent', 'Node was out of reach before it answered');
     case 'offered':
       return reject(execution, 'Node was out of reach before its bid was approved');
     case 'unknown': {
@@ -46,7 +46,7 @@ function onSilentNode(draft: Draft, execution: ExecutionView): ExecutionChange |
 function changeOf(
   draft: Draft,
   execution: ExecutionView,
-  node: NodeView | undefined,
+  node: Host | undefined,
 ): ExecutionChange | null {
   const { job, now } = draft.input;
   if (execution.version !== job.spec.Version) return stop(execution, 'Execution stopped due to job update');
@@ -64,7 +64,7 @@ function changeOf(
   }
   if (execution.phase === 'asked') {
     return now >= execution.bidDeadline
-      ? letPass(execution, 'BidTimeout', 'Node did not answer in time')
+      ? expireBid(execution, 'BidTimeout', 'Node did not answer in time')
       : null;
   }
   if (execution.phase !== 'offered' && execution.execDeadline > 0n && now >= execution.execDeadline) {
@@ -73,9 +73,9 @@ function changeOf(
   return null;
 }
 
-export function reconcileLive(draft: Draft, nodes: ReadonlyMap<string, NodeView>): void {
+export function reconcileLive(draft: Draft): void {
   for (const execution of draft.live) {
-    const change = changeOf(draft, execution, nodes.get(execution.nodeId));
+    const change = changeOf(draft, execution, draft.input.hosts.get(execution.nodeId));
     if (change) draft.change(change);
   }
 }

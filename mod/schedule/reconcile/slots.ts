@@ -11,15 +11,15 @@ import type { ExecutionView, SchedulePolicy, SlotView } from '../types.ts';
 export type SlotState =
   | { readonly kind: 'done' | 'busy' }
   /** Needs an execution now. */
-  | { readonly kind: 'empty'; readonly attempt: number; readonly previous: string }
+  | { readonly kind: 'empty' }
   /** Needs one, but not before `at`. */
   | { readonly kind: 'backoff'; readonly at: bigint }
   /** Will not be tried again. */
   | { readonly kind: 'failed'; readonly execution: ExecutionView; readonly failures: number }
-  /** Its only node said no (ops): no failure, no result. */
-  | { readonly kind: 'refused'; readonly execution: ExecutionView };
+  /** Its only node said no for good (ops): no failure, no result. */
+  | { readonly kind: 'refused' };
 
-const isFailure = ({ phase, class: kind }: ExecutionView): boolean =>
+export const isFailure = ({ phase, class: kind }: ExecutionView): boolean =>
   (phase === 'failed' || phase === 'lost') && kind !== 'drained';
 
 function isFinal(kind: FailureClass | 'drained' | '', policy: SchedulePolicy): boolean {
@@ -30,6 +30,11 @@ function isFinal(kind: FailureClass | 'drained' | '', policy: SchedulePolicy): b
 function backoff(failures: number, { retryBackoff, retryBackoffMax }: SchedulePolicy): bigint {
   const wait = retryBackoff << BigInt(Math.min(failures - 1, 30));
   return wait < retryBackoffMax ? wait : retryBackoffMax;
+}
+
+/** A node's own "no"; one that came late or not at all, or means "not now", is asked for again. */
+export function isDefinite({ phase, code }: ExecutionView): boolean {
+  return phase === 'refused' && code === 'BidRejected';
 }
 
 /** Keeps the first of several live executions, which the store's constraints allow only for broken data. */
@@ -81,10 +86,10 @@ export function slotState(
       return { kind: 'failed', execution: failed, failures: failures.length };
     }
   }
-  if (last?.phase === 'refused' && kind.retry === 'never') return { kind: 'refused', execution: last };
+  if (kind.retry === 'never' && last && isDefinite(last)) return { kind: 'refused' };
   if (failed) {
     const at = failed.endedAt + backoff(failures.length, policy);
     if (now < at) return { kind: 'backoff', at };
   }
-  return { kind: 'empty', attempt: slot.attempt + 1, previous: last?.id ?? '' };
+  return { kind: 'empty' };
 }

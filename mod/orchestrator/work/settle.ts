@@ -1,0 +1,270 @@
+/**
+ * One job inside a transaction: what the pure scheduler has to know is read, and what it decides is written. It looks at
+ * the slots in question only; a report about one of a thousand costs what it costs with one.
+ */
+import { isTerminalJob, isTerminalPhase } from '../../model/mod.ts';
+import {
+  allocate,
+  conclude,
+  type Fleet,
+  indexSlot,
+  JOB_KINDS,
+  NO_PAST,
+  nodeSlot,
+  type Past,
+  pastOf,
+  placementRequest,
+  reconcile,
+  type Reconciled,
+  type Rest,
+  shortage,
+  slotsOnNodes,
+} from '../../schedule/mod.ts';
+import type { ExecutionRow, WantRow } from '../../store/mod.ts';
+import { applyChange, applyPlacement, applyToJob } from './apply.ts';
+import type { JobUnit } from './job_unit.ts';
+import { executionView, jobView, slotView } from './views.ts';
+import { EACH, putWants, slotsOf } from './want_rows.ts';
+import type { Work } from './work.ts';
+
+/** What of a job is looked at. */
+export interface Scope {
+  /** All of it. */
+  readonly whole?: boolean;
+  /** What waits for room, or has waited for its time. */
+  readonly ready?: boolean;
+  readonly slots?: ReadonlySet<string>;
+  readonly rows?: readonly WantRow[];
+}
+
+/** Executions that one transaction stops, and rows of wants that it takes up. */
+const BATCH = 100;
+
+/** @returns how many executions were placed */
+export async function settle(work: Work, unit: JobUnit, scope: Scope, evaluationId: string): Promise<number> {
+  const settling = new Settling(work, unit, evaluationId, await work.context.nodes.fleet(work.tx));
+  if (isTerminalJob(unit.job.job.State.StateType)) await settling.stop();
+  else await settling.run(scope);
+  return settling.placed;
+}
+
+class Settling {
+  placed = 0;
+  #past: Past | undefined;
+
+  constructor(
+    readonly work: Work,
+    readonly unit: JobUnit,
+    readonly evaluationId: string,
+    readonly fleet: Fleet,
+  ) {}
+
+  get #request() {
+    return placementRequest(this.unit.job.job);
+  }
+
+  get #kind() {
+    return JOB_KINDS[this.unit.job.job.Type];
+  }
+
+  async run(scope: Scope): Promise<void> {
+    const { unit, work } = this;
+    const { tx } = work;
+    const rows = [...scope.rows ?? [], ...(scope.ready ? await tx.wants.ready(unit.id, tx.now, BATCH) : [])]
+      .filter(({ nodeId }) => nodeId !== EACH);
+    // A job of an older program has no wants yet.
+    const whole = scope.whole ?? (scope.ready === true && await tx.wants.waiting(unit.id) === null);
+    const since = unit.job.queuedAt || (whole ? (await tx.wants.waiting(unit.id))?.since : rows[0]?.since) ||
+      tx.now;
+    const { names, rest } = whole
+      ? { names: await this.#allSlots(), rest: [] }
+      : take(rows, scope.slots ?? [], Math.max(1, work.budget));
+    const reconciled = await this.#reconcile(names, whole);
+    if (reconciled.deadline !== undefined) {
+      await applyToJob(unit, { job: null, deadline: reconciled.deadline });
+    }
+    if (reconciled.failure) {
+      await applyToJob(unit, { job: reconciled.failure });
+      return await this.stop();
+    }
+
+    if (whole && !unit.fresh) await tx.wants.clear(unit.id);
+    for (const { slot } of rows) await tx.wants.remove(unit.id, slot);
+    const open = await this.#place(reconciled.empty, since);
+    for (const { slot, at } of reconciled.later) {
+      await putWants(unit, this.#request, [slot], { due: at, since });
+    }
+    for (const row of rest) await tx.wants.put(row, this.#request.key);
+    if (whole && this.#kind.perNode) await putWants(unit, this.#request, [EACH], { due: 0n, since });
+
+    for (const wake of reconciled.wakes) await this.#wakeAt(wake);
+    const next = reconciled.later.length > 0 || scope.ready ? await tx.wants.nextDue(unit.id) : null;
+    if (next) {
+      await this.#wakeAt({ at: next, trigger: 'exec-failure', comment: 'next attempt after a failure' });
+    }
+    if (open && this.#past?.until) {
+      await this.#wakeAt({
+        at: this.#past.until,
+        trigger: 'job-queue',
+        comment: 'a node may be tried again',
+      });
+    }
+    const live = reconciled.live || this.placed > 0;
+    await this.#conclude(reconciled.executing, live || reconciled.later.length > 0);
+    unit.fresh = false;
+  }
+
+  /** The job has ended: so do its wants, delayed evaluations and what of it is live, in parts when that is much. */
+  async stop(): Promise<void> {
+    const { unit, work } = this;
+    const { tx } = work;
+    await tx.wants.clear(unit.id);
+    await tx.evaluations.cancelDelayed(unit.id);
+    const live = await tx.executions.live(unit.id, BATCH);
+    await this.#apply(live, [], false);
+    if (live.length === BATCH) await work.enqueue(unit.job, 'exec-limit');
+  }
+
+  /** Names of all slots that there are or should be. */
+  async #allSlots(): Promise<Iterable<string>> {
+    const { unit, fleet } = this;
+    if (!this.#kind.perNode) {
+      return Array.from({ length: unit.job.job.Count }, (_, index) => indexSlot(index));
+    }
+    const there = unit.fresh ? [] : (await unit.slots()).map(({ slot }) => slot);
+    const matching = slotsOnNodes(this.#request, await this.#loadPast(), fleet).map(nodeSlot);
+    return new Set([...there, ...matching]);
+  }
+
+  async #reconcile(names: Iterable<string>, whole: boolean): Promise<Reconciled> {
+    const { unit } = this;
+    const { executions } = unit.tx;
+    const slots = [];
+    const rows: ExecutionRow[] = [];
+    if (whole && !unit.fresh) {
+      rows.push(...await executions.byJob(unit.id, unit.version));
+    }
+    if (whole) {
+      rows.push(
+        ...(await executions.live(unit.id, BATCH)).filter(({ jobVersion }) => jobVersion !== unit.version),
+      );
+    }
+    const known = whole && !unit.fresh ? new Map((await unit.slots()).map((row) => [row.slot, row])) : null;
+    for (const slot of names) {
+      const row = known ? known.get(slot) : await unit.slot(slot);
+      slots.push(row ? slotView(row) : { slot, attempt: 0, countedExec: '' });
+      if (!whole && row) rows.push(...await executions.bySlot(unit.id, unit.version, slot));
+    }
+    return await this.#apply(rows, slots, whole);
+  }
+
+  async #apply(
+    rows: readonly ExecutionRow[],
+    slots: readonly ReturnType<typeof slotView>[],
+    whole: boolean,
+  ): Promise<Reconciled> {
+    const { unit, work, fleet } = this;
+    const { policy, hearingSince } = work.context;
+    const reconciled = reconcile({
+      job: jobView(unit.job),
+      slots,
+      executions: rows.map(executionView),
+      whole,
+      hosts: fleet.nodes,
+      policy,
+      now: work.tx.now,
+      hearingSince,
+    });
+    const byId = new Map(rows.map((row) => [row.id, row]));
+    for (const change of reconciled.changes) await applyChange(unit, byId.get(change.id)!, change);
+    return reconciled;
+  }
+
+  async #loadPast(): Promise<Past> {
+    const { unit, work: { tx, context } } = this;
+    if (unit.fresh) return this.#past ??= NO_PAST;
+    return this.#past ??= pastOf(
+      await tx.executions.tallies(unit.id, unit.version),
+      await tx.executions.setbacks(unit.id, unit.version),
+      (id) => this.fleet.nodes.get(id)?.connectedSince ?? 0n,
+      context.policy,
+      tx.now,
+    );
+  }
+
+  /** Places what fits; what does not waits as rows. @returns whether some found no node */
+  async #place(slots: readonly string[], since: bigint): Promise<boolean> {
+    const { unit, work } = this;
+    if (slots.length === 0) return false;
+    const { tx, context: { world, policy, nodes } } = work;
+    const want = { jobId: unit.id, request: this.#request, past: await this.#loadPast(), slots };
+    await nodes.fleet(tx);
+    const { placements, refusals } = allocate([want], this.fleet, {
+      policy,
+      limit: Math.max(0, work.budget),
+      random: () => world.random(),
+    });
+    for (const placement of placements) {
+      const ask = {
+        evaluationId: this.evaluationId,
+        uuid: world.uuid(),
+        bidDeadline: tx.now + policy.bidTimeout,
+      };
+      await applyPlacement(unit, placement, ask);
+      if (!unit.fresh) await tx.wants.remove(unit.id, placement.slot);
+    }
+    this.placed = placements.length;
+    work.budget -= placements.length;
+    const open = refusals.filter(({ why }) => why !== 'never');
+    const request = await putWants(unit, this.#request, open.map(({ slot }) => slot), { due: 0n, since });
+    if (request !== null && open.some(({ why }) => why === 'limit')) work.wake({ requests: [request] });
+    return open.some(({ why }) => why === 'room');
+  }
+
+  async #conclude(executing: boolean, busy: boolean): Promise<void> {
+    const { unit, work: { tx, context } } = this;
+    const rest = busy ? null : await this.#rest();
+    const { job, wake, ...times } = conclude(jobView(unit.job), { executing, rest }, context.policy, tx.now);
+    await applyToJob(unit, { job, ...times });
+    if (wake) await this.#wakeAt(wake);
+    if (job && isTerminalJob(job.state)) await this.stop();
+  }
+
+  /** What there is while no slot is live, or waits for its time; null while one is or does. */
+  async #rest(): Promise<Rest | null> {
+    const { unit, fleet, work: { tx, context } } = this;
+    if (await tx.executions.hasLive(unit.id, unit.version) || await tx.wants.nextDue(unit.id)) return null;
+    const { finite, perNode } = this.#kind;
+    const counted = await tx.executions.countCounted(unit.id, unit.version);
+    const waiting = (await tx.wants.waiting(unit.id))?.slots ?? 0;
+    const done = finite && !perNode && counted >= unit.job.job.Count;
+    const rows = finite && perNode && waiting === 0 ? await tx.executions.byJob(unit.id, unit.version) : [];
+    const heard = counted > 0 || rows.some(({ phase }) => isTerminalPhase(phase));
+    const short = !done && (waiting > 0 || (perNode && !heard));
+    if (!short) return { counted, executions: rows.map(executionView), shortage: null };
+    await context.nodes.fleet(tx);
+    const want = { jobId: unit.id, request: this.#request, past: await this.#loadPast() };
+    return { counted, executions: [], shortage: shortage(want, fleet, Math.max(1, waiting)) };
+  }
+
+  #wakeAt({ at, trigger, comment }: Reconciled['wakes'][number]): Promise<void> {
+    return this.work.enqueue(this.unit.job, trigger, { waitUntil: at, comment });
+  }
+}
+
+/** Names of slots to look at now, and the rows of those that are left. */
+function take(
+  rows: readonly WantRow[],
+  slots: Iterable<string>,
+  limit: number,
+): { names: Set<string>; rest: WantRow[] } {
+  const names = new Set(slots);
+  const rest: WantRow[] = [];
+  for (const row of rows) {
+    const taken = slotsOf(row, Math.max(0, limit));
+    limit -= taken.slots.length;
+    for (const slot of taken.slots) names.add(slot);
+    if (taken.rest) rest.push(taken.rest);
+  }
+  return { names, rest };
+}

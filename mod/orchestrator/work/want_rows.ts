@@ -1,0 +1,52 @@
+/** Wants of a job as rows: a run of neighbouring slots that wait for the same is one. */
+import { indexSlot, nodeOf, type PlacementRequest } from '../../schedule/mod.ts';
+import type { WantRow } from '../../store/mod.ts';
+import type { JobUnit } from './job_unit.ts';
+
+/** Stands for a slot on each node that matches, now or later. */
+export const EACH = '*';
+
+/** The slots that a row stands for, `limit` at most, and the row of the others. */
+export function slotsOf(row: WantRow, limit: number): { slots: string[]; rest: WantRow | null } {
+  if (nodeOf(row.slot) !== null) return { slots: [row.slot], rest: null };
+  const first = Number(row.slot);
+  const count = Math.min(row.slots, limit);
+  return {
+    slots: Array.from({ length: count }, (_, index) => indexSlot(first + index)),
+    rest: count === row.slots ? null : { ...row, slot: indexSlot(first + count), slots: row.slots - count },
+  };
+}
+
+/** Neighbours together; slots of nodes stand alone. */
+function runs(slots: readonly string[]): { slot: string; slots: number }[] {
+  const found: { slot: string; slots: number }[] = [];
+  for (const slot of slots) {
+    const last = found.at(-1);
+    if (last && nodeOf(slot) === null && Number(last.slot) + last.slots === Number(slot)) last.slots++;
+    else found.push({ slot, slots: 1 });
+  }
+  return found;
+}
+
+export interface Waits {
+  /** 0 = for room. */
+  readonly due: bigint;
+  readonly since: bigint;
+}
+
+/** @returns the id of the request, if there are any */
+export async function putWants(
+  unit: JobUnit,
+  request: PlacementRequest,
+  slots: readonly string[],
+  { due, since }: Waits,
+): Promise<bigint | null> {
+  const { Namespace: namespace, Priority: priority } = unit.job.job;
+  const same = { jobId: unit.id, version: unit.version, namespace, priority, since, due };
+  let id: bigint | null = null;
+  for (const { slot, slots: count } of runs(slots)) {
+    const nodeId = slot === EACH ? EACH : nodeOf(slot) ?? '';
+    id = await unit.tx.wants.put({ ...same, slot, slots: count, nodeId }, request.key);
+  }
+  return id;
+}

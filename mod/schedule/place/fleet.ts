@@ -1,0 +1,54 @@
+/** The nodes, with what was found out about them per request. Whoever changes a node says so; the rest follows when asked. */
+import type { NodeView } from '../types.ts';
+import { Candidates } from './candidates.ts';
+import type { PlacementRequest } from './request.ts';
+
+/** Verdicts, nodes times requests, that are kept at most. */
+const MAX_VERDICTS = 2_000_000;
+const MIN_REQUESTS = 16;
+
+export class Fleet {
+  readonly #nodes = new Map<string, NodeView>();
+  /** By key of the request, least recently used first; `seen` counts the changes that it has followed. */
+  readonly #known = new Map<string, { readonly candidates: Candidates; seen: number }>();
+  /** The last changes, by node id; `#forgotten` came before them. */
+  #changes: string[] = [];
+  #forgotten = 0;
+
+  /** @param overCommit promised resources may reach this multiple of a node's capacity */
+  constructor(readonly overCommit: number, nodes: Iterable<NodeView> = []) {
+    for (const node of nodes) this.#nodes.set(node.id, node);
+  }
+
+  get nodes(): ReadonlyMap<string, NodeView> {
+    return this.#nodes;
+  }
+
+  /** undefined = the node is gone. */
+  set(id: string, node: NodeView | undefined): void {
+    if (node) this.#nodes.set(id, node);
+    else this.#nodes.delete(id);
+    if (this.#known.size === 0) return;
+    if (this.#changes.push(id) < 1000 + this.#nodes.size) return;
+    this.#forgotten += this.#changes.length;
+    this.#changes = [];
+  }
+
+  candidates(request: PlacementRequest): Candidates {
+    const now = this.#forgotten + this.#changes.length;
+    let known = this.#known.get(request.key);
+    this.#known.delete(request.key);
+    if (!known || known.seen < this.#forgotten) {
+      known = { candidates: new Candidates(request, this.overCommit), seen: now };
+      for (const [id, node] of this.#nodes) known.candidates.update(id, node);
+    }
+    for (const id of this.#changes.slice(known.seen - this.#forgotten)) {
+      known.candidates.update(id, this.#nodes.get(id));
+    }
+    known.seen = now;
+    this.#known.set(request.key, known);
+    const limit = Math.max(MIN_REQUESTS, MAX_VERDICTS / Math.max(1, this.#nodes.size));
+    if (this.#known.size > limit) this.#known.delete(this.#known.keys().next().value!);
+    return known.candidates;
+  }
+}
