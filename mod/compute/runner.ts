@@ -53,6 +53,7 @@ export class Runner {
   #over = false;
   #exitCode: number | null = null;
   #waiting: Promise<RunEnd> | null = null;
+  #watch: RunWatch | null = null;
   #output: RunOutput | null = null;
   #published: SpecConfig | null = null;
   #publishFailed = false;
@@ -99,6 +100,7 @@ export class Runner {
   abandon(): void {
     this.#abandoned = true;
     this.#timer?.[Symbol.dispose]();
+    this.#watch?.[Symbol.dispose]();
   }
 
   async #main(): Promise<void> {
@@ -196,6 +198,9 @@ export class Runner {
       exceeded: (failure) => this.stop('limit', failure),
       grown: this.grown,
     });
+    this.#watch = watch;
+    // Nobody waits for what goes on without its node.
+    if (this.#abandoned) watch[Symbol.dispose]();
     const end = await Promise.race([ended, told]);
     signal.removeEventListener('abort', onAbort);
     this.#leave();

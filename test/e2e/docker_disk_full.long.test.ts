@@ -13,7 +13,8 @@ if (!docker) console.log(dockerMissing());
 
 it.skipIf(!docker)('a full disk ends jobs, not the node', async () => {
   const image = await docker!.image();
-  await using cluster = await DockerCluster.start('bun', docker!);
+  // More is granted than there is: the disk ends first.
+  await using cluster = await DockerCluster.start('bun', docker!, ['Compute.AllocatedCapacity.Disk=10gb']);
   const data = join(cluster.folder, 'n-docker');
   const runs = join(data, 'compute', 'runs');
   const job = (script: string, task: Record<string, unknown> = {}) =>
