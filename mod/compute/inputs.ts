@@ -1,4 +1,4 @@
-/** Fetches the inputs of a run, each into a folder of its own, side by side. The first failure ends the others. */
+/** Fetches the inputs of a run, each of several into a folder of its own, side by side. The first failure ends the others. */
 import type { MountedInput } from '../engine/engine.ts';
 import { DiskRoom } from '../storage/mod.ts';
 import { EventTopic, parseResources } from '../model/mod.ts';
@@ -24,7 +24,14 @@ export async function prepareInputs(
   let first: { readonly thrown: unknown } | null = null;
   const mounted = await Promise.all(inputs.map(async (input, index) => {
     try {
-      return await prepare(shop, execution, input, `${folder}/${index}`, room, both);
+      return await prepare(
+        shop,
+        execution,
+        input,
+        inputs.length === 1 ? folder : `${folder}/${index}`,
+        room,
+        both,
+      );
     } catch (thrown) {
       first ??= { thrown };
       abort.abort(thrown);

@@ -38,7 +38,7 @@ export interface ComputeLimits {
 export interface ComputeTimings {
   /** Between the polite and the forced end of a program. */
   readonly stopGraceMs: number;
-  /** A phase that lasts this long is made durable and reported. */
+  /** A phase that lasts this long is made durable and reported; waiting in the queue, ten times as long. */
   readonly statusMs: number;
   /** First wait before an unconfirmed result is sent again; doubles up to `resendMaxMs`. */
   readonly resendMs: number;

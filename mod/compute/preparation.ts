@@ -26,7 +26,9 @@ export async function prepareRun(run: Preparing, discard: boolean): Promise<RunR
   const { task } = held;
   const env = environmentOf(shop, held);
   if (discard) await shop.files.remove(paths.folder);
-  await shop.files.makeFolder(paths.folder);
+  // The deepest first: it brings those above it.
+  if (task.InputSources?.length) await shop.files.makeFolder(paths.inputs);
+  else await shop.files.makeFolder(paths.folder);
   const outputs = outputsOf(task, paths);
   await Promise.all(outputs.map((output) => shop.files.makeFolder(output.hostPath)));
   goOn();

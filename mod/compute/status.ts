@@ -1,8 +1,8 @@
 /**
  * Phases that the node reaches in memory (`preparing`, `running`), reports that no other message carries (`queued`), and
- * what there is to tell while a run is being prepared. They are made durable together and only when they last a moment:
- * an execution that is over sooner costs nothing here, since its result says it all. One timer for the whole node;
- * nothing runs while nothing changes.
+ * what there is to tell while a run is being prepared. They are made durable together and only when they last a moment,
+ * waiting for room a longer one: an execution that is over sooner costs nothing here, since its result says it all. One
+ * timer for the whole node; nothing runs while nothing changes.
  */
 import type { Event } from '../model/mod.ts';
 import type { ComputeStore, StatusChange } from '../store/compute_store.ts';
@@ -16,7 +16,12 @@ export type Reported = 'queued' | 'preparing' | 'running' | 'publishing';
 interface Marked {
   readonly held: Held;
   readonly phase: Reported;
+  /** By the monotonic clock. */
+  readonly dueAt: number;
 }
+
+/** A queue moves: that something waits in it is told after so many times the usual delay. */
+const QUEUED_DELAYS = 10;
 
 export class StatusReports {
   readonly #marked = new Map<string, Marked>();
@@ -33,8 +38,11 @@ export class StatusReports {
 
   mark(held: Held, phase: Reported): void {
     if (this.#closed) return;
-    this.#marked.set(held.id, { held, phase });
-    this.#timer ??= this.world.after(this.delayMs, () => void this.flush());
+    const marked = this.#marked.get(held.id);
+    if (marked?.phase === phase) return;
+    const delayMs = phase === 'queued' ? this.delayMs * QUEUED_DELAYS : this.delayMs;
+    this.#marked.set(held.id, { held, phase, dueAt: this.world.elapsed() + delayMs });
+    this.#arm();
   }
 
   /** For the history of the job: with the next status, or with the final report where none is told. */
@@ -49,11 +57,13 @@ export class StatusReports {
     this.#marked.delete(id);
   }
 
-  async flush(): Promise<void> {
+  /** All of them, or those that are due. */
+  async flush(dueAt = Infinity): Promise<void> {
     this.#timer?.[Symbol.dispose]();
     this.#timer = null;
-    const marked = [...this.#marked.values()];
-    this.#marked.clear();
+    const marked = [...this.#marked.values()].filter((each) => each.dueAt <= dueAt);
+    for (const { held } of marked) this.#marked.delete(held.id);
+    this.#arm();
     if (marked.length === 0) return;
     const told = this.told();
     const events = new Map(told ? marked.map(({ held }) => [held, held.take()]) : []);
@@ -68,6 +78,11 @@ export class StatusReports {
     this.#timer?.[Symbol.dispose]();
     this.#timer = null;
     this.#marked.clear();
+  }
+
+  #arm(): void {
+    if (this.#closed || this.#marked.size === 0) return;
+    this.#timer ??= this.world.after(this.delayMs, () => void this.flush(this.world.elapsed()));
   }
 
   #change(held: Held, phase: Reported, told: boolean, events: readonly Event[]): StatusChange {

@@ -31,19 +31,23 @@ const ENDED = ['refused', 'rejected', 'completed', 'failed', 'cancelled'];
 
 type Execution = ComputeSchema['executions'];
 
-function updating(columns: readonly (keyof Execution)[]) {
+function advancing(columns: readonly (keyof Execution)[], from: readonly string[]) {
   return prepare((db, row: Partial<Execution>, id: string) =>
-    db.updateTable('executions').set(fields(row, columns)).where('id', '=', id).compile()
+    db.updateTable('executions').set(fields(row, columns)).set((is) => ({ rev: is('rev', '+', 1n) }))
+      .where('id', '=', id).where('phase', 'in', from).returning('rev').compile()
   );
 }
-const updates = new Map<string, ReturnType<typeof updating>>();
+const advances = new Map<string, ReturnType<typeof advancing>>();
 
-/** Sets the columns that `row` has; compiled once for each set of columns, of which there are about ten. */
-export function updateOf(row: Partial<Execution>): ReturnType<typeof updating> {
+/**
+ * Sets the columns that `row` has where the phase is one of `from`, and gives the new revision; compiled once for each
+ * set of columns and phases, of which there are about ten.
+ */
+export function advanceOf(row: Partial<Execution>, from: readonly string[]): ReturnType<typeof advancing> {
   const columns = Object.keys(row) as (keyof Execution)[];
-  const key = columns.join();
-  let statement = updates.get(key);
-  if (!statement) updates.set(key, statement = updating(columns));
+  const key = `${columns.join()} ${from.join()}`;
+  let statement = advances.get(key);
+  if (!statement) advances.set(key, statement = advancing(columns, from));
   return statement;
 }
 
@@ -84,8 +88,8 @@ export const sql = {
     db.insertInto('executions').values(fields(row, COLUMNS))
       .onConflict((conflict) => conflict.column('id').doNothing()).compile()
   ),
-  setPhase: prepare((db, id: string, phase: string, rev: bigint) =>
-    db.updateTable('executions').set({ phase, rev }).where('id', '=', id).compile()
+  setReport: prepare((db, id: string, report: string) =>
+    db.updateTable('executions').set({ report }).where('id', '=', id).compile()
   ),
   assign: prepare((db, id: string, allocated: string, ports: string) =>
     db.updateTable('executions').set({ allocated, ports }).where('id', '=', id)

@@ -14,14 +14,13 @@ import type {
   HeldExecution,
   Peer,
   PhaseChange,
-  PostedReport,
   ReportKind,
   StoredIdentity,
   StoredMessage,
   Unconfirmed,
 } from './compute_rows.ts';
 import type { ComputeSchema } from './compute_schema.ts';
-import { sql, updateOf } from './compute_sql.ts';
+import { advanceOf, sql } from './compute_sql.ts';
 import type { Database, Transaction, Watch, WriteOptions } from './database.ts';
 
 type Row = ComputeSchema['executions'];
@@ -131,16 +130,20 @@ export class ComputeStore {
    */
   advance(id: string, from: readonly ComputePhase[], change: PhaseChange): Promise<Advanced | null> {
     const { report } = change;
-    const set = changed(change);
+    const { message, kind } = report ?? {};
+    const isKept = kind !== undefined && kind !== 'notice';
+    // One that is made for its revision comes after it.
+    const fixed = typeof message === 'object' ? stringifyJson(message) : null;
+    const row = { ...changed(change), ...(isKept && fixed !== null ? { report: fixed } : {}) };
+    const update = advanceOf(row, from);
     return this.db.write(async (tx) => {
-      const seen = await sql.phase.first(tx.db, id);
-      if (!seen || !from.includes(seen.phase as ComputePhase)) return null;
-      const rev = BigInt(seen.rev) + 1n;
-      const body = report ? render(report.message, rev) : '';
-      const kept = report && report.kind !== 'notice' ? { report: body } : {};
-      const row = { ...set, ...kept, rev };
-      await updateOf(row).run(tx.db, row, id);
-      if (report) await post(tx, id, report.kind, body);
+      const updated = await update.first(tx.db, row, id);
+      if (!updated) return null;
+      const rev = BigInt(updated.rev);
+      if (kind === undefined) return { rev };
+      const body = typeof message === 'function' ? stringifyJson(message(rev)) : fixed!;
+      if (isKept && fixed === null) await sql.setReport.run(tx.db, id, body);
+      await post(tx, id, kind, body);
       return { rev };
     });
   }
@@ -174,11 +177,9 @@ export class ComputeStore {
     return this.db.write(async (tx) => {
       const done = new Set<string>();
       for (const { id, from, phase, message, kind } of changes) {
-        const row = await sql.phase.first(tx.db, id);
-        if (!row || !from.includes(row.phase as ComputePhase)) continue;
-        const rev = BigInt(row.rev) + 1n;
-        await sql.setPhase.run(tx.db, id, phase, rev);
-        if (message) await post(tx, id, kind, stringifyJson(message(rev)));
+        const updated = await advanceOf({ phase }, from).first(tx.db, { phase }, id);
+        if (!updated) continue;
+        if (message) await post(tx, id, kind, stringifyJson(message(BigInt(updated.rev))));
         done.add(id);
       }
       return done;
@@ -308,10 +309,6 @@ async function post(tx: Tx, id: string, kind: ReportKind, body: string): Promise
   if (id !== '' && kind !== 'bid') await sql.dropStatus.run(tx.db, id);
   await sql.post.run(tx.db, id, kind, body);
   tx.notify(OUTBOX_KEY);
-}
-
-function render(message: PostedReport['message'], revision: bigint): string {
-  return stringifyJson(typeof message === 'function' ? message(revision) : message);
 }
 
 /** The columns that a change touches. */
