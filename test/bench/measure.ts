@@ -18,6 +18,8 @@ export interface Row {
   readonly more: boolean;
   /** Aim as a factor ahead of the original; 1 = not behind. */
   readonly aim: number;
+  /** Aim of its own, whatever the original's figure is. */
+  readonly most?: number;
 }
 
 const round = (value: number) =>
@@ -25,9 +27,17 @@ const round = (value: number) =>
 
 /** One line per row: ours, the original's in brackets, how far ahead, and whether the aim is met. */
 export function render(rows: readonly Row[]): string {
-  return rows.map(({ what, ours, original, unit, more, aim }) => {
+  return rows.map(({ what, ours, original, unit, more, aim, most }) => {
     const ahead = more ? ours / original : original / ours;
-    const verdict = ahead < 1 ? 'BEHIND' : ahead < aim ? `ahead, aim ${aim}×` : 'aim met';
+    const verdict = most !== undefined
+      ? ours > most ? `MISSED, at most ${most}` : 'aim met'
+      : Number.isNaN(ahead)
+      ? ''
+      : ahead < 1
+      ? 'BEHIND'
+      : ahead < aim
+      ? `ahead, aim ${round(aim)}×`
+      : 'aim met';
     return `${what.padEnd(46)} ${round(ours).padStart(8)} ${unit.padEnd(5)} [${
       round(original).padStart(5)
     }]` +

@@ -9,6 +9,11 @@ export interface Answer {
   readonly body: string;
 }
 
+export interface TimedAnswer extends Answer {
+  /** From the request to the whole answer. */
+  readonly ms: number;
+}
+
 export class Connection implements Disposable {
   readonly #address: { readonly host: string; readonly port: number };
   #socket: Socket;
@@ -100,15 +105,17 @@ export async function load(
   connections: number,
   count: number,
   request: (index: number) => { method: string; path: string; body?: string },
-): Promise<Answer[]> {
-  const answers: Answer[] = [];
+): Promise<TimedAnswer[]> {
+  const answers: TimedAnswer[] = [];
   let next = 0;
   const worker = async () => {
     using connection = new Connection(port);
     while (next < count) {
       const index = next++;
       const { method, path, body } = request(index);
-      answers[index] = await connection.request(method, path, body);
+      const begin = performance.now();
+      const answer = await connection.request(method, path, body);
+      answers[index] = { ...answer, ms: performance.now() - begin };
     }
   };
   await Promise.all(Array.from({ length: connections }, worker));

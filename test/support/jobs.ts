@@ -1,7 +1,7 @@
 /** Job specs that tests and benches submit over REST. */
 
-/** `(module (func (export "_start")))`: starts and returns. */
-export const EMPTY_MODULE = 'AGFzbQEAAAABBAFgAAADAgEABwoBBl9zdGFydAAACgQBAgAL';
+/** `(module $m (func (export "_start")))`: starts and returns. The original refuses a module without a name section. */
+export const EMPTY_MODULE = 'AGFzbQEAAAABBAFgAAADAgEABwoBBl9zdGFydAAACgQBAgALAAkEbmFtZQACAW0=';
 
 export interface WasmJob {
   readonly name?: string;

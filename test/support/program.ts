@@ -16,6 +16,16 @@ export const PROGRAMS = {
 } as const;
 export type Runtime = keyof typeof PROGRAMS;
 
+/** The original's executable, where there is one to compare with. */
+export const ORIGINAL = process.env.BACALHAU_ORIGINAL ?? '';
+export type Program = Runtime | 'original';
+
+function commandOf(program: Program): readonly string[] {
+  if (program !== 'original') return PROGRAMS[program];
+  if (!ORIGINAL) throw new Error('BACALHAU_ORIGINAL does not name the executable of the original');
+  return [ORIGINAL];
+}
+
 export interface Ended {
   readonly code: number | null;
   readonly stdout: string;
@@ -32,11 +42,11 @@ export function cleanEnv(extra: Record<string, string> = {}): Record<string, str
 
 /** Runs one command to its end. */
 export function run(
-  runtime: Runtime,
+  program: Program,
   args: readonly string[],
   options: { env?: Record<string, string>; cwd?: string; input?: string } = {},
 ): Promise<Ended> {
-  const [command, ...first] = PROGRAMS[runtime];
+  const [command, ...first] = commandOf(program);
   const child = spawn(command!, [...first, ...args], {
     cwd: options.cwd ?? tmpdir(),
     env: cleanEnv(options.env),
@@ -70,12 +80,12 @@ export interface Server extends AsyncDisposable {
 
 /** @param wrapper a command that runs the rest of its line (`unshare`, `setpriv`) in its own process */
 export function start(
-  runtime: Runtime,
+  program: Program,
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
   wrapper: readonly string[] = [],
 ): Server {
-  const [command, ...first] = [...wrapper, ...PROGRAMS[runtime]];
+  const [command, ...first] = [...wrapper, ...commandOf(program)];
   const child = spawn(command!, [...first, ...args], {
     cwd: tmpdir(),
     env: cleanEnv(env),
@@ -178,11 +188,13 @@ export function descendants(pid: number): number[] {
   return found;
 }
 
-function readStat(pid: number): { state: string; parent: number } | null {
+/** Of /proc/PID/stat; `cpu` in ticks: its own and of children that it has waited for, user and system. */
+function readStat(pid: number): { state: string; parent: number; cpu: number } | null {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const [state, parent] = text.slice(text.lastIndexOf(')') + 2).split(' ');
-    return { state: state!, parent: Number(parent) };
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+    const cpu = fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0);
+    return { state: fields[0]!, parent: Number(fields[1]), cpu };
   } catch {
     return null; // ended meanwhile
   }
@@ -191,6 +203,11 @@ function readStat(pid: number): { state: string; parent: number } | null {
 export function isAlive(pid: number): boolean {
   const stat = readStat(pid);
   return stat !== null && stat.state !== 'Z';
+}
+
+/** Milliseconds of CPU that a process and all its descendants have used (Linux, 100 ticks a second). */
+export function cpuOf(pid: number): number {
+  return [pid, ...descendants(pid)].reduce((sum, id) => sum + (readStat(id)?.cpu ?? 0) * 10, 0);
 }
 
 /** Proportional set size of a process and all its descendants, in bytes. */
