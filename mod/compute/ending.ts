@@ -58,7 +58,7 @@ export async function salvage(
   if (!output && publisher) {
     output = await attempt(
       EventTopic.RunningExecution,
-      () => captureResults(shop.files, paths, exitCode, cap, reason),
+      () => captureResults(shop, paths, exitCode, cap, reason),
     );
     complete = output !== null;
   }

@@ -2,6 +2,7 @@
  * After a start: inputs and results of executions that had ended when the node was killed, which it was about to remove.
  * Their logs stay for their retention.
  */
+import { removeFolder } from './access.ts';
 import type { Executions } from './executions.ts';
 import { runPaths } from './results.ts';
 import type { Workshop } from './workshop.ts';
@@ -15,9 +16,9 @@ export async function removeLeftovers(shop: Workshop, executions: Executions): P
       if (executions.get(id)) continue;
       for (const run of await files.names(`${executionsFolder}/${id}`)) {
         if (executions.closing.aborted) return;
-        const { inputs, results } = runPaths(executionsFolder, id, Number(run));
-        await files.remove(inputs);
-        await files.remove(results);
+        const { folder, inputs, results } = runPaths(executionsFolder, id, Number(run));
+        await removeFolder(shop, inputs, folder);
+        await removeFolder(shop, results, folder);
       }
     }
   } catch (thrown) {

@@ -2,6 +2,7 @@
 import type { Engine, RunRequest } from '../engine/engine.ts';
 import { EventTopic, toRfc3339 } from '../model/mod.ts';
 import type { Event, StringMap } from '../model/mod.ts';
+import { removeFolder } from './access.ts';
 import { checkEnvironment, resolveEnvironment } from './environment.ts';
 import { atStep, notInstalled, RunFailure, Stopped } from './failure.ts';
 import type { Held } from './held.ts';
@@ -25,7 +26,7 @@ export async function prepareRun(run: Preparing, discard: boolean): Promise<RunR
   const { shop, held, paths, signal, goOn } = run;
   const { task } = held;
   const env = environmentOf(shop, held);
-  if (discard) await shop.files.remove(paths.folder);
+  if (discard) await removeFolder(shop, paths.folder);
   // The deepest first: it brings those above it.
   if (task.InputSources?.length) await shop.files.makeFolder(paths.inputs);
   else await shop.files.makeFolder(paths.folder);

@@ -26,6 +26,10 @@ export class Providers<P extends Provider> {
     return this.#byName.get(type.trim().toLowerCase());
   }
 
+  all(): readonly P[] {
+    return [...new Set(this.#byName.values())];
+  }
+
   /** Names of those that can be used now, sorted. */
   async available(): Promise<readonly string[]> {
     const answers = await Promise.all(this.#names.map(({ provider }) => provider.available()));

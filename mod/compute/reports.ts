@@ -21,14 +21,16 @@ export function bidResult(
 }
 
 /** The receiver shows the first event's message as that of the state. */
+/** @param lost what could not be kept of a program that has ended, with why */
 export function runResult(
   execution: Execution,
   output: RunOutput,
   published: SpecConfig | null,
   now: bigint,
   earlier: readonly Event[],
+  lost: Event | null = null,
 ): OutMessage {
-  const completed = Object.freeze({
+  const end = lost ?? Object.freeze({
     Message: 'Completed successfully',
     Topic: EventTopic.Execution,
     Timestamp: toRfc3339(now),
@@ -36,7 +38,7 @@ export function runResult(
   return {
     type: 'RunResult',
     payload: {
-      ...about(execution, [completed, ...earlier]),
+      ...about(execution, [end, ...earlier]),
       PublishResult: published ?? { Type: '' },
       RunCommandResult: output,
     },

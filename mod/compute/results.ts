@@ -5,10 +5,11 @@
  */
 import { DECISION_LOG } from '../../runtime/egress/decision_log.ts';
 import { extractStreams } from '../../runtime/log_file.ts';
-import type { Files } from '../../runtime/files.ts';
 import type { MountedOutput } from '../engine/engine.ts';
 import type { RunOutput, Task } from '../model/mod.ts';
 import { readHeads } from '../../runtime/log_heads.ts';
+import { withAccess } from './access.ts';
+import type { Workshop } from './workshop.ts';
 
 /** Where the parts of one run lie. */
 export interface RunPaths {
@@ -51,18 +52,19 @@ export async function readOutput(
 
 /** Completes the results folder and syncs it; after this it may be published, also after a crash. */
 export async function captureResults(
-  files: Files,
+  shop: Workshop,
   paths: RunPaths,
   exitCode: number,
   cap: number,
   ErrorMsg = '',
 ): Promise<RunOutput> {
+  const { files } = shop;
   const { results } = paths;
   await files.makeFolder(results);
   const streams = await extractStreams(paths.log, `${results}/stdout`, `${results}/stderr`, { encoded: cap });
   await files.write(`${results}/exitCode`, String(exitCode));
   await files.copy(`${paths.folder}/${DECISION_LOG}`, `${results}/${DECISION_LOG}`);
-  await files.sync(results);
+  await withAccess(shop, results, () => files.sync(results));
   return Object.freeze({
     Stdout: streams.stdout,
     StdoutTruncated: streams.stdoutTruncated,

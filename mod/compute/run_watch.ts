@@ -5,6 +5,7 @@
  */
 import { EventTopic } from '../model/mod.ts';
 import type { Run } from '../engine/engine.ts';
+import { withAccess } from './access.ts';
 import { RunFailure } from './failure.ts';
 import type { Held } from './held.ts';
 import type { RunPaths } from './results.ts';
@@ -32,12 +33,15 @@ export class RunWatch implements Disposable {
     this.#later();
   }
 
-  /** Null when all is well, or nothing can be measured now. */
-  async check(): Promise<RunFailure | null> {
+  /**
+   * Null when all is well, or nothing can be measured now.
+   * @param over whether the program has ended: then also what it has hidden from the node counts
+   */
+  async check(over = false): Promise<RunFailure | null> {
     if (this.#limit === 0) return null;
-    const { shop, held } = this.options;
+    const { shop, held, paths } = this.options;
     try {
-      const used = await this.#used();
+      const used = over ? await withAccess(shop, paths.folder, () => this.#used()) : await this.#used();
       return used > this.#limit ? tooMuch(held.task.Name, used, this.#limit) : null;
     } catch (thrown) {
       const fields = { execution: held.id, error: String(thrown) };

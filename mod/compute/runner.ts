@@ -17,6 +17,7 @@ import type { Run, RunEnd } from '../engine/engine.ts';
 import { EMPTY_RUN_OUTPUT, EventTopic } from '../model/mod.ts';
 import type { Event, RunOutput, SpecConfig } from '../model/mod.ts';
 import type { PhaseChange } from '../store/compute_rows.ts';
+import { removeFolder } from './access.ts';
 import { hasStarted } from './beginning.ts';
 import type { Beginning } from './beginning.ts';
 import { wanted } from './bid.ts';
@@ -36,7 +37,12 @@ import type { Workshop } from './workshop.ts';
 interface Outcome {
   readonly output: RunOutput;
   readonly published: SpecConfig | null;
+  /** Why what the program left could not be kept, though it was tried for long. */
+  readonly lost?: RunFailure;
 }
+
+/** Between two tries to keep what an ended program left; doubles. */
+const FIRST_RETRY_MS = 500;
 
 export class Runner {
   /** Settles when nothing of the run is left to do and its log is complete. Never rejects. */
@@ -150,8 +156,7 @@ export class Runner {
         return await this.#capture(beginning.exitCode);
       case 'publish':
         this.#armTimeout(this.shop.limits.salvageMs);
-        this.#output = await this.#readOutput(beginning.exitCode);
-        return await this.#publish(this.#output);
+        return await this.#publishAgain(beginning.exitCode);
     }
   }
 
@@ -208,7 +213,7 @@ export class Runner {
     this.#note(end);
     if (end.kind === 'exited') {
       // A quick program does not get away with more than it asked for.
-      const exceeded = this.held.task.Resources?.Disk ? await watch.check() : null;
+      const exceeded = this.held.task.Resources?.Disk ? await watch.check(true) : null;
       if (exceeded) throw exceeded;
       return await this.#harvest(end.exitCode);
     }
@@ -230,20 +235,26 @@ export class Runner {
   }
 
   async #harvest(exitCode: number): Promise<Outcome> {
-    if (!this.#publisher) return { output: await this.#readOutput(exitCode), published: null };
+    if (!this.#publisher) return await this.#readOutput(exitCode);
     if (!await this.#advance({ phase: 'harvesting', exitCode })) throw new Stopped('cancelled');
     return await this.#capture(exitCode);
   }
 
   async #capture(exitCode: number): Promise<Outcome> {
-    const { files, limits } = this.shop;
-    const output = await atStep(
-      EventTopic.RunningExecution,
-      () => captureResults(files, this.#paths, exitCode, limits.outputBytes),
-    );
-    this.#output = output;
+    const { limits } = this.shop;
+    const captured = await this.#keep(EventTopic.RunningExecution, exitCode, async () => ({
+      output: await captureResults(this.shop, this.#paths, exitCode, limits.outputBytes),
+      published: null,
+    }));
+    if (captured.lost) return captured;
+    this.#output = captured.output;
     if (!await this.#advance({ phase: 'publishing' })) throw new Stopped('cancelled');
-    return await this.#publish(output);
+    return await this.#publish(captured.output);
+  }
+
+  async #publishAgain(exitCode: number): Promise<Outcome> {
+    const read = await this.#readOutput(exitCode);
+    return read.lost ? read : await this.#publish(read.output);
   }
 
   async #publish(output: RunOutput): Promise<Outcome> {
@@ -254,23 +265,55 @@ export class Runner {
     shop.status.mark(held, 'publishing');
     try {
       const { signal } = this.#abort;
-      this.#published = await atStep(
-        EventTopic.PublishingResults,
-        () => publishResults(shop, held, this.#paths, spec, signal),
-      );
+      return await this.#keep(EventTopic.PublishingResults, output.ExitCode, async () => {
+        this.#published = await publishResults(shop, held, this.#paths, spec, signal);
+        return { output, published: this.#published };
+      });
     } catch (thrown) {
       // One that a cancel has interrupted is tried again for what is left.
       this.#publishFailed = !held.cancelled;
       throw thrown;
     }
-    this.#leave();
-    return { output, published: this.#published };
   }
 
-  async #complete({ output, published }: Outcome): Promise<void> {
+  /**
+   * The program has ended, and does not run again because what it left cannot be kept: that is tried for a while; then the
+   * execution ends with the program's exit code and says what is lost.
+   * @throws Stopped when it is told to end meanwhile
+   */
+  async #keep(topic: EventTopic, exitCode: number, step: () => Promise<Outcome>): Promise<Outcome> {
+    const { shop } = this;
+    const until = shop.world.elapsed() + shop.limits.salvageMs;
+    for (let waitMs = FIRST_RETRY_MS;; waitMs *= 2) {
+      try {
+        const outcome = await atStep(topic, step);
+        this.#leave();
+        return outcome;
+      } catch (thrown) {
+        this.#goOn();
+        const lost = asFailure(thrown, topic);
+        if (!lost.error.retryable || shop.world.elapsed() + waitMs > until) {
+          const ErrorMsg =
+            `The program ended with exit code ${exitCode}, but what it left could not be kept: ${lost.message}`;
+          return {
+            output: { ...this.#output ?? EMPTY_RUN_OUTPUT, ExitCode: exitCode, ErrorMsg },
+            published: null,
+            lost,
+          };
+        }
+        shop.log('warn', 'cannot keep what a program left yet', {
+          execution: this.held.id,
+          error: lost.message,
+        });
+        await shop.world.sleep(waitMs, this.#abort.signal).catch(() => this.#goOn());
+      }
+    }
+  }
+
+  async #complete({ output, published, lost }: Outcome): Promise<void> {
     const { held, shop } = this;
     const now = shop.world.now();
-    const message = runResult(held.execution, output, published, now, held.unreported);
+    const message = runResult(held.execution, output, published, now, held.unreported, lost?.remark(now));
     const report = { kind: 'result', message } as const;
     const done = await this.#advance({ phase: 'completed', ended: now, exitCode: output.ExitCode, report });
     if (!done) throw new Stopped('cancelled');
@@ -388,18 +431,19 @@ export class Runner {
     this.#timer = shop.world.after(Math.max(atLeast, leftMs), () => this.stop('timeout'));
   }
 
-  async #readOutput(exitCode: number): Promise<RunOutput> {
-    return this.#output = await atStep(
-      EventTopic.RunningExecution,
-      () => readOutput(this.#paths, exitCode, this.shop.limits.outputBytes),
-    );
+  #readOutput(exitCode: number): Promise<Outcome> {
+    return this.#keep(EventTopic.RunningExecution, exitCode, async () => {
+      this.#output = await readOutput(this.#paths, exitCode, this.shop.limits.outputBytes);
+      return { output: this.#output, published: null };
+    });
   }
 
   /** Inputs and results have served; the log stays for its retention. */
   async #tidy(): Promise<void> {
-    const { shop: { files }, held: { task } } = this;
-    if (task.InputSources?.length) await files.remove(this.#paths.inputs);
-    if (this.#publisher || task.ResultPaths?.length) await files.remove(this.#paths.results);
+    const { shop, held: { task } } = this;
+    const { folder, inputs, results } = this.#paths;
+    if (task.InputSources?.length) await removeFolder(shop, inputs, folder);
+    if (this.#publisher || task.ResultPaths?.length) await removeFolder(shop, results, folder);
   }
 }
 

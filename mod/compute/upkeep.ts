@@ -3,6 +3,7 @@
  * invariants.md section 0, row 10), and what is confirmed and past its retention is removed, files first (C15).
  */
 import type { ComputePhase } from '../store/compute_rows.ts';
+import { removeFolder } from './access.ts';
 import type { Workshop } from './workshop.ts';
 
 interface Owed {
@@ -83,7 +84,8 @@ export class Upkeep {
   }
 
   async prune(): Promise<void> {
-    const { world, timings, store, files, executionsFolder } = this.shop();
+    const shop = this.shop();
+    const { world, timings, store, executionsFolder } = shop;
     const before = (ms: number) => world.now() - BigInt(ms) * 1_000_000n;
     for (;;) {
       const ids = await store.prunable(
@@ -92,7 +94,7 @@ export class Upkeep {
         PRUNE_BATCH,
       );
       if (ids.length === 0 || this.#closed) break;
-      for (const id of ids) await files.remove(`${executionsFolder}/${id}`);
+      for (const id of ids) await removeFolder(shop, `${executionsFolder}/${id}`);
       await store.prune(ids);
       for (const id of ids) this.#owed.delete(id);
     }

@@ -121,6 +121,11 @@ export interface Engine {
   objects?(): Promise<readonly EngineObject[]>;
   /** Removes one of them by force, with all that hangs on it. Fine when it is gone. */
   discard?(object: EngineObject): Promise<void>;
+  /**
+   * Makes all files below a folder of the node, in which no program runs any more, ones that the node may read and remove.
+   * Absent = programs write as the node's own user.
+   */
+  reclaim?(folder: string): Promise<void>;
   /** Releases pools and connections; runs that can survive go on. Idempotent. */
   close(): Promise<void>;
 }

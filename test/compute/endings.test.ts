@@ -234,6 +234,50 @@ describe('publishing what is left', () => {
   });
 });
 
+describe('results of a program that has ended', () => {
+  it('are published again when that failed; the program does not run again', async () => {
+    const host = lasting('hello\n');
+    let tries = 0;
+    const keep = keeper(() =>
+      ++tries < 3 ? Promise.reject(new Error('the bucket is away')) : Promise.resolve()
+    );
+    const h = await open(host, { publishers: [keep] });
+    await h.send(order());
+    await untilPhase(h, 'e-1', 'running');
+    const container = host.world.get('e-1/1')!;
+    exit(container, { kind: 'exited', exitCode: 7 });
+    const { payload } = await h.until('RunResult', 'e-1');
+    expect(payload).toMatchObject({
+      PublishResult: PUBLISHED,
+      RunCommandResult: { Stdout: 'hello\n', ExitCode: 7, ErrorMsg: '' },
+    });
+    expect(keep.kept).toEqual(['hello\n|7']);
+    expect(container.started).toBe(1);
+  });
+
+  it('that cannot be published: it ends with its exit code and says what is lost', async () => {
+    const host = lasting('hello\n');
+    const keep = keeper(() => Promise.reject(new Error('the bucket is gone')));
+    const h = await open(host, { publishers: [keep], limits: { salvageMs: 10 } });
+    await h.send(order());
+    await untilPhase(h, 'e-1', 'running');
+    const container = host.world.get('e-1/1')!;
+    exit(container, { kind: 'exited', exitCode: 0 });
+    const { payload } = await h.until('RunResult', 'e-1');
+    expect(payload).toMatchObject({
+      PublishResult: { Type: '' },
+      RunCommandResult: {
+        Stdout: 'hello\n',
+        ExitCode: 0,
+        ErrorMsg:
+          'The program ended with exit code 0, but what it left could not be kept: the bucket is gone',
+      },
+      Events: [{ Message: 'the bucket is gone', Topic: 'Publishing Results' }],
+    });
+    expect(container.started).toBe(1);
+  });
+});
+
 describe('a crash in the ending', () => {
   it('after a time-out was decided: the stop is not taken for an end of its own', async () => {
     const host = lasting('hello\n', { kind: 'exited', exitCode: 0 });

@@ -1,6 +1,7 @@
 /**
  * The engine `docker`: containers on an engine that speaks Docker's API. See README.md for the life of one.
  */
+import process from 'node:process';
 import { setImmediate } from 'node:timers/promises';
 import { BacalhauError, type Refusal, type StringMap, type Task } from '../../model/mod.ts';
 import { DockerError } from '../../../runtime/docker/mod.ts';
@@ -15,6 +16,7 @@ import { openMounts } from './host_files.ts';
 import { installFilter, objectLabels, objectName, runOfLabels } from './names.ts';
 import type { DockerEngineParts, DockerEngineSettings, HttpRun } from './options.ts';
 import { type DockerParams, isRefusal, parseDockerParams } from './params.ts';
+import { reclaim } from './reclaim.ts';
 import { DockerRun, removeContainer } from './run.ts';
 import type { RunHost } from './run_host.ts';
 
@@ -26,6 +28,8 @@ export class DockerEngine implements Engine {
   readonly #host: RunHost;
   /** What is still being made when the node goes would outlast it: a pull takes its time. */
   readonly #closing = new AbortController();
+  /** Under these execution ids there are containers of {@link reclaim}. */
+  readonly #reclaims = new Set<string>();
 
   constructor(parts: DockerEngineParts, settings: DockerEngineSettings) {
     this.#parts = parts;
@@ -105,8 +109,9 @@ export class DockerEngine implements Engine {
     const { installId } = this.#settings;
     const { containers, networks } = this.#parts.docker;
     const filters = installFilter(installId);
-    // One that ends meanwhile may still be in the list.
-    const trials = new Set(this.#parts.http?.trials);
+    // Made and removed by this engine itself; one that ends meanwhile may still be in the list.
+    const trials = () => [...this.#parts.http?.trials ?? [], ...this.#reclaims];
+    const before = new Set(trials());
     const [made, nets] = await Promise.all([
       containers.list({ all: true, filters: { ...filters } }),
       networks.list({ ...filters }),
@@ -114,8 +119,9 @@ export class DockerEngine implements Engine {
     const objects: EngineObject[] = [];
     const add = (kind: string, id: string, labels: StringMap | null) => {
       const run = runOfLabels(installId, labels);
-      const isTrial = run && (trials.has(run.executionId) || this.#parts.http?.trials.has(run.executionId));
-      if (run && !isTrial) objects.push({ kind, id, executionId: run.executionId, runNo: run.runNo });
+      if (run && !before.has(run.executionId) && !trials().includes(run.executionId)) {
+        objects.push({ kind, id, executionId: run.executionId, runNo: run.runNo });
+      }
     };
     for (const { Id, Labels } of made) add('container', Id, Labels);
     for (const { Id, Labels } of nets) add('network', Id, Labels);
@@ -128,6 +134,20 @@ export class DockerEngine implements Engine {
       kind === 'network' ? networks.remove(id) : containers.remove(id, { force: true, volumes: true }),
     );
     await this.#releaseNetwork({ executionId, runNo });
+  }
+
+  async reclaim(folder: string): Promise<void> {
+    // Root reads all; where there are no users, the engine's machine has none of ours either.
+    if (!process.getuid || process.getuid() === 0) return;
+    const { world } = this.#settings;
+    const executionId = `reclaim-${world.uuid()}`;
+    this.#reclaims.add(executionId);
+    try {
+      const labels = objectLabels(this.#settings, { jobId: '', executionId, runNo: 1 }, 'files');
+      await reclaim(this.#parts.docker, folder, labels);
+    } finally {
+      this.#reclaims.delete(executionId);
+    }
   }
 
   async close(): Promise<void> {

@@ -5,8 +5,8 @@
 import type { StringMap } from '../../model/mod.ts';
 import type { RunRequest } from '../engine.ts';
 
-/** `executor` runs the program; `network` holds the network namespace of a run with an HTTP network. */
-export type Part = 'executor' | 'network';
+/** `executor` runs the program; `network` holds the network namespace of a run with an HTTP network; `files`: reclaim.ts. */
+export type Part = 'executor' | 'network' | 'files';
 
 /** The original's three labels (executors.md 3.2), which other tools may look for … */
 export const LABEL_EXECUTOR = 'bacalhau-executor';

@@ -3,7 +3,7 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import { type ContainerCreate, type Docker, DockerError } from '../../../../runtime/docker/mod.ts';
 import type { StringMap } from '../../../model/mod.ts';
 import { LABEL_OUR_EXECUTION, LABEL_PART, LABEL_RUN } from '../names.ts';
-import { holderImage, importHolder } from './holder_image.ts';
+import { createFromHolder } from './holder_image.ts';
 
 export interface Holder {
   readonly id: string;
@@ -16,9 +16,8 @@ export interface Holder {
 const MEMORY = 32 << 20;
 const MAX_PROCESSES = 32;
 
-function configuration(image: string, labels: StringMap): ContainerCreate {
+function configuration(labels: StringMap): Omit<ContainerCreate, 'Image'> {
   return {
-    Image: image,
     User: '65534:65534',
     Labels: { ...labels, [LABEL_PART]: 'network' },
     HostConfig: {
@@ -42,24 +41,16 @@ function configuration(image: string, labels: StringMap): ContainerCreate {
  */
 export async function startHolder(
   docker: Docker,
-  architecture: string,
   name: string,
   labels: StringMap,
   signal: AbortSignal,
 ): Promise<string> {
-  const create = () =>
-    docker.containers.create(configuration(holderImage(architecture), labels), { name }, signal);
-  let id: string;
-  try {
-    ({ Id: id } = await create());
-  } catch (error) {
-    if (!(error instanceof DockerError)) throw error;
-    if (error.code === 'Conflict') await removeHolder(docker, name);
-    else if (error.code === 'ImageNotFound' || error.code === 'NotFound') {
-      await importHolder(docker, architecture);
-    } else throw error;
-    ({ Id: id } = await create());
-  }
+  const create = () => createFromHolder(docker, configuration(labels), name, signal);
+  const id = await create().catch(async (error: unknown) => {
+    if (!(error instanceof DockerError && error.code === 'Conflict')) throw error;
+    await removeHolder(docker, name);
+    return await create();
+  });
   try {
     await docker.containers.start(id, signal);
   } catch (error) {

@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import tar from 'tar-stream';
-import type { Docker } from '../../../../runtime/docker/mod.ts';
+import { type ContainerCreate, type Docker, DockerError } from '../../../../runtime/docker/mod.ts';
 
 const HOLDER_PROGRAM = '/bacalhau-holder';
 
@@ -105,8 +105,36 @@ export function holderImage(architecture: string): string {
   return `${REPO}:${digest.slice(0, 12)}`;
 }
 
-/** Makes the image on the engine. @throws DockerError */
-export async function importHolder(docker: Docker, architecture: string): Promise<void> {
+/**
+ * Makes a container of the image, which is made when the engine does not have it.
+ * @returns its id
+ * @throws DockerError; RangeError on a processor without a holder
+ */
+export async function createFromHolder(
+  docker: Docker,
+  config: Omit<ContainerCreate, 'Image'>,
+  name?: string,
+  signal?: AbortSignal,
+): Promise<string> {
+  const { Arch } = await docker.version();
+  const create = () =>
+    docker.containers.create(
+      { ...config, Image: holderImage(Arch) },
+      name === undefined ? {} : { name },
+      signal,
+    );
+  try {
+    return (await create()).Id;
+  } catch (error) {
+    if (!(error instanceof DockerError) || !MISSING.includes(error.code)) throw error;
+  }
+  await importHolder(docker, Arch);
+  return (await create()).Id;
+}
+
+const MISSING: readonly string[] = ['ImageNotFound', 'NotFound'];
+
+async function importHolder(docker: Docker, architecture: string): Promise<void> {
   const pack = tar.pack();
   pack.entry({ name: HOLDER_PROGRAM.slice(1), mode: 0o755 }, Buffer.from(holderProgram(architecture)));
   pack.finalize();

@@ -126,10 +126,8 @@ export class HttpNetworks {
    */
   async open(run: HttpRun, signal: AbortSignal): Promise<HttpNetwork> {
     const id = await this.#attempt(run, async () => {
-      const version = await this.docker.version();
       return await startHolder(
         this.docker,
-        version.Arch,
         run.name,
         { ...run.labels, ...runLabels(this.options.installId, run) },
         signal,
