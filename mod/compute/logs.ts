@@ -2,8 +2,7 @@
  * Reading the log of an execution: before its run (waiting for it), during and after it, as long as it is kept. The
  * log is the one of the latest run; offsets are those of its file.
  */
-import { LogStream, readLog, tailLog } from '../../runtime/log_file.ts';
-import type { LogRecord } from '../../runtime/log_file.ts';
+import { type LogRecord, LogStream, readLog, tailLog } from '../../runtime/log/mod.ts';
 import { BacalhauError, toRfc3339 } from '../model/mod.ts';
 import type { LogFrame, LogRequest } from '../transport/messages.ts';
 import type { Executions } from './executions.ts';

@@ -4,10 +4,9 @@
  * may reach named domains only). All of it comes from files of the run, so it can be made again after a crash.
  */
 import { DECISION_LOG } from '../../runtime/egress/decision_log.ts';
-import { extractStreams } from '../../runtime/log_file.ts';
+import { previewLog, splitLog } from '../../runtime/log/mod.ts';
 import type { MountedOutput } from '../engine/engine.ts';
 import type { RunOutput, Task } from '../model/mod.ts';
-import { readHeads } from '../../runtime/log_heads.ts';
 import { withAccess } from './access.ts';
 import type { Workshop } from './workshop.ts';
 
@@ -39,12 +38,12 @@ export async function readOutput(
   cap: number,
   ErrorMsg = '',
 ): Promise<RunOutput> {
-  const heads = await readHeads(paths.log, cap);
+  const { stdout, stdoutTruncated, stderr, stderrTruncated } = await previewLog(paths.log, cap);
   return Object.freeze({
-    Stdout: heads.stdout,
-    StdoutTruncated: heads.stdoutTruncated,
-    stderr: heads.stderr,
-    StderrTruncated: heads.stderrTruncated,
+    Stdout: stdout,
+    StdoutTruncated: stdoutTruncated,
+    stderr,
+    StderrTruncated: stderrTruncated,
     ExitCode: exitCode,
     ErrorMsg,
   });
@@ -61,16 +60,9 @@ export async function captureResults(
   const { files } = shop;
   const { results } = paths;
   await files.makeFolder(results);
-  const streams = await extractStreams(paths.log, `${results}/stdout`, `${results}/stderr`, { encoded: cap });
+  await splitLog(paths.log, `${results}/stdout`, `${results}/stderr`);
   await files.write(`${results}/exitCode`, String(exitCode));
   await files.copy(`${paths.folder}/${DECISION_LOG}`, `${results}/${DECISION_LOG}`);
   await withAccess(shop, results, () => files.sync(results));
-  return Object.freeze({
-    Stdout: streams.stdout,
-    StdoutTruncated: streams.stdoutTruncated,
-    stderr: streams.stderr,
-    StderrTruncated: streams.stderrTruncated,
-    ExitCode: exitCode,
-    ErrorMsg,
-  });
+  return await readOutput(paths, exitCode, cap, ErrorMsg);
 }

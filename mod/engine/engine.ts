@@ -41,7 +41,7 @@ export interface RunRequest {
   readonly remark?: (message: string, details?: StringMap) => void;
   /** Private directory of this run, exists. */
   readonly directory: string;
-  /** File for `runtime/log_file.ts` records; the engine appends stdout and stderr as they are written. */
+  /** File for `runtime/log/mod.ts` records; the engine appends stdout and stderr as they are written. */
   readonly logPath: string;
   /** Bytes of payload after which the log is closed with a visible mark. */
   readonly logLimit: number;

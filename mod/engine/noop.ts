@@ -2,7 +2,7 @@
  * The engine `noop` for tests and simulation: programs that only wait, print and end, driven by the World alone. No
  * process, no file but the log.
  */
-import { LogStream, LogWriter } from '../../runtime/log_file.ts';
+import { LogStream, LogWriter } from '../../runtime/log/mod.ts';
 import type { World } from '../../runtime/world.ts';
 import type { Refusal, Task } from '../model/mod.ts';
 import type { Engine, EngineIdentity, Run, RunEnd, RunRequest } from './engine.ts';

@@ -1,5 +1,5 @@
 /** One run of a module in this process, from the open log to its end. Blocks until the module ends. */
-import { LogStream, LogWriter } from '../log_file.ts';
+import { LogStream, LogWriter } from '../log/mod.ts';
 import { realWorld } from '../world.ts';
 import type { Channel } from './channel.ts';
 import { Descriptors } from './descriptors.ts';

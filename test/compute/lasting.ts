@@ -1,6 +1,6 @@
 /** An engine whose runs outlive the node, as containers do; the test holds the host below it. */
 import type { Engine, Run, RunEnd, RunRequest } from '../../mod/engine/engine.ts';
-import { LogStream, LogWriter } from '../../runtime/log_file.ts';
+import { LogStream, LogWriter } from '../../runtime/log/mod.ts';
 import { realWorld } from '../../runtime/world.ts';
 
 export interface Container {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { noopEngine } from '../../mod/engine/mod.ts';
-import { extractStreams } from '../../runtime/log_file.ts';
+import { logText } from '../support/log_text.ts';
 import { realWorld, type World } from '../../runtime/world.ts';
 import { wasmRequest } from '../fixtures/wasm/request.ts';
 
@@ -35,9 +35,7 @@ test('exit code, output, failure, refusal', async () => {
   await made.start();
   await made.wait();
   await expect(made.start()).rejects.toThrow('started before');
-  expect((await extractStreams(talking.logPath, join(directory, 'o'), join(directory, 'e'))).stdout).toBe(
-    'hello\n',
-  );
+  expect((await logText(talking.logPath)).stdout).toBe('hello\n');
   await made.remove();
   expect(await engine.find(made.identity, talking)).toBeNull();
   expect(await engine.check(request({ Refuse: 'no' }).task)).toMatchObject({ reason: 'no' });

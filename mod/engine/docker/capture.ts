@@ -1,8 +1,8 @@
 /**
- * From the engine's output into the log of a run (runtime/log_file.ts): live from the attached connection; after a break
+ * From the engine's output into the log of a run (runtime/log/mod.ts): live from the attached connection; after a break
  * from the engine's own log, see engine_log.ts.
  */
-import { type LogCount, LogWriter } from '../../../runtime/log_file.ts';
+import { type LogCount, LogWriter } from '../../../runtime/log/mod.ts';
 import type { OutputFrame, OutputStream } from '../../../runtime/docker/mod.ts';
 import type { World } from '../../../runtime/world.ts';
 import type { RunRequest } from '../engine.ts';

@@ -3,7 +3,7 @@
  * those bytes are left out that ours holds already, counted per stream. The engine gives records (a line, or 16 KiB of a
  * longer one), each led by its time.
  */
-import type { LogCount } from '../../../runtime/log_file.ts';
+import type { LogCount } from '../../../runtime/log/mod.ts';
 import type { OutputFrame, OutputStream } from '../../../runtime/docker/mod.ts';
 import type { Capture } from './capture.ts';
 

@@ -1,6 +1,6 @@
 /** A log that has filled the disk gives some of it back, so that the node can record how the run failed. */
 import { stat, truncate } from 'node:fs/promises';
-import { BLOCK_SIZE } from '../../../runtime/log_file.ts';
+import { BLOCK_SIZE } from '../../../runtime/log/mod.ts';
 
 /** Beginnings of blocks are beginnings of records: a log cut there is whole. */
 const GIVEN_BACK = 32 * BLOCK_SIZE;

@@ -3,7 +3,7 @@
  * starts, so neither the first byte nor the end is missed; after a break the output goes on from the engine's own log.
  */
 import { DockerError, type Wait } from '../../../runtime/docker/mod.ts';
-import { countLog } from '../../../runtime/log_file.ts';
+import { countLog } from '../../../runtime/log/mod.ts';
 import type { RunRequest } from '../engine.ts';
 import { Capture, pumpLive } from './capture.ts';
 import { resumeLog } from './engine_log.ts';

@@ -1,7 +1,7 @@
 /** What the end of a container says of its program, where the exit code alone does not tell. */
 import type { ContainerState } from '../../../runtime/docker/mod.ts';
 import { DockerError } from '../../../runtime/docker/mod.ts';
-import { readHeads } from '../../../runtime/log_heads.ts';
+import { previewLog } from '../../../runtime/log/mod.ts';
 import { BacalhauError } from '../../model/mod.ts';
 import type { RunEnd, RunRequest } from '../engine.ts';
 import { endedByOthers } from './ends.ts';
@@ -32,7 +32,7 @@ export async function verdictOf(
 
 async function neverBegan(logPath: string, task: string, exitCode: number): Promise<RunEnd | null> {
   if (!REFUSED_CODES.includes(exitCode)) return null;
-  const { stdout, stderr } = await readHeads(logPath, REFUSED_BYTES);
+  const { stdout, stderr } = await previewLog(logPath, REFUSED_BYTES);
   if (stdout !== '' || !REFUSED.test(stderr.trimEnd())) return null;
   const text = `starting container process caused: ${stderr.trim()}`;
   const failure = startFailure(new DockerError('SystemError', text), `start task "${task}"`);

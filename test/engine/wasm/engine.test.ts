@@ -1,7 +1,7 @@
 /** Modules through the engine in real processes, under both runtimes: ends, limits, linking, the file system. */
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { extractStreams } from '../../../runtime/log_file.ts';
+import { logText } from '../../support/log_text.ts';
 import { Bench, CHILDREN, FIXTURES } from './helpers.ts';
 
 const MIB = 1024 ** 2;
@@ -115,8 +115,7 @@ describe.each(Object.entries(CHILDREN))('under %s', (_runtime, childCommand) => 
       const run = await bench.engine.create({ ...request, task }, new AbortController().signal);
       await run.start();
       expect(await run.wait()).toEqual({ kind: 'exited', exitCode: 0 });
-      await extractStreams(request.logPath, bench.path('stdout'), bench.path('stderr'));
-      expect(readFileSync(bench.path('stdout'), 'utf8')).toMatch(new RegExp(`^0 ${count} `));
+      expect((await logText(request.logPath)).stdout).toMatch(new RegExp(`^0 ${count} `));
     },
   );
 

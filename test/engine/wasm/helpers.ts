@@ -1,6 +1,5 @@
 /** What the tests of the engine share: a private folder, an engine, and a run from start to end. */
 import { mkdtempSync, rmSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
@@ -14,7 +13,7 @@ import {
   type WasmEngineOptions,
 } from '../../../mod/engine/mod.ts';
 import { BacalhauError } from '../../../mod/model/mod.ts';
-import { extractStreams } from '../../../runtime/log_file.ts';
+import { logText } from '../../support/log_text.ts';
 import { realWorld } from '../../../runtime/world.ts';
 import { type RequestOptions, wasmRequest } from '../../fixtures/wasm/request.ts';
 
@@ -58,9 +57,7 @@ export class Bench implements AsyncDisposable {
     }
     await run.start();
     const end = await run.wait();
-    const { mark } = await extractStreams(request.logPath, this.path('stdout'), this.path('stderr'));
-    const text = (name: string) => readFile(this.path(name), 'utf8');
-    return { end, stdout: await text('stdout'), stderr: await text('stderr'), mark };
+    return { end, ...await logText(request.logPath) };
   }
 
   path(...parts: string[]): string {

@@ -1,12 +1,12 @@
 /** An engine on the test's dockerd with a folder for its runs; all that it made is gone, or found, when it is disposed. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { dockerEngine, type DockerEngineOptions } from '../../../../mod/engine/docker/mod.ts';
 import type { Engine, Run, RunEnd, RunRequest } from '../../../../mod/engine/engine.ts';
 import type { NetworkConfig, Resources } from '../../../../mod/model/mod.ts';
-import { extractStreams } from '../../../../runtime/log_file.ts';
+import { logText } from '../../../support/log_text.ts';
 import { realWorld } from '../../../../runtime/world.ts';
 import type { TestDocker } from '../../../support/docker.ts';
 
@@ -122,14 +122,7 @@ export class Workbench implements AsyncDisposable {
 }
 
 /** What the log of a run holds, by stream, as text of bytes. */
-export async function output(
-  { logPath, directory }: Pick<RunRequest, 'logPath' | 'directory'>,
-): Promise<{ stdout: string; stderr: string; mark: string }> {
-  const out = join(directory, 'out');
-  const err = join(directory, 'err');
-  const { mark } = await extractStreams(logPath, out, err);
-  return { stdout: readFileSync(out, 'latin1'), stderr: readFileSync(err, 'latin1'), mark };
-}
+export const output = ({ logPath }: Pick<RunRequest, 'logPath'>) => logText(logPath, 'latin1');
 
 /** Resolves when the log has at least so many bytes. */
 export async function logGrows(path: string, bytes: number): Promise<void> {

@@ -1,4 +1,4 @@
-/** Appends to a log (format: log_file.ts). Synchronous, since the writer is a process whose only work is the program. */
+/** Appends to a log (format: README.md). Synchronous, since the writer is a process whose only work is the program. */
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 import {
   BLOCK_SIZE,
@@ -10,7 +10,7 @@ import {
   nextBlock,
   parseRecord,
   RECORD_HEADER_SIZE,
-} from './log_format.ts';
+} from './format.ts';
 
 export interface LogLimit {
   /** Bytes of payload after which a mark is written and the rest is dropped. */

@@ -8,7 +8,7 @@ import {
   LogStream,
   nextBlock,
   parseRecord,
-} from './log_format.ts';
+} from './format.ts';
 
 /** Blocks handled before others get a turn. */
 const BLOCKS_PER_TURN = 16;

@@ -1,4 +1,4 @@
-/** Reads a log (format: log_file.ts) from an offset, waits for more, and finds the last lines of a long one. */
+/** Reads a log (format: README.md) from an offset, waits for more, and finds the last lines of a long one. */
 import { type FileHandle, open } from 'node:fs/promises';
 import {
   BLOCK_SIZE,
@@ -8,9 +8,9 @@ import {
   type LogRecord,
   nextBlock,
   parseRecord,
-} from './log_format.ts';
-import { litter } from './litter.ts';
-import { FileWatch } from './watch.ts';
+} from './format.ts';
+import { litter } from '../litter.ts';
+import { FileWatch } from '../watch.ts';
 
 export interface ReadLogOptions {
   /** Offset of a record as an earlier record gave it; any other is moved to the next record. Default: the beginning. */

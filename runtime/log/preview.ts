@@ -3,7 +3,7 @@
  * enough, only the headers of its records are looked at, so the end of a job that printed 1 GB is told at once.
  */
 import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
-import { cutText } from './log_extract.ts';
+import { cutText } from './cut_text.ts';
 import {
   BLOCK_SIZE,
   FILE_HEADER_SIZE,
@@ -12,16 +12,16 @@ import {
   nextBlock,
   parseHeader,
   RECORD_HEADER_SIZE,
-} from './log_format.ts';
+} from './format.ts';
 
-export interface LogHeads {
+export interface LogPreview {
   readonly stdout: string;
   readonly stdoutTruncated: boolean;
   readonly stderr: string;
   readonly stderrTruncated: boolean;
 }
 
-const EMPTY: LogHeads = Object.freeze({
+const EMPTY: LogPreview = Object.freeze({
   stdout: '',
   stdoutTruncated: false,
   stderr: '',
@@ -37,10 +37,10 @@ const READS_PER_TURN = 1024;
  * @param cap bytes of text per stream as it stands in JSON, escapes counted
  * @throws Error when the file is no log; the error of the file system otherwise
  */
-export async function readHeads(path: string, cap: number): Promise<LogHeads> {
+export async function previewLog(path: string, cap: number): Promise<LogPreview> {
   // Most short runs say nothing; one look at the file spares them the reading.
   if (sizeOf(path) <= FILE_HEADER_SIZE) return EMPTY;
-  const heads = { [LogStream.stdout]: new Head(cap), [LogStream.stderr]: new Head(cap) };
+  const beginnings = { [LogStream.stdout]: new Beginning(cap), [LogStream.stderr]: new Beginning(cap) };
   let marked = false;
   const file = new Peek(path);
   try {
@@ -60,8 +60,8 @@ export async function readHeads(path: string, cap: number): Promise<LogHeads> {
       if (offset > file.size) break;
       if (stream === LogStream.mark) marked = true;
       else {
-        const head = heads[stream];
-        head.add(head.full ? null : file.at(body, length));
+        const beginning = beginnings[stream];
+        beginning.add(beginning.full ? null : file.at(body, length));
       }
       if (file.reads >= READS_PER_TURN) {
         file.reads = 0;
@@ -71,8 +71,8 @@ export async function readHeads(path: string, cap: number): Promise<LogHeads> {
   } finally {
     file.close();
   }
-  const out = heads[LogStream.stdout].text();
-  const err = heads[LogStream.stderr].text();
+  const out = beginnings[LogStream.stdout].text();
+  const err = beginnings[LogStream.stderr].text();
   return {
     stdout: out.text,
     stdoutTruncated: out.cut || marked,
@@ -116,7 +116,7 @@ class Peek {
   }
 }
 
-class Head {
+class Beginning {
   readonly #parts: Uint8Array[] = [];
   #length = 0;
   #more = false;

@@ -1,4 +1,4 @@
-/** The bytes of a log file: constants, header and records, as the header of log_file.ts draws them. */
+/** The bytes of a log file: constants, header and records, as README.md draws them. */
 
 export const BLOCK_SIZE = 65_536;
 export const FILE_HEADER_SIZE = 16;

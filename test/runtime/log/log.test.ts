@@ -15,14 +15,15 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import {
   BLOCK_SIZE,
-  extractStreams,
   type LogRecord,
   LogStream,
   LogWriter,
+  previewLog,
   readLog,
   type ReadLogOptions,
+  splitLog,
   tailLog,
-} from '../../runtime/log_file.ts';
+} from '../../../runtime/log/mod.ts';
 
 let directory: string;
 beforeEach(() => {
@@ -74,8 +75,7 @@ test('any writes come back in order, by stream, and from every offset', async ()
       for (const [index, { offset }] of records.entries()) {
         expect(text(await read(file, { offset }))).toBe(text(records.slice(index + 1)));
       }
-      const { stdoutBytes, stderrBytes } = await extractStreams(file, path('out'), path('err'));
-      expect([stdoutBytes, stderrBytes]).toEqual([expected[1]!.length, expected[2]!.length]);
+      await splitLog(file, path('out'), path('err'));
       expect(readFileSync(path('out'), 'utf8')).toBe(expected[1]);
       expect(readFileSync(path('err'), 'utf8')).toBe(expected[2]);
     }),
@@ -134,14 +134,12 @@ test('an offset that was never given is moved to the next record', async () => {
 test('what is no log is refused; what does not exist is empty', async () => {
   writeFileSync(path(), 'a text file of some length');
   await expect(read(path())).rejects.toThrow('not a log of this version');
-  await expect(extractStreams(path(), path('o'), path('e'))).rejects.toThrow('not a log of this version');
+  await expect(splitLog(path(), path('o'), path('e'))).rejects.toThrow('not a log of this version');
   expect(() => new LogWriter(path(), limit())).toThrow('not a log of this version');
   expect(readFileSync(path(), 'utf8')).toBe('a text file of some length');
   expect(await read(path('none'))).toEqual([]);
-  expect(await extractStreams(path('none'), path('o'), path('e'))).toMatchObject({
-    stdout: '',
-    stdoutTruncated: false,
-  });
+  await splitLog(path('none'), path('o'), path('e'));
+  expect(readFileSync(path('o'), 'utf8') + readFileSync(path('e'), 'utf8')).toBe('');
 });
 
 test('the limit cuts between bytes, once, with a mark that a later writer respects', async () => {
@@ -157,8 +155,8 @@ test('the limit cuts between bytes, once, with a mark that a later writer respec
   expect(text(records, LogStream.mark)).toBe(
     'output cut: the limit of 10 bytes is reached, the rest is not kept\n',
   );
-  const extracted = await extractStreams(path(), path('o'), path('e'));
-  expect(extracted).toMatchObject({ stdout: '123456789a', stdoutTruncated: true });
+  expect(await previewLog(path(), 100)).toMatchObject({ stdout: '123456789a', stdoutTruncated: true });
+  await splitLog(path(), path('o'), path('e'));
   expect(readFileSync(path('o'), 'utf8')).toBe('123456789a');
 });
 
@@ -239,7 +237,7 @@ test('text is cut between characters and measured as JSON', async () => {
     const log = new LogWriter(file, limit());
     log.write(1, typeof content === 'string' ? encode(content) : content);
     log.close();
-    const { stdout, stdoutTruncated } = await extractStreams(file, path('o'), path('e'), { encoded });
+    const { stdout, stdoutTruncated } = await previewLog(file, encoded);
     expect([stdout, stdoutTruncated]).toEqual([expected, cut]);
   }
 });

@@ -4,12 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { LogWriter } from '../../runtime/log_file.ts';
-import { readHeads } from '../../runtime/log_heads.ts';
+import { LogWriter, previewLog } from '../../../runtime/log/mod.ts';
 
 let directory: string;
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'log-heads-'));
+  directory = mkdtempSync(join(tmpdir(), 'log-preview-'));
 });
 afterEach(() => rmSync(directory, { recursive: true }));
 
@@ -42,7 +41,7 @@ test('both streams to their caps, whatever the order and the lengths', async () 
           truncateSync(file, Math.max(size, statSync(file).size - 1));
         }
         log.close();
-        expect(await readHeads(file, cap)).toEqual({
+        expect(await previewLog(file, cap)).toEqual({
           stdout: wanted[1].slice(0, cap),
           stdoutTruncated: wanted[1].length > cap,
           stderr: wanted[2].slice(0, cap),
@@ -55,11 +54,11 @@ test('both streams to their caps, whatever the order and the lengths', async () 
 });
 
 test('no log is no output; another file is refused', async () => {
-  expect(await readHeads(join(directory, 'absent'), 10)).toMatchObject({
+  expect(await previewLog(join(directory, 'absent'), 10)).toMatchObject({
     stdout: '',
     stdoutTruncated: false,
   });
-  await expect(readHeads(process.execPath, 10)).rejects.toThrow('not a log of this version');
+  await expect(previewLog(process.execPath, 10)).rejects.toThrow('not a log of this version');
 });
 
 test('a mark at the end of a long log is seen', async () => {
@@ -68,7 +67,7 @@ test('a mark at the end of a long log is seen', async () => {
   const piece = Buffer.alloc(40_000, 'x');
   for (let i = 0; i < 100; i++) log.write(1, piece);
   log.close();
-  expect(await readHeads(file, 10)).toEqual({
+  expect(await previewLog(file, 10)).toEqual({
     stdout: 'xxxxxxxxxx',
     stdoutTruncated: true,
     stderr: '',
@@ -88,7 +87,7 @@ test('100 MB, and 300 000 short records, are passed over in no time', async () =
     log.write(2, Buffer.from('late'));
     log.close();
     const begin = performance.now();
-    expect((await readHeads(file, 1000)).stderr).toBe('late');
+    expect((await previewLog(file, 1000)).stderr).toBe('late');
     const ms = performance.now() - begin;
     console.log(`${name}: ${ms.toFixed(0)} ms`);
     expect(ms).toBeLessThan(1000);
