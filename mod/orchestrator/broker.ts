@@ -41,79 +41,74 @@ export class Broker {
   }
 
   async #run(): Promise<void> {
-    const { desk, onError } = this.#options;
+    const { desk, world, onError } = this.#options;
     const { signal } = this.#stopping;
     using watch = desk.store.watch(changes.evaluations);
-    while (!signal.aborted) {
+    for (let failures = 0; !signal.aborted;) {
       try {
-        if (await this.#takeSome()) continue;
-        await this.#wait(watch);
+        if (!await this.#takeSome()) await this.#wait(watch);
+        failures = 0;
       } catch (thrown) {
         if (signal.aborted) return;
         const error = toBacalhauError(thrown);
         if (error.code === 'StoreFailed' || error.code === 'StoreClosed') return;
         onError(error);
+        await world.sleep(backoff(++failures), signal).catch(() => undefined);
       }
     }
   }
 
-  /** @returns whether more may be due */
+  /** @returns whether there may be more */
   async #takeSome(): Promise<boolean> {
     const { batch } = this.#options.settings;
+    const taken: Lease[] = [];
     try {
-      return await this.#take(batch) === batch;
+      await this.#take(batch, taken);
     } catch (thrown) {
-      if (batch === 1) throw thrown;
-      // One of them cannot be evaluated: it is found by taking them one by one, and put off.
-      for (let i = 0; i < batch; i++) {
-        try {
-          if (await this.#take(1) === 0) return false;
-        } catch (error) {
-          await this.#putOff(toBacalhauError(error));
-        }
+      // One of them cannot be evaluated: taken one by one, it alone is put off.
+      if (taken.length === 0) throw thrown;
+      for (const { evaluation: { ID } } of [...taken]) {
+        await this.#take(1, [], ID).catch((error) => this.#putOff(ID, toBacalhauError(error)));
       }
-      return true;
     }
+    return taken.length === batch;
   }
 
-  #lease(work: Work, limit: number): Promise<readonly Lease[]> {
+  #lease(work: Work, limit: number, id?: string): Promise<readonly Lease[]> {
     const { settings, owner } = this.#options;
     const until = work.tx.now + BigInt(settings.leaseMs) * NANOS_PER_MILLI;
-    return work.tx.evaluations.lease({ owner, until, limit });
+    return work.tx.evaluations.lease({ owner, until, limit, ...(id === undefined ? {} : { id }) });
   }
 
-  #take(limit: number): Promise<number> {
+  /** @param taken filled, also when it fails */
+  #take(limit: number, taken: Lease[], id?: string): Promise<void> {
     return this.#options.desk.commitWhole(async (work) => {
-      const leases = await this.#lease(work, limit);
-      for (const lease of leases) {
+      taken.splice(0, taken.length, ...await this.#lease(work, limit, id));
+      for (const lease of taken) {
         work.evaluate(lease.evaluation.JobID, lease.evaluation.TriggeredBy);
         await work.tx.evaluations.complete(lease);
       }
-      return leases.length;
     });
   }
 
-  /** The first evaluation due failed: later again, or given up for a fresh one (a job is never barred). */
-  async #putOff(error: BacalhauError): Promise<void> {
+  /** It failed: later again (a job is never barred). People are told when that has gone on for a while. */
+  async #putOff(id: string, error: BacalhauError): Promise<void> {
     const { desk, settings, onError } = this.#options;
     onError(error);
+    const lease = await desk.commitWhole(async (work) => {
+      const [lease] = await this.#lease(work, 1, id);
+      if (!lease) return undefined;
+      const at = work.tx.now + BigInt(backoff(lease.tries)) * NANOS_PER_MILLI;
+      await work.tx.evaluations.release(lease, at, error.message);
+      return lease;
+    });
+    if (lease?.tries !== settings.maxTries) return;
     await desk.commitWhole(async (work) => {
-      const [lease] = await this.#lease(work, 1);
-      if (!lease) return;
-      const wait = Math.min(RETRY_MS * 2 ** (lease.tries - 1), RETRY_MAX_MS);
-      const at = work.tx.now + BigInt(wait) * NANOS_PER_MILLI;
-      if (lease.tries < settings.maxTries) {
-        return await work.tx.evaluations.release(lease, at, error.message);
-      }
-      await work.tx.evaluations.complete(lease, { status: 'failed', comment: error.message });
-      const unit = await work.unit(lease.evaluation.JobID);
-      if (!unit) return;
-      unit.note({
+      (await work.unit(lease.evaluation.JobID))?.note({
         Topic: EventTopic.Scheduling,
         Message: `Cannot schedule: ${error.message}`,
         Details: { IsError: 'true', Retryable: 'true', ErrorCode: `Scheduler:${error.code}` },
       });
-      await work.enqueue(unit.job, 'job-queue', { waitUntil: at, comment: error.message });
     });
   }
 
@@ -135,4 +130,9 @@ export class Broker {
       signal.removeEventListener('abort', stop);
     }
   }
+}
+
+/** Milliseconds to wait after the n-th failure in a row. */
+function backoff(failures: number): number {
+  return Math.min(RETRY_MS * 2 ** (failures - 1), RETRY_MAX_MS);
 }

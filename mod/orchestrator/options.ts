@@ -26,7 +26,7 @@ export interface OrchestratorSettings {
   readonly batch: number;
   /** `Orchestrator.EvaluationBroker.VisibilityTimeout`: a lease; 1 min. */
   readonly leaseMs: number;
-  /** `Orchestrator.EvaluationBroker.MaxRetryCount`: failed tries after which an evaluation is given up; 10. */
+  /** `Orchestrator.EvaluationBroker.MaxRetryCount`: failed tries of an evaluation after which the history of its job tells; 10. */
   readonly maxTries: number;
   /** Largest message of a connection, bytes; the smaller of this and the bus's own counts. 1 MiB. */
   readonly maxMessageBytes: number;

@@ -26,7 +26,7 @@ import {
 } from './orchestrator_schema.ts';
 import type { Lease, NewEvaluation } from './rows.ts';
 import { fields } from './statement.ts';
-import { changes, type EvaluationReader, type EvaluationRepository } from './store.ts';
+import { changes, type EvaluationReader, type EvaluationRepository, type LeaseOptions } from './store.ts';
 
 const COLUMNS = [
   'id',
@@ -80,17 +80,19 @@ const firstLeaseEnd = prepare((db) =>
   db.selectFrom('evaluations').select('lease_until as at').where(isLeased).orderBy('lease_until').limit(1)
     .compile()
 );
-const timeIsUp = prepare((db, now: bigint) =>
-  db.selectFrom('evaluations').selectAll().where(isDelayed).where('wait_until', '<=', now).orderBy(
-    'wait_until',
-  )
-    .compile()
+const timeIsUp = prepare((db, now: bigint, limit: number) =>
+  db.selectFrom('evaluations').selectAll().where(isDelayed).where('wait_until', '<=', now)
+    .orderBy('wait_until').limit(limit).compile()
 );
-const leaseIsOver = prepare((db, now: bigint) =>
-  db.selectFrom('evaluations').selectAll().where(isLeased).where('lease_until', '<=', now).compile()
+const leaseIsOver = prepare((db, now: bigint, limit: number) =>
+  db.selectFrom('evaluations').selectAll().where(isLeased).where('lease_until', '<=', now)
+    .orderBy('lease_until').limit(limit).compile()
 );
 const free = prepare((db, limit: number) =>
   db.selectFrom('evaluations').selectAll().where(isDue).where(isFree).orderBy('rank').limit(limit).compile()
+);
+const freeById = prepare((db, id: string) =>
+  db.selectFrom('evaluations').selectAll().where('id', '=', id).where(isDue).where(isFree).compile()
 );
 
 const insert = prepare((db, row: Insertable<EvaluationsTable>) =>
@@ -204,14 +206,12 @@ export class Evaluations extends EvaluationsReader implements EvaluationReposito
     return given.ID;
   }
 
-  async lease(
-    { owner, until, limit }: { owner: string; until: bigint; limit: number },
-  ): Promise<readonly Lease[]> {
+  async lease({ owner, until, limit, id }: LeaseOptions): Promise<readonly Lease[]> {
     const { db, now } = this.context;
-    for (const row of await leaseIsOver.all(db, now)) await this.#wait(row, 0n, row.comment);
-    for (const row of await timeIsUp.all(db, now)) await this.#wait(row, 0n, row.comment);
+    for (const row of await leaseIsOver.all(db, now, limit)) await this.#wait(row, 0n, row.comment);
+    for (const row of await timeIsUp.all(db, now, limit)) await this.#wait(row, 0n, row.comment);
     const leases: Lease[] = [];
-    for (const row of await free.all(db, limit)) {
+    for (const row of await (id === undefined ? free.all(db, limit) : freeById.all(db, id))) {
       const token = this.context.uuid();
       await take.run(db, owner, token, until, now, row.id);
       const evaluation = evaluationOf({ ...row, status: 'leased', modify_time: now });

@@ -220,6 +220,14 @@ export interface EvaluationReader {
   nextDueAt(): Promise<bigint | null>;
 }
 
+export interface LeaseOptions {
+  readonly owner: string;
+  readonly until: bigint;
+  readonly limit: number;
+  /** This one, if it is due. */
+  readonly id?: string;
+}
+
 export interface EvaluationRepository extends EvaluationReader {
   /**
    * Asks for an evaluation. One that is due at once joins the job's waiting one, if any; a delayed one joins that of the
@@ -229,11 +237,9 @@ export interface EvaluationRepository extends EvaluationReader {
   enqueue(evaluation: NewEvaluation): Promise<string>;
   /**
    * Leases due ones until `until`: higher priority first, but each second of waiting weighs as one point of it, so none
-   * starves. Never two of one job at a time. Expired leases become due again first.
+   * starves. Never two of one job at a time. Before, as many expired leases and delayed ones become due.
    */
-  lease(
-    options: { readonly owner: string; readonly until: bigint; readonly limit: number },
-  ): Promise<readonly Lease[]>;
+  lease(options: LeaseOptions): Promise<readonly Lease[]>;
   /**
    * Ends a lease in the plan's transaction.
    * @throws BacalhauError `LeaseLost` when the token is no longer valid: nothing of the transaction may be committed

@@ -1,5 +1,7 @@
 /** Evaluations as rows: what fails is tried again, what is settled stays so, and deadlines are kept. */
+import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it } from 'vitest';
+import type { NewEvaluation } from '../../mod/store/mod.ts';
 import { realWorld } from '../../runtime/world.ts';
 import { Cluster, spec, until } from './rig.ts';
 
@@ -24,6 +26,35 @@ describe('evaluations', () => {
     broken = false;
     await cluster.ended(await cluster.submit(spec()), 'Completed');
     await cluster.ended(id, 'Completed');
+  });
+
+  it('that can never be carried out are put off alone, told of, and tried again without haste', async () => {
+    await using cluster = await Cluster.start({ settings: { maxTries: 1 } });
+    const ids: string[] = [];
+    for (const Name of ['a', 'b', 'c']) ids.push(await cluster.submit(spec({ Name })));
+    using file = new DatabaseSync(`${cluster.folder}/orchestrator.db`);
+    file.exec('pragma busy_timeout = 5000');
+    file.prepare("update job_versions set body = '{' where job_id = ?").run(ids[1]!);
+    file.prepare('update jobs set rev = rev + 1 where id = ?').run(ids[1]!);
+    await cluster.restart();
+    await cluster.store.write(async (tx) => {
+      for (const JobID of ids) {
+        const about = { JobID, Namespace: 'default', TriggeredBy: 'exec-update', Priority: 0, Type: 'batch' };
+        await tx.evaluations.enqueue({ ID: realWorld.uuid(), ...about } as NewEvaluation);
+      }
+    });
+    const due = async () => {
+      const rows = await Promise.all(ids.map((id) => cluster.store.read((r) => r.evaluations.byJob(id))));
+      return rows.map((each) =>
+        each.filter(({ TriggeredBy: by, Status }) => by === 'exec-update' && Status === 'pending')
+      );
+    };
+    await until('the others are done', async () => {
+      const [a, b, c] = await due();
+      return a!.length === 0 && c!.length === 0 && b!.length === 1 && b![0]!.WaitUntil > 0n;
+    });
+    // Once for its try, and once more because the history of a job that cannot be read cannot be written.
+    expect(cluster.errors.length).toBeLessThanOrEqual(3);
   });
 
   it('of settled jobs change nothing and send nothing', async () => {

@@ -65,10 +65,18 @@ export class Cluster implements AsyncDisposable {
   orchestrator!: Orchestrator;
   #bus: { close(): Promise<void> } | undefined;
 
-  private constructor(readonly folder: string, readonly options: Partial<OrchestratorOptions>) {}
+  private constructor(
+    readonly folder: string,
+    readonly options: Partial<OrchestratorOptions>,
+    readonly wrap: (store: OrchestratorStore) => OrchestratorStore,
+  ) {}
 
-  static async start(options: Partial<OrchestratorOptions> = {}): Promise<Cluster> {
-    const cluster = new Cluster(await mkdtemp(join(tmpdir(), 'orchestrator-')), options);
+  /** @param wrap what the orchestrator sees of the store */
+  static async start(
+    options: Partial<OrchestratorOptions> = {},
+    wrap = (store: OrchestratorStore) => store,
+  ): Promise<Cluster> {
+    const cluster = new Cluster(await mkdtemp(join(tmpdir(), 'orchestrator-')), options, wrap);
     await cluster.boot();
     return cluster;
   }
@@ -84,7 +92,7 @@ export class Cluster implements AsyncDisposable {
     this.orchestrator = await startOrchestrator({
       id: 'o-1',
       world: realWorld,
-      store: this.store,
+      store: this.wrap(this.store),
       bus,
       timings: TIMINGS,
       defaults: {},
@@ -151,6 +159,7 @@ export class Cluster implements AsyncDisposable {
 export interface NodeOptions {
   readonly cpu?: number;
   readonly labels?: Record<string, string>;
+  readonly engines?: readonly string[];
   /** Answers asks and runs at once; otherwise the test does. */
   readonly automatic?: boolean;
   readonly installId?: string;
@@ -207,7 +216,7 @@ export class FakeNode {
       Labels: { name: this.id, ...this.options.labels },
       SupportedProtocols: ['ncl/v1'],
       ComputeNodeInfo: {
-        ExecutionEngines: ['noop', 'wasm'],
+        ExecutionEngines: this.options.engines ?? ['noop', 'wasm'],
         Publishers: ['local'],
         StorageSources: ['inline'],
         MaxCapacity: capacity,

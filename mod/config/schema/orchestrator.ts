@@ -82,6 +82,10 @@ export const Orchestrator = {
   },
   EvaluationBroker: {
     VisibilityTimeout: duration(MINUTE, 'How long a worker may hold an evaluation.', { min: 1 }),
-    MaxRetryCount: int(10, 'Deliveries of an evaluation before it is given up.', { min: 1 }),
+    MaxRetryCount: int(
+      10,
+      'Failed tries of an evaluation after which the history of its job tells; it is tried on.',
+      { min: 1 },
+    ),
   },
 };

@@ -24,7 +24,7 @@ import type { ExecutionRow, WantRow } from '../../store/mod.ts';
 import { applyChange, applyPlacement, applyToJob } from './apply.ts';
 import type { JobUnit } from './job_unit.ts';
 import { executionView, jobView, slotView } from './views.ts';
-import { EACH, putWants, slotsOf } from './want_rows.ts';
+import { EACH, putWants, type Run, slotsOf } from './want_rows.ts';
 import type { Work } from './work.ts';
 
 /** What of a job is looked at. */
@@ -90,11 +90,10 @@ class Settling {
 
     if (whole && !unit.fresh) await tx.wants.clear(unit.id);
     for (const { slot } of rows) await tx.wants.remove(unit.id, slot);
-    const open = await this.#place(reconciled.empty, since);
+    const open = await this.#place(reconciled.empty, rest, since);
     for (const { slot, at } of reconciled.later) {
       await putWants(unit, this.#request, [slot], { due: at, since });
     }
-    for (const row of rest) await tx.wants.put(row, this.#request.key);
     if (whole && this.#kind.perNode) await putWants(unit, this.#request, [EACH], { due: 0n, since });
 
     for (const wake of reconciled.wakes) await this.#wakeAt(wake);
@@ -192,10 +191,10 @@ class Settling {
     );
   }
 
-  /** Places what fits; what does not waits as rows. @returns whether some found no node */
-  async #place(slots: readonly string[], since: bigint): Promise<boolean> {
+  /** Places what fits; what does not waits as rows, with the rest. @returns whether some found no node */
+  async #place(slots: readonly string[], rest: readonly Run[], since: bigint): Promise<boolean> {
     const { unit, work } = this;
-    if (slots.length === 0) return false;
+    if (slots.length + rest.length === 0) return false;
     const { tx, context: { world, policy, nodes } } = work;
     const want = { jobId: unit.id, request: this.#request, past: await this.#loadPast(), slots };
     await nodes.fleet(tx);
@@ -216,9 +215,11 @@ class Settling {
     this.placed = placements.length;
     work.budget -= placements.length;
     const open = refusals.filter(({ why }) => why !== 'never');
-    const request = await putWants(unit, this.#request, open.map(({ slot }) => slot), { due: 0n, since });
-    if (request !== null && open.some(({ why }) => why === 'limit')) work.wake({ requests: [request] });
-    return open.some(({ why }) => why === 'room');
+    const waiting = [...open.map(({ slot }) => slot), ...rest];
+    const request = await putWants(unit, this.#request, waiting, { due: 0n, since });
+    const exhausted = open.some(({ why }) => why === 'room');
+    if (request !== null && !exhausted) work.wake({ requests: [request] });
+    return exhausted;
   }
 
   async #conclude(executing: boolean, busy: boolean): Promise<void> {

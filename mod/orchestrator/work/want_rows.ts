@@ -17,13 +17,17 @@ export function slotsOf(row: WantRow, limit: number): { slots: string[]; rest: W
   };
 }
 
+/** Slots counted on from the first. */
+export type Run = Pick<WantRow, 'slot' | 'slots'>;
+
 /** Neighbours together; slots of nodes stand alone. */
-function runs(slots: readonly string[]): { slot: string; slots: number }[] {
+function joined(slots: readonly (string | Run)[]): Run[] {
   const found: { slot: string; slots: number }[] = [];
-  for (const slot of slots) {
+  const all = slots.map((slot) => (typeof slot === 'string' ? { slot, slots: 1 } : slot));
+  for (const { slot, slots: count } of all.sort((a, b) => Number(a.slot) - Number(b.slot))) {
     const last = found.at(-1);
-    if (last && nodeOf(slot) === null && Number(last.slot) + last.slots === Number(slot)) last.slots++;
-    else found.push({ slot, slots: 1 });
+    if (last && Number(last.slot) + last.slots === Number(slot)) last.slots += count;
+    else found.push({ slot, slots: count });
   }
   return found;
 }
@@ -38,13 +42,13 @@ export interface Waits {
 export async function putWants(
   unit: JobUnit,
   request: PlacementRequest,
-  slots: readonly string[],
+  slots: readonly (string | Run)[],
   { due, since }: Waits,
 ): Promise<bigint | null> {
   const { Namespace: namespace, Priority: priority } = unit.job.job;
   const same = { jobId: unit.id, version: unit.version, namespace, priority, since, due };
   let id: bigint | null = null;
-  for (const { slot, slots: count } of runs(slots)) {
+  for (const { slot, slots: count } of joined(slots)) {
     const nodeId = slot === EACH ? EACH : nodeOf(slot) ?? '';
     id = await unit.tx.wants.put({ ...same, slot, slots: count, nodeId }, request.key);
   }

@@ -11,9 +11,9 @@ export interface Shortage {
   readonly hopeless: boolean;
 }
 
-/** Characters of a message, and reasons in it, whatever nodes say. */
-const MAX_MESSAGE = 4000;
-const MAX_REASONS = 20;
+/** Characters of all reasons, and of one, whatever nodes say; with three bytes each a message is at most 4 KB. */
+const MAX_REASONS = 1200;
+const MAX_REASON = 300;
 
 interface Reason {
   count: number;
@@ -75,19 +75,22 @@ function describe(requested: number, suitable: number, { nodes }: Fleet, reasons
   for (const node of nodes.values()) {
     if (node.membership === 'APPROVED' && node.session === 'connected') available++;
   }
-  const told = reasons.slice(0, MAX_REASONS).map(({ count, nodeId, refusal }) =>
-    count === 1
-      ? `Node ${nodeId}: ${refusal.reason}`
-      : `${count} nodes: ${groupOf(refusal).slice(refusal.code.length + 1)}`
-  );
-  if (nodes.size === 0) told.push('no compute node has joined yet');
-  if (reasons.length > MAX_REASONS) told.push(`and ${reasons.length - MAX_REASONS} more reasons`);
+  const told: string[] = nodes.size === 0 ? ['no compute node has joined yet'] : [];
+  let room = MAX_REASONS;
+  for (const [i, reason] of reasons.entries()) {
+    const text = reasonText(reason);
+    if ((room -= text.length) < 0) {
+      told.push(`and ${reasons.length - i} more reasons`);
+      break;
+    }
+    told.push(text);
+  }
   const message = `not enough nodes to run job. requested: ${requested}, available: ${available}, ` +
     `suitable: ${suitable}. ${told.join('; ')}`;
   const hint = reasons.find(({ refusal }) => refusal.hint !== '')?.refusal.hint ?? '';
   const curable = reasons.some(({ refusal }) => refusal.retryable);
   return {
-    message: message.length > MAX_MESSAGE ? `${message.slice(0, MAX_MESSAGE - 1)}…` : message,
+    message,
     details: {
       IsError: 'true',
       ...(curable || nodes.size === 0 ? { Retryable: 'true' } : {}),
@@ -99,4 +102,11 @@ function describe(requested: number, suitable: number, { nodes }: Fleet, reasons
     },
     hopeless: nodes.size > 0 && suitable <= 0 && !curable,
   };
+}
+
+function reasonText({ count, nodeId, refusal }: Reason): string {
+  const text = count === 1
+    ? `Node ${nodeId}: ${refusal.reason}`
+    : `${count} nodes: ${groupOf(refusal).slice(refusal.code.length + 1)}`;
+  return text.length > MAX_REASON ? `${text.slice(0, MAX_REASON)}…` : text;
 }
