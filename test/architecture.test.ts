@@ -45,7 +45,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 /** Rooms that run on a simulated World. */
 const SIMULATED = ['schedule', 'orchestrator', 'compute', 'transport', 'store'];
 /** The adapters of those rooms to the real world; each is handed in from outside. */
-const ADAPTERS = ['mod/transport/nats_bus.ts', 'mod/store/sqlite.ts', 'mod/store/sqlite_connection.ts'];
+const ADAPTERS = ['mod/transport/bus/nats_bus.ts', 'mod/store/sqlite.ts', 'mod/store/sqlite_connection.ts'];
 
 const FORBIDDEN = new RegExp(
   [

@@ -5,7 +5,7 @@
  */
 import { EventTopic } from '../model/mod.ts';
 import type { Event, RunOutput, SpecConfig } from '../model/mod.ts';
-import type { Remains } from '../transport/messages.ts';
+import type { Remains } from '../transport/mod.ts';
 import { asFailure, notInstalled } from './failure.ts';
 import type { Held } from './held.ts';
 import { inTime } from './patience.ts';

@@ -4,7 +4,7 @@
  */
 import { type LogRecord, LogStream, readLog, tailLog } from '../../runtime/log/mod.ts';
 import { BacalhauError, toRfc3339 } from '../model/mod.ts';
-import type { LogFrame, LogRequest } from '../transport/messages.ts';
+import type { LogFrame, LogRequest } from '../transport/mod.ts';
 import type { Executions } from './executions.ts';
 import { runPaths } from './results.ts';
 import type { Workshop } from './workshop.ts';

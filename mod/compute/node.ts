@@ -5,8 +5,7 @@
 import { addResources, isFinite, maxResources, parseResources, subtractResources } from '../model/mod.ts';
 import type { NodeInfo, Resources, Task } from '../model/mod.ts';
 import { ComputeStore } from '../store/compute_store.ts';
-import type { ComputeLink, Received } from '../transport/link.ts';
-import type { InMessage, LogFrame, LogRequest } from '../transport/messages.ts';
+import type { ComputeLink, InMessage, LogFrame, LogRequest, Received } from '../transport/mod.ts';
 import { Executions } from './executions.ts';
 import type { Held } from './held.ts';
 import { executionLogs } from './logs.ts';

@@ -6,7 +6,7 @@ import type { Publisher } from '../publisher/publisher.ts';
 import type { Source } from '../storage/source.ts';
 import type { ComputeSchema } from '../store/compute_schema.ts';
 import type { Database } from '../store/database.ts';
-import type { ComputeLink, ComputeLinkOptions } from '../transport/link.ts';
+import type { ComputeLink, ComputeLinkOptions } from '../transport/mod.ts';
 import type { Files } from '../../runtime/files.ts';
 import type { World } from '../../runtime/world.ts';
 import type { HostEnvironment } from './environment.ts';

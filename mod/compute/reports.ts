@@ -1,7 +1,7 @@
 /** The messages that a node sends of an execution, as data; keys and first events as the original's (wire-protocol.md 7.4). */
 import { EventTopic, toRfc3339 } from '../model/mod.ts';
 import type { Event, Execution, RunOutput, SpecConfig } from '../model/mod.ts';
-import type { ExecutionStatus, OutMessage, Remains } from '../transport/messages.ts';
+import type { ExecutionStatus, OutMessage, Remains } from '../transport/mod.ts';
 
 function about(execution: Execution, events: readonly Event[] | null) {
   return {

@@ -5,9 +5,8 @@
 import type { Peer } from '../store/compute_rows.ts';
 import type { ComputeStore } from '../store/compute_store.ts';
 import type { Watch } from '../store/database.ts';
-import type { Outbox } from '../transport/link.ts';
-import { EXTENSION } from '../transport/messages.ts';
-import type { HandshakeResponse, OutMessage } from '../transport/messages.ts';
+import { EXTENSION } from '../transport/mod.ts';
+import type { HandshakeResponse, Outbox, OutMessage } from '../transport/mod.ts';
 import type { World } from '../../runtime/world.ts';
 import { INVENTORY_PHASE_OF } from './phase.ts';
 import { inventory } from './reports.ts';

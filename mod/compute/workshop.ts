@@ -4,7 +4,7 @@ import type { Compatibility, Event, StringMap } from '../model/mod.ts';
 import type { ComputePhase, PhaseChange } from '../store/compute_rows.ts';
 import type { ComputeStore } from '../store/compute_store.ts';
 import type { Files } from '../../runtime/files.ts';
-import type { Remains } from '../transport/messages.ts';
+import type { Remains } from '../transport/mod.ts';
 import type { World } from '../../runtime/world.ts';
 import type { HostEnvironment } from './environment.ts';
 import type { Held } from './held.ts';

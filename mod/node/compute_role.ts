@@ -14,9 +14,8 @@ import { BacalhauError } from '../model/mod.ts';
 import { noopPublisher, type Publisher, startLocalPublisher } from '../publisher/mod.ts';
 import { inlineSource, localSource, type Source, urlSource } from '../storage/mod.ts';
 import { openSqlite } from '../store/mod.ts';
-import { startComputeLink } from '../transport/mod.ts';
+import { natsConnect, startComputeLink } from '../transport/mod.ts';
 // Not part of the room's face: only a real node needs the NATS client.
-import { natsConnect } from '../transport/nats_bus.ts';
 import { allocatedCapacity } from './capacity.ts';
 import type { NodeParts } from './parts.ts';
 import { keepRefreshed } from './refresh.ts';

@@ -6,7 +6,7 @@ import { BacalhauError, compatibility, type Task } from '../../mod/model/mod.ts'
 import type { Publisher } from '../../mod/publisher/publisher.ts';
 import type { Source } from '../../mod/storage/source.ts';
 import { ComputeStore } from '../../mod/store/compute_store.ts';
-import type { ComputeError, ExecutionStatus } from '../../mod/transport/messages.ts';
+import type { ComputeError, ExecutionStatus } from '../../mod/transport/wire/messages.ts';
 import { ask, cancel, execution, harness, phaseOf, untilPhase, waitFor } from './harness.ts';
 import type { Harness, HarnessOptions } from './harness.ts';
 import { exit, lasting } from './lasting.ts';

@@ -11,7 +11,7 @@ import { COMPUTE_MIGRATIONS } from '../../mod/store/compute_schema.ts';
 import type { ComputeSchema } from '../../mod/store/compute_schema.ts';
 import type { Database } from '../../mod/store/database.ts';
 import { openSqlite } from '../../mod/store/sqlite.ts';
-import type { InMessage, OutMessage } from '../../mod/transport/messages.ts';
+import type { InMessage, OutMessage } from '../../mod/transport/wire/messages.ts';
 import { realFiles } from '../../runtime/files.ts';
 import { realWorld } from '../../runtime/world.ts';
 import type { World } from '../../runtime/world.ts';

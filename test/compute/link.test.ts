@@ -9,16 +9,12 @@ import { compatibility } from '../../mod/model/mod.ts';
 import { COMPUTE_MIGRATIONS } from '../../mod/store/compute_schema.ts';
 import type { ComputeSchema } from '../../mod/store/compute_schema.ts';
 import { openSqlite } from '../../mod/store/sqlite.ts';
-import {
-  EXTENSION,
-  MemoryNetwork,
-  startComputeLink,
-  startOrchestratorLink,
-} from '../../mod/transport/mod.ts';
+import { EXTENSION, startComputeLink, startOrchestratorLink } from '../../mod/transport/mod.ts';
 import type { InMessage, OutMessage } from '../../mod/transport/mod.ts';
 import { realFiles } from '../../runtime/files.ts';
 import { realWorld as world } from '../../runtime/world.ts';
 import { accept, ask, execution, waitFor } from './harness.ts';
+import { MemoryNetwork } from '../support/memory_bus.ts';
 
 it('bids, runs and reports over the wire', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'compute-link-'));

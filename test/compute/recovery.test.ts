@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { compatibility } from '../../mod/model/mod.ts';
-import type { RunResult } from '../../mod/transport/messages.ts';
+import type { RunResult } from '../../mod/transport/wire/messages.ts';
 import { accept, ask, cancel, execution, harness, phaseOf, untilPhase, waitFor } from './harness.ts';
 import type { Harness, HarnessOptions } from './harness.ts';
 import { exit, lasting } from './lasting.ts';

@@ -1,7 +1,7 @@
 /** What an engine tells of a running program reaches the history at once, or with its end; decisions go with the results. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { afterEach, expect, it } from 'vitest';
-import type { ExecutionStatus } from '../../mod/transport/messages.ts';
+import type { ExecutionStatus } from '../../mod/transport/wire/messages.ts';
 import { ask, execution, harness, untilPhase, waitFor } from './harness.ts';
 import type { Harness, HarnessOptions } from './harness.ts';
 import { exit, lasting } from './lasting.ts';

@@ -18,9 +18,9 @@ import {
   startComputeLink,
   type Timings,
 } from '../../mod/transport/mod.ts';
-import type { Bus } from '../../mod/transport/bus.ts';
-import { decodeEnvelope, encodeEnvelope } from '../../mod/transport/envelope.ts';
-import { MemoryNetwork } from '../../mod/transport/memory_bus.ts';
+import type { Bus } from '../../mod/transport/bus/bus.ts';
+import { decodeEnvelope, encodeEnvelope } from '../../mod/transport/wire/envelope.ts';
+import { MemoryNetwork } from '../support/memory_bus.ts';
 import { realWorld } from '../../runtime/world.ts';
 import { MemoryOutbox } from '../transport/rig.ts';
 

@@ -4,8 +4,8 @@
  * lost one by one; a lost data message takes all after it along until the connection is cut. Peers are cut off for a
  * while; one that crashes takes the last of what it sent along.
  */
-import type { BusMessage } from '../../mod/transport/bus.ts';
-import { type Deliver, MemoryNetwork } from '../../mod/transport/memory_bus.ts';
+import type { BusMessage } from '../../mod/transport/bus/bus.ts';
+import { type Deliver, MemoryNetwork } from '../support/memory_bus.ts';
 import { type SimClock, SimWorld } from './clock.ts';
 import type { Random } from './random.ts';
 

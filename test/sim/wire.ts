@@ -2,7 +2,7 @@
  * What goes over the simulated wire, decoded: each acknowledgement of a data message is compared with what its sender has
  * committed (S8), and everything is kept so that it can be said again (S7).
  */
-import type { BusMessage } from '../../mod/transport/bus.ts';
+import type { BusMessage } from '../../mod/transport/bus/bus.ts';
 import { decodeMessage } from '../../mod/transport/mod.ts';
 import type { Committed } from './committed.ts';
 import { isData } from './network.ts';

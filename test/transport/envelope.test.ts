@@ -2,9 +2,9 @@
 import fc from 'fast-check';
 import { crc32 } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { decodeMessage, encodeMessage } from '../../mod/transport/codec.ts';
-import { decodeEnvelope, encodeEnvelope } from '../../mod/transport/envelope.ts';
-import { decodeError, encodeError } from '../../mod/transport/replies.ts';
+import { decodeMessage, encodeMessage } from '../../mod/transport/wire/codec.ts';
+import { decodeEnvelope, encodeEnvelope } from '../../mod/transport/wire/envelope.ts';
+import { decodeError, encodeError } from '../../mod/transport/wire/replies.ts';
 import { BacalhauError } from '../../mod/model/mod.ts';
 
 const utf8 = new TextEncoder();

@@ -3,14 +3,10 @@ import { crc32 } from 'node:zlib';
 import process from 'node:process';
 import { expect } from 'vitest';
 import { realWorld } from '../../runtime/world.ts';
-import {
-  encodeMessage,
-  MemoryNetwork,
-  startComputeLink,
-  startOrchestratorLink,
-} from '../../mod/transport/mod.ts';
+import { encodeMessage, startComputeLink, startOrchestratorLink } from '../../mod/transport/mod.ts';
 import { Random } from '../sim/random.ts';
 import { bid, cancel, ComputeRig, nodeInfo, OrchestratorRig, status, until } from './rig.ts';
+import { MemoryNetwork } from '../support/memory_bus.ts';
 
 const LONGEST_ANSWER = 16 * 1024;
 

@@ -5,7 +5,6 @@ import { BacalhauError } from '../../mod/model/mod.ts';
 import {
   decodeMessage,
   encodeMessage,
-  MemoryNetwork,
   startComputeLink,
   startOrchestratorLink,
 } from '../../mod/transport/mod.ts';
@@ -18,8 +17,9 @@ import type {
   OrchestratorLink,
   OrchestratorLinkOptions,
 } from '../../mod/transport/mod.ts';
-import { encodeNack } from '../../mod/transport/replies.ts';
+import { encodeNack } from '../../mod/transport/wire/replies.ts';
 import { bid, cancel, ComputeRig, numbered, OrchestratorRig, status, until } from './rig.ts';
+import { MemoryNetwork } from '../support/memory_bus.ts';
 
 const open: AsyncDisposable[] = [];
 afterEach(async () => {

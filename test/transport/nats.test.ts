@@ -9,7 +9,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { BacalhauError } from '../../mod/model/mod.ts';
 import { startComputeLink, startOrchestratorLink } from '../../mod/transport/mod.ts';
 import type { Bus, ComputeLink } from '../../mod/transport/mod.ts';
-import { natsConnect } from '../../mod/transport/nats_bus.ts';
+import { natsConnect } from '../../mod/transport/bus/nats_bus.ts';
 import { bid, cancel, ComputeRig, numbered, OrchestratorRig, until } from './rig.ts';
 
 const SERVER = '/usr/sbin/nats-server';

@@ -2,7 +2,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
-import { natsConnect } from '../../mod/transport/nats_bus.ts';
+import { natsConnect } from '../../mod/transport/bus/nats_bus.ts';
 
 const INFO = 'INFO {"server_id":"x","version":"2.10.0","proto":1,"headers":true,"max_payload":1048576}\r\n';
 let server: Server;

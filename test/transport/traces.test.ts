@@ -3,9 +3,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { decodeMessage, encodeMessage } from '../../mod/transport/codec.ts';
-import type { MessageType, Payloads } from '../../mod/transport/codec.ts';
-import { stringifyLikeGo } from '../../mod/transport/envelope.ts';
+import { decodeMessage, encodeMessage } from '../../mod/transport/wire/codec.ts';
+import type { MessageType, Payloads } from '../../mod/transport/wire/codec.ts';
+import { stringifyLikeGo } from '../../mod/transport/wire/envelope.ts';
 
 interface Line {
   readonly headers?: Record<string, string>;

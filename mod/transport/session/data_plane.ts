@@ -2,14 +2,14 @@
  * The orchestrator's data plane of one node session: receiver of `out.msgs`, sender to `in.msgs`. There is one per node
  * id; a new handshake replaces it.
  */
-import type { BacalhauError } from '../model/mod.ts';
-import type { World } from '../../runtime/world.ts';
-import type { Bus } from './bus.ts';
+import type { BacalhauError } from '../../model/mod.ts';
+import type { World } from '../../../runtime/world.ts';
+import type { Bus } from '../bus/bus.ts';
 import type { OrchestratorLinkOptions, SessionKey } from './link.ts';
-import type { InMessage, OutMessage } from './messages.ts';
+import type { InMessage, OutMessage } from '../wire/messages.ts';
 import { Receiver } from './receiver.ts';
 import { Sender } from './sender.ts';
-import { inSubject, outSubject } from './subjects.ts';
+import { inSubject, outSubject } from '../wire/subjects.ts';
 
 const OUT_TYPES: ReadonlySet<string> = new Set<OutMessage['type']>([
   'BidResult',

@@ -3,19 +3,19 @@
  * the control loop until the connection ends. When the orchestrator asks for it, it shakes hands again at once over the
  * same connection.
  */
-import { BacalhauError, stringifyJson, toBacalhauError } from '../model/mod.ts';
-import type { NodeInfo } from '../model/mod.ts';
+import { BacalhauError, stringifyJson, toBacalhauError } from '../../model/mod.ts';
+import type { NodeInfo } from '../../model/mod.ts';
 import { Bell } from './bell.ts';
-import type { Bus } from './bus.ts';
+import type { Bus } from '../bus/bus.ts';
 import { controlRequest } from './control.ts';
 import type { ComputeLinkOptions, LinkStatus } from './link.ts';
-import { LogProducer } from './log_producer.ts';
-import { EXTENSION } from './messages.ts';
-import type { HandshakeResponse, InMessage, OutMessage } from './messages.ts';
+import { LogProducer } from '../logs/log_producer.ts';
+import { EXTENSION } from '../wire/messages.ts';
+import type { HandshakeResponse, InMessage, OutMessage } from '../wire/messages.ts';
 import { Receiver } from './receiver.ts';
-import { ACK } from './replies.ts';
+import { ACK } from '../wire/replies.ts';
 import { Sender } from './sender.ts';
-import { aliveSubject, HELLO_ALL, helloSubject, inSubject, outSubject } from './subjects.ts';
+import { aliveSubject, HELLO_ALL, helloSubject, inSubject, outSubject } from '../wire/subjects.ts';
 
 const IN_TYPES: ReadonlySet<string> = new Set<InMessage['type']>([
   'AskForBid',

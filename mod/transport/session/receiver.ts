@@ -4,12 +4,12 @@
  * nobody can read and for gaps between our own peers, since a refusal can wedge a sender of the original; message types
  * that are not for us are acknowledged.
  */
-import { toBacalhauError } from '../model/mod.ts';
-import type { BacalhauError } from '../model/mod.ts';
-import type { Bus, BusMessage, Subscription } from './bus.ts';
-import { decodeMessage, sequenceOf, UnknownMessageType } from './codec.ts';
-import type { Decoded } from './codec.ts';
-import { ACK, encodeNack } from './replies.ts';
+import { toBacalhauError } from '../../model/mod.ts';
+import type { BacalhauError } from '../../model/mod.ts';
+import type { Bus, BusMessage, Subscription } from '../bus/bus.ts';
+import { decodeMessage, sequenceOf, UnknownMessageType } from '../wire/codec.ts';
+import type { Decoded } from '../wire/codec.ts';
+import { ACK, encodeNack } from '../wire/replies.ts';
 import { PREVIOUS } from './sender.ts';
 
 /** Far above any sender's window; what comes beyond is dropped and, unacknowledged, sent again. */

@@ -2,10 +2,10 @@
  * The compute side of log streams: answers requests with the frames of `logs()`, many streams at once, each cancelled on
  * its own. A consumer that leaves a heartbeat unanswered loses all its streams.
  */
-import { toBacalhauError } from '../model/mod.ts';
-import type { World } from '../../runtime/world.ts';
-import { Bell } from './bell.ts';
-import type { Bus, BusMessage, Subscription } from './bus.ts';
+import { toBacalhauError } from '../../model/mod.ts';
+import type { World } from '../../../runtime/world.ts';
+import { Bell } from '../session/bell.ts';
+import type { Bus, BusMessage, Subscription } from '../bus/bus.ts';
 import {
   Close,
   CREDIT_CLOSE,
@@ -19,9 +19,9 @@ import {
   LOG_HEARTBEAT_TIMEOUT_MS,
 } from './log_wire.ts';
 import type { StreamClose, StreamRequest } from './log_wire.ts';
-import type { LogFrame, LogRequest } from './messages.ts';
-import { cut } from './replies.ts';
-import { logSubject } from './subjects.ts';
+import type { LogFrame, LogRequest } from '../wire/messages.ts';
+import { cut } from '../wire/replies.ts';
+import { logSubject } from '../wire/subjects.ts';
 
 const MAX_STREAMS = 1024;
 /** Bytes after which the producer waits until the server has taken them. */

@@ -1,5 +1,13 @@
 /** Payloads of `ncl/v1` (wire-protocol.md 6 and 7.4), in the order of keys in which the original writes them. */
-import type { Event, Execution, JobType, NodeInfo, Resources, RunOutput, SpecConfig } from '../model/mod.ts';
+import type {
+  Event,
+  Execution,
+  JobType,
+  NodeInfo,
+  Resources,
+  RunOutput,
+  SpecConfig,
+} from '../../model/mod.ts';
 
 type Events = readonly Event[] | null;
 

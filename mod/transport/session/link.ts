@@ -3,9 +3,9 @@
  * resending; what the messages mean is the caller's. A message is acknowledged only after `receive` has resolved, that
  * is after its transaction is durable (invariants.md S8); it may come more than once.
  */
-import type { BacalhauError, NodeInfo, Resources } from '../model/mod.ts';
-import type { World } from '../../runtime/world.ts';
-import type { Bus, Connect } from './bus.ts';
+import type { BacalhauError, NodeInfo, Resources } from '../../model/mod.ts';
+import type { World } from '../../../runtime/world.ts';
+import type { Bus, Connect } from '../bus/bus.ts';
 import type {
   HandshakeRequest,
   HandshakeResponse,
@@ -18,7 +18,7 @@ import type {
   ShutdownNoticeRequest,
   UpdateNodeInfoRequest,
   UpdateNodeInfoResponse,
-} from './messages.ts';
+} from '../wire/messages.ts';
 
 export interface Received<M> {
   readonly message: M;

@@ -5,17 +5,17 @@
  * Order of a handshake (invariants.md O6): decision in the store, old plane stopped, `out.msgs` subscribed and flushed,
  * answer sent, then the session's messages.
  */
-import { BacalhauError } from '../model/mod.ts';
-import type { BusMessage, Subscription } from './bus.ts';
-import { decodeMessage, encodeMessage } from './codec.ts';
-import type { Decoded, Encoded, MessageType, Payloads } from './codec.ts';
+import { BacalhauError } from '../../model/mod.ts';
+import type { BusMessage, Subscription } from '../bus/bus.ts';
+import { decodeMessage, encodeMessage } from '../wire/codec.ts';
+import type { Decoded, Encoded, MessageType, Payloads } from '../wire/codec.ts';
 import { DataPlane } from './data_plane.ts';
 import type { OrchestratorLink, OrchestratorLinkOptions, SessionKey } from './link.ts';
-import { LogConsumer } from './log_consumer.ts';
-import { json } from './log_wire.ts';
-import { EXTENSION } from './messages.ts';
-import type { HandshakeRequest, HandshakeResponse, LogFrame, LogRequest } from './messages.ts';
-import { cut, encodeError } from './replies.ts';
+import { LogConsumer } from '../logs/log_consumer.ts';
+import { json } from '../logs/log_wire.ts';
+import { EXTENSION } from '../wire/messages.ts';
+import type { HandshakeRequest, HandshakeResponse, LogFrame, LogRequest } from '../wire/messages.ts';
+import { cut, encodeError } from '../wire/replies.ts';
 import {
   aliveSubject,
   checkNodeId,
@@ -25,7 +25,7 @@ import {
   LEGACY_MANAGEMENT,
   nodeOfSubject,
   OTHER_REQUESTS,
-} from './subjects.ts';
+} from '../wire/subjects.ts';
 
 const QUEUE = 'bacalhau-orchestrators';
 const CONTROL_SOURCE = 'orchestrator-control';

@@ -2,8 +2,8 @@
  * The bus of the orchestrator that lives in the process of the embedded NATS server: no socket, no frames. It follows the
  * server's own connection as an interface, so this room knows no server.
  */
-import { BacalhauError } from '../model/mod.ts';
-import type { World } from '../../runtime/world.ts';
+import { BacalhauError } from '../../model/mod.ts';
+import type { World } from '../../../runtime/world.ts';
 import type { Bus, BusMessage, PublishOptions, RequestOptions, Subscription } from './bus.ts';
 
 /** What `runtime/nats` calls a LocalConnection. */

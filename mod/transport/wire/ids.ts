@@ -1,5 +1,5 @@
 /** The ids of a payload, checked by form when it is decoded: afterwards they are made into paths, subjects and names. */
-import { isId } from '../model/mod.ts';
+import { isId } from '../../model/mod.ts';
 
 /** Keys of ids, at whatever depth they are looked for below. */
 const NEEDED = ['ExecutionID', 'NodeID'] as const;

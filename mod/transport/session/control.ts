@@ -1,11 +1,11 @@
 /** Requests of a node to the orchestrator: an envelope there, an envelope back, errors as errors. */
-import { BacalhauError } from '../model/mod.ts';
-import type { World } from '../../runtime/world.ts';
-import type { Bus } from './bus.ts';
-import { decodeMessage, encodeMessage } from './codec.ts';
-import type { MessageType, Payloads } from './codec.ts';
-import { decodeError } from './replies.ts';
-import { controlSubject } from './subjects.ts';
+import { BacalhauError } from '../../model/mod.ts';
+import type { World } from '../../../runtime/world.ts';
+import type { Bus } from '../bus/bus.ts';
+import { decodeMessage, encodeMessage } from '../wire/codec.ts';
+import type { MessageType, Payloads } from '../wire/codec.ts';
+import { decodeError } from '../wire/replies.ts';
+import { controlSubject } from '../wire/subjects.ts';
 
 const ANSWERS = {
   'transport.HandshakeRequest': 'transport.HandshakeResponse',

@@ -4,9 +4,16 @@
  *
  * Without a policy each message is delivered in a microtask of its own, in the order of publishing.
  */
-import { BacalhauError } from '../model/mod.ts';
+import { BacalhauError } from '../../mod/model/mod.ts';
 import type { World } from '../../runtime/world.ts';
-import type { Bus, BusMessage, Connect, PublishOptions, RequestOptions, Subscription } from './bus.ts';
+import type {
+  Bus,
+  BusMessage,
+  Connect,
+  PublishOptions,
+  RequestOptions,
+  Subscription,
+} from '../../mod/transport/bus/bus.ts';
 
 /** @param go delivers once; call it never, later, or more than once. A closed connection ignores it */
 export type Deliver = (from: string, to: string, message: BusMessage, go: () => void) => void;

@@ -3,10 +3,10 @@
  * stream ends with the log, with the reader, or with an error that names the cause; a node that vanishes is noticed by
  * its missing heartbeats.
  */
-import { BacalhauError } from '../model/mod.ts';
-import type { World } from '../../runtime/world.ts';
-import { Bell } from './bell.ts';
-import type { Bus, BusMessage, Subscription } from './bus.ts';
+import { BacalhauError } from '../../model/mod.ts';
+import type { World } from '../../../runtime/world.ts';
+import { Bell } from '../session/bell.ts';
+import type { Bus, BusMessage, Subscription } from '../bus/bus.ts';
 import {
   Close,
   CREDIT_CLOSE,
@@ -19,8 +19,8 @@ import {
   LOG_HEARTBEAT_MS,
 } from './log_wire.ts';
 import type { StreamMessage } from './log_wire.ts';
-import type { LogFrame, LogRequest } from './messages.ts';
-import { logSubject } from './subjects.ts';
+import type { LogFrame, LogRequest } from '../wire/messages.ts';
+import { logSubject } from '../wire/subjects.ts';
 
 /** Without a sign of life for so long, three heartbeats and a margin, the node is taken for gone. */
 const SILENCE_MS = 3 * LOG_HEARTBEAT_MS + 5000;

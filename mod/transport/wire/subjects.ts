@@ -1,5 +1,5 @@
 /** Subjects of `ncl/v1`, of log streams and of what the legacy protocol still needs (wire-protocol.md section 3). */
-import { BacalhauError, isId } from '../model/mod.ts';
+import { BacalhauError, isId } from '../../model/mod.ts';
 
 const COMPUTE = 'bacalhau.global.compute';
 

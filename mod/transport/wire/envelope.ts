@@ -9,7 +9,7 @@
  * What is read may be any JSON. The texts of failures are the original's, since they travel in error replies.
  */
 import { crc32 } from 'node:zlib';
-import { BacalhauError, parseJson, stringifyJson } from '../model/mod.ts';
+import { BacalhauError, parseJson, stringifyJson } from '../../model/mod.ts';
 import { readProtobuf } from './protobuf.ts';
 
 export type Metadata = Readonly<Record<string, string>>;

@@ -7,14 +7,14 @@
  * Between our own peers each message names the one sent before it, so that a receiver notices a lost one and does not
  * process its successors first (`receiver.ts`).
  */
-import { BacalhauError, toBacalhauError } from '../model/mod.ts';
-import type { World } from '../../runtime/world.ts';
+import { BacalhauError, toBacalhauError } from '../../model/mod.ts';
+import type { World } from '../../../runtime/world.ts';
 import { Bell } from './bell.ts';
-import type { Bus, BusMessage } from './bus.ts';
-import { encodeMessage } from './codec.ts';
-import type { MessageType, Payloads } from './codec.ts';
+import type { Bus, BusMessage } from '../bus/bus.ts';
+import { encodeMessage } from '../wire/codec.ts';
+import type { MessageType, Payloads } from '../wire/codec.ts';
 import type { Outbox } from './link.ts';
-import { decodeAck } from './replies.ts';
+import { decodeAck } from '../wire/replies.ts';
 
 /** Ours: sequence number of the message sent just before this one; 0 when all before it is acknowledged. */
 export const PREVIOUS = 'Bacalhau-PreviousSeqNum';

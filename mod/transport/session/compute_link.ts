@@ -2,11 +2,11 @@
  * A compute node's end of the session: connects, and connects again with growing, jittered waits for as long as it is not
  * closed. Each attempt is a new connection (invariants.md O7); what happens on it is `compute_session.ts`.
  */
-import { BacalhauError, toBacalhauError } from '../model/mod.ts';
-import type { Bus } from './bus.ts';
+import { BacalhauError, toBacalhauError } from '../../model/mod.ts';
+import type { Bus } from '../bus/bus.ts';
 import { ComputeSession } from './compute_session.ts';
 import type { ComputeLink, ComputeLinkOptions, LinkStatus } from './link.ts';
-import { checkNodeId } from './subjects.ts';
+import { checkNodeId } from '../wire/subjects.ts';
 
 /** @throws BacalhauError `BadRequest` when the node id cannot be part of a subject */
 export function startComputeLink(options: ComputeLinkOptions): ComputeLink {

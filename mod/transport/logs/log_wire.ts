@@ -6,8 +6,8 @@
  * the consumer raises it by publishing totals on the stream's credit subject, and takes it back by `close`. Then frames
  * also carry `Time` and `Offset`, and a close names the error's code.
  */
-import { isId, parseJson, stringifyJson } from '../model/mod.ts';
-import type { LogFrame, LogRequest } from './messages.ts';
+import { isId, parseJson, stringifyJson } from '../../model/mod.ts';
+import type { LogFrame, LogRequest } from '../wire/messages.ts';
 
 export const Close = { Normal: 1000, GoingAway: 1001, BadRequest: 4000, Internal: 5000 } as const;
 

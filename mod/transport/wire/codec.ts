@@ -24,8 +24,8 @@ import {
   text,
   uint,
   uint64,
-} from '../model/mod.ts';
-import type { Codec, Event, JobType, Shape } from '../model/mod.ts';
+} from '../../model/mod.ts';
+import type { Codec, Event, JobType, Shape } from '../../model/mod.ts';
 import { decodeEnvelope, encodeEnvelope } from './envelope.ts';
 import type { Metadata } from './envelope.ts';
 import { checkIds } from './ids.ts';

@@ -1,5 +1,5 @@
 /** Waiting that can be cut short: a bell is rung, or the time is over. */
-import type { World } from '../../runtime/world.ts';
+import type { World } from '../../../runtime/world.ts';
 
 export class Bell {
   #rung = false;

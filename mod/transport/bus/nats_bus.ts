@@ -11,7 +11,7 @@ import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import { createInbox, headers as newHeaders } from '@nats-io/nats-core';
 import { NatsConnectionImpl, setTransportFactory } from '@nats-io/nats-core/internal';
 import type { MsgHdrs, TlsOptions } from '@nats-io/nats-core';
-import { BacalhauError } from '../model/mod.ts';
+import { BacalhauError } from '../../model/mod.ts';
 import type { Bus, BusMessage, Connect, PublishOptions, RequestOptions, Subscription } from './bus.ts';
 
 export interface NatsOptions {

@@ -1,5 +1,5 @@
 /** Errors as answers, and the plain JSON that acknowledges data messages (wire-protocol.md 5.3 and 5.5). */
-import { BacalhauError, parseJson, stringifyJson, toBacalhauError } from '../model/mod.ts';
+import { BacalhauError, parseJson, stringifyJson, toBacalhauError } from '../../model/mod.ts';
 import type { BacError } from './codec.ts';
 import { encodeMessage } from './codec.ts';
 import type { Encoded } from './codec.ts';
