@@ -135,6 +135,13 @@ describe('architecture', () => {
     expect(violations).toEqual([]);
   });
 
+  it('HTTP goes by runtime/web_request.ts, which knows the proxies', () => {
+    const strays = sources('cmd', 'mod', 'runtime').filter(({ text }) =>
+      /(?<![\w.#])fetch\(/.test(withoutComments(text))
+    );
+    expect(strays.map(({ path }) => path)).toEqual([]);
+  });
+
   it('no file sniffs the runtime outside runtime/', () => {
     const violations = all.filter(({ path }) => !path.startsWith('runtime'))
       .filter(({ text }) => /\b(?:Deno|Bun)\.\w/.test(withoutComments(text)))

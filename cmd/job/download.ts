@@ -2,11 +2,10 @@
 import { createWriteStream } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { ReadableStream } from 'node:stream/web';
 import { unreachable } from '../../mod/api/client/mod.ts';
 import { BacalhauError, type SpecConfig } from '../../mod/model/mod.ts';
+import { textOf, type WebAnswer, webRequest } from '../../runtime/web_request.ts';
 
 /** Where a plain GET fetches the result, or undefined for a kind that has no URL. */
 export function resultUrl({ Type, Params }: SpecConfig): string | undefined {
@@ -29,9 +28,9 @@ export function rawFileName(url: string): string {
 export async function download(url: string, folder: string, signal: AbortSignal): Promise<string> {
   const file = join(folder, rawFileName(url));
   const { origin } = new URL(url);
-  let response: Response;
+  let answer: WebAnswer;
   try {
-    response = await fetch(url, { signal });
+    answer = await webRequest(url, { signal });
   } catch (cause) {
     if (signal.aborted) throw cause;
     throw unreachable(
@@ -40,11 +39,11 @@ export async function download(url: string, folder: string, signal: AbortSignal)
       'Results are kept by the node that ran the job: check that it is up and reachable from here.',
     );
   }
-  if (!response.ok || !response.body) {
-    const text = (await response.text()).trim().slice(0, 200);
+  if (answer.status !== 200) {
+    const text = (await textOf(answer)).trim().slice(0, 200);
     throw new BacalhauError(
       'IOError',
-      `Cannot download "${url}": HTTP status ${response.status}${text ? `, ${text}` : ''}`,
+      `Cannot download "${url}": HTTP status ${answer.status}${text ? `, ${text}` : ''}`,
       {
         hint: 'The node that ran the job may have removed the result.',
       },
@@ -52,7 +51,7 @@ export async function download(url: string, folder: string, signal: AbortSignal)
   }
   const partial = `${file}.part`;
   try {
-    await pipeline(Readable.fromWeb(response.body as ReadableStream), createWriteStream(partial));
+    await pipeline(answer.body, createWriteStream(partial));
     await rename(partial, file);
   } catch (cause) {
     await rm(partial, { force: true });

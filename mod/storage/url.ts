@@ -5,7 +5,9 @@
  * Tried again: no answer, an answer cut short, 408, 429 and 5xx. Any other refusal is the spec's fault and final.
  */
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { STATUS_CODES } from 'node:http';
 import { join } from 'node:path';
+import { type WebAnswer, webRequest } from '../../runtime/web_request.ts';
 import { realWorld, type World } from '../../runtime/world.ts';
 import { BacalhauError, type SpecConfig, toBacalhauError } from '../model/mod.ts';
 import { fileNameOf } from './file_name.ts';
@@ -36,7 +38,7 @@ export function urlSource(options: UrlOptions = {}): Source {
     method: 'GET' | 'HEAD',
     address: Address,
     signal: AbortSignal,
-    use: (response: Response, signal: AbortSignal) => Promise<T>,
+    use: (answer: WebAnswer, signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
     for (let attempt = 0;; attempt++) {
       const limit = new AbortController();
@@ -46,10 +48,13 @@ export function urlSource(options: UrlOptions = {}): Source {
       );
       const either = AbortSignal.any([signal, limit.signal]);
       try {
-        const response = await fetch(address.url, { method, headers: address.headers, signal: either });
-        if (response.ok) return await use(response, either);
-        await response.body?.cancel();
-        throw refused(address, response);
+        const answer = await webRequest(address.url, { method, headers: address.headers, signal: either });
+        try {
+          if (answer.status >= 200 && answer.status < 300) return await use(answer, either);
+          throw refused(address, answer);
+        } finally {
+          answer.discard();
+        }
       } catch (thrown) {
         signal.throwIfAborted();
         const error = failure(address, limit.signal.aborted ? limit.signal.reason : thrown);
@@ -67,10 +72,7 @@ export function urlSource(options: UrlOptions = {}): Source {
     address: Address,
     signal: AbortSignal,
   ): Promise<number | null> {
-    return await ask(method, address, signal, async (response) => {
-      await response.body?.cancel();
-      return lengthOf(response);
-    });
+    return await ask(method, address, signal, async (answer) => lengthOf(answer));
   }
 
   return {
@@ -87,14 +89,14 @@ export function urlSource(options: UrlOptions = {}): Source {
     },
     async prepare({ spec, directory, room, signal }) {
       const address = readAddress(spec);
-      await ask('GET', address, signal, async (response, either) => {
-        const name = fileNameOf(response.url || address.url, {
-          redirected: response.redirected,
-          disposition: response.headers.get('content-disposition'),
+      await ask('GET', address, signal, async (answer, either) => {
+        const name = fileNameOf(answer.url.href, {
+          redirected: answer.url.href !== address.url,
+          disposition: answer.headers['content-disposition'] ?? null,
         }) ?? world.uuid();
         await save(
           address,
-          response,
+          answer,
           join(directory, `.${world.uuid()}.tmp`),
           join(directory, name),
           { maxBytes, room },
@@ -146,18 +148,18 @@ const IDENTITY = { 'accept-encoding': 'identity', 'user-agent': 'bacalhau' };
 
 async function save(
   address: Address,
-  response: Response,
+  answer: WebAnswer,
   temporary: string,
   file: string,
   limits: Limits,
   signal: AbortSignal,
 ): Promise<void> {
-  const expected = lengthOf(response);
+  const expected = lengthOf(answer);
   const { maxBytes } = limits;
   if ((expected ?? 0) > maxBytes) throw tooLarge(address, maxBytes);
   const handle = await open(temporary, 'wx', 0o644);
   try {
-    await writeBody(address, response, handle, limits, expected, signal);
+    await writeBody(address, answer, handle, limits, expected, signal);
     await handle.sync();
     await handle.close();
     await rename(temporary, file);
@@ -170,7 +172,7 @@ async function save(
 
 async function writeBody(
   address: Address,
-  response: Response,
+  answer: WebAnswer,
   handle: FileHandle,
   { maxBytes, room }: Limits,
   expected: number | null,
@@ -178,7 +180,7 @@ async function writeBody(
 ): Promise<void> {
   let received = 0;
   try {
-    for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
+    for await (const chunk of answer.body) {
       signal.throwIfAborted();
       received += chunk.length;
       room.take(chunk.length);
@@ -194,11 +196,9 @@ async function writeBody(
   }
 }
 
-function lengthOf(response: Response): number | null {
-  const text = response.headers.get('content-length');
-  // An encoding that the server used uninvited makes the length that of other bytes.
-  const encoded = (response.headers.get('content-encoding') ?? 'identity') !== 'identity';
-  return text !== null && /^\d+$/.test(text) && !encoded ? Number(text) : null;
+function lengthOf({ headers }: WebAnswer): number | null {
+  const text = headers['content-length'];
+  return text !== undefined && /^\d+$/.test(text) ? Number(text) : null;
 }
 
 function tooLarge({ shown }: Address, maxBytes: number): BacalhauError {
@@ -213,9 +213,9 @@ function tooLarge({ shown }: Address, maxBytes: number): BacalhauError {
 }
 
 /** The server answered, but not with the file. */
-function refused({ shown }: Address, { status, statusText }: Response): BacalhauError {
+function refused({ shown }: Address, { status }: WebAnswer): BacalhauError {
   const temporary = status === 408 || status === 429 || status >= 500;
-  const answer = `${status}${statusText ? ` ${statusText}` : ''}`;
+  const answer = `${status} ${STATUS_CODES[status] ?? ''}`.trimEnd();
   return new BacalhauError(
     status === 404 ? 'NotFound' : 'DownloadFailed',
     `Cannot download "${shown}": the server answered ${answer}`,

@@ -1,6 +1,7 @@
 /** Log streams over WebSocket (rest-api.md section 8), as an async iterator that holds the sender back when it is full. */
 import { WebSocket } from 'ws';
 import { BacalhauError, parseJson } from '../../model/mod.ts';
+import { tunnelTo } from '../../../runtime/web_request.ts';
 import type { LogChunk } from './client.ts';
 import {
   answeredError,
@@ -22,7 +23,14 @@ export async function* streamLogs(
   signal?: AbortSignal,
 ): AsyncGenerator<LogChunk> {
   const url = connection.baseUrl.replace(/^http/, 'ws') + pathAndQuery(request);
-  const socket = new WebSocket(url, { headers: requestHeaders(connection), perMessageDeflate: false });
+  const tunnel = await tunnelTo(new URL(url), signal).catch((error) => {
+    throw signal?.aborted ? error : unreachable(connection.baseUrl, error);
+  });
+  const socket = new WebSocket(url, {
+    headers: requestHeaders(connection),
+    perMessageDeflate: false,
+    ...(tunnel ? { createConnection: () => tunnel } : {}),
+  });
   const waiting: LogChunk[] = [];
   let end: { readonly error?: BacalhauError } | undefined;
   let wake = () => {};

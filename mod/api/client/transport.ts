@@ -3,6 +3,7 @@
  * with a sentence that names the address (cli.md section 7).
  */
 import { BacalhauError, type BuildVersion, parseJson, stringifyJson } from '../../model/mod.ts';
+import { noAnswer, textOf, webRequest } from '../../../runtime/web_request.ts';
 import { realWorld } from '../../../runtime/world.ts';
 
 export interface Connection {
@@ -66,14 +67,14 @@ export async function call(connection: Connection, request: ApiRequest): Promise
   const headers = requestHeaders(connection);
   if (request.body !== undefined) headers['Content-Type'] = 'application/json';
   try {
-    const response = await fetch(connection.baseUrl + pathAndQuery(request), {
+    const answer = await webRequest(connection.baseUrl + pathAndQuery(request), {
       method: request.method,
       headers,
       ...(request.body === undefined ? {} : { body: stringifyJson(request.body) }),
       signal,
     });
-    const text = await response.text();
-    if (response.status !== 200) throw answeredError(response.status, text, connection.baseUrl);
+    const text = await textOf(answer);
+    if (answer.status !== 200) throw answeredError(answer.status, text, connection.baseUrl);
     return parseAnswer(text, connection.baseUrl);
   } catch (error) {
     if (signal.aborted) throw signal.reason;
@@ -125,29 +126,13 @@ export function answeredError(status: number, text: string, baseUrl: string): Ba
   );
 }
 
-/** All texts and codes of an error and its causes: runtimes put "refused" in different places. */
-function traces(error: unknown): string {
-  let text = '';
-  for (let each = error; each instanceof Error; each = each.cause) {
-    text += `${(each as NodeJS.ErrnoException).code ?? ''} ${each.message}\n`;
-  }
-  return text || String(error);
-}
-
 const START_OR_NAME = 'Start one with "bacalhau serve --orchestrator --compute" or "bacalhau devstack",\n' +
   'or name a running one with --api-host and --api-port, or BACALHAU_API_HOST and BACALHAU_API_PORT.';
 
 /** No answer came at all. */
-export function unreachable(baseUrl: string, cause: unknown, hint: string = START_OR_NAME): BacalhauError {
-  const text = traces(cause);
-  const why = /refused|Unable to connect|ECONNREFUSED/i.test(text)
-    ? 'connection refused'
-    : /ENOTFOUND|EAI_AGAIN|dns error|failed to lookup|FailedToOpenSocket/i.test(text)
-    ? 'host not found'
-    : /reset|closed|EPIPE|hang up/i.test(text)
-    ? 'the connection was closed'
-    : `network error: ${text.trim().split('\n')[0]}`;
-  return new BacalhauError('NetworkFailure', `Cannot reach the server at "${baseUrl}": ${why}`, {
+export function unreachable(url: string, cause: unknown, hint: string = START_OR_NAME): BacalhauError {
+  const { route, why } = noAnswer(new URL(url), cause);
+  return new BacalhauError('NetworkFailure', `Cannot reach the server at ${route}: ${why}`, {
     retryable: true,
     hint,
     cause,
