@@ -1,6 +1,6 @@
 /** `bacalhau serve`: a node with the roles that flags or configuration give it, until it is told to stop. */
-import { rm, writeFile } from 'node:fs/promises';
 import { type Config, dataDirLayout } from '../mod/config/mod.ts';
+import { ContainedFiles } from '../runtime/files/mod.ts';
 import { loadNodeConfiguration } from './configuration.ts';
 import { defineCommand } from './command.ts';
 import { interruptible, untilStopped } from './interrupt.ts';
@@ -47,13 +47,15 @@ export const command = defineCommand<Options>({
       if (node.natsUrl) context.print(`Orchestrator of other nodes: ${node.natsUrl}\n`);
       context.print(`Node ${node.id} is running, API at ${node.apiUrl}\n`);
       const { hostname, port } = new URL(node.apiUrl);
-      const { runFile } = dataDirLayout(config);
-      await writeFile(runFile, `export BACALHAU_API_HOST=${hostname}\nexport BACALHAU_API_PORT=${port}\n`);
+      const { root, runFile } = dataDirLayout(config);
+      using files = new ContainedFiles(root);
+      const lines = `export BACALHAU_API_HOST=${hostname}\nexport BACALHAU_API_PORT=${port}\n`;
+      await files.write(runFile, lines, 0o644);
       try {
         await untilStopped(signal, node.failed);
         context.print('Shutting down\n');
       } finally {
-        await rm(runFile, { force: true });
+        await files.remove(runFile);
       }
     });
   },

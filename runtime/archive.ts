@@ -7,14 +7,14 @@
  * Unpacking counts every byte that comes out of the decompressor, headers included, before it is used.
  */
 import { Buffer } from 'node:buffer';
-import { randomBytes } from 'node:crypto';
 import { constants, createReadStream, createWriteStream } from 'node:fs';
-import { lstat, mkdir, open, readdir, realpath, rename, rm } from 'node:fs/promises';
-import { dirname, join, sep } from 'node:path';
+import { lstat, open, readdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { type Readable, Transform, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
 import tar from 'tar-stream';
+import { ContainedFiles } from './files/mod.ts';
 
 export interface UnpackLimits {
   /** Bytes of the tar inside, headers and padding included. */
@@ -52,19 +52,6 @@ export async function packFolder(folder: string, to: Writable, signal?: AbortSig
   await filled;
 }
 
-/** Writes the folder as tar.gz under a temporary name, syncs and renames: `file` is whole or not there. */
-export async function packFolderToFile(folder: string, file: string, signal?: AbortSignal): Promise<void> {
-  const temporary = join(dirname(file), `.${randomBytes(8).toString('hex')}.tmp`);
-  try {
-    await packFolder(folder, createWriteStream(temporary, { flags: 'wx', flush: true }), signal);
-    await rename(temporary, file);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
-  await syncFolder(dirname(file));
-}
-
 /**
  * Unpacks a tar.gz into an existing folder; files of the same name are replaced. What was unpacked before an error stays.
  * @throws ArchiveError
@@ -75,19 +62,24 @@ export async function unpackArchive(
   limits: UnpackLimits,
   signal?: AbortSignal,
 ): Promise<Unpacked> {
-  const root = await realpath(folder);
-  const safe = new Set<string>([root]);
+  using files = new ContainedFiles(folder);
+  const make = async (path: string, { type, mode }: tar.Header) => {
+    await files.makeFolder(type === 'directory' ? path : dirname(path), 0o755);
+    if (type === 'directory') return null;
+    const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC;
+    return await files.open(path, flags, (mode & 0o111) === 0 ? 0o644 : 0o755);
+  };
   return await readEntries(from, limits, signal, async (name, header, content) => {
-    const path = join(root, ...name);
-    if (header.type === 'directory') {
-      await mkdir(path, { recursive: true });
-      return await checkInside(path, root, safe);
+    const file = await make(join(folder, ...name), header).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOTDIR' && error.code !== 'ELOOP') throw error;
+      throw new ArchiveError('path', `"${header.name}" leads outside the folder`, { cause: error });
+    });
+    if (!file) return content.resume() as unknown as void;
+    try {
+      await pipeline(content, createWriteStream('', { fd: file.fd, autoClose: false }));
+    } finally {
+      await file.close();
     }
-    await mkdir(dirname(path), { recursive: true });
-    await checkInside(dirname(path), root, safe);
-    const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | (constants.O_NOFOLLOW ?? 0);
-    const mode = (header.mode & 0o111) === 0 ? 0o644 : 0o755;
-    await pipeline(content, createWriteStream(path, { flags: flags as unknown as string, mode }));
   });
 }
 
@@ -222,31 +214,12 @@ function safeName(name: string): readonly string[] {
   return parts;
 }
 
-/** A link that was in the folder before may lead out of it. */
-async function checkInside(folder: string, root: string, safe: Set<string>): Promise<void> {
-  if (safe.has(folder)) return;
-  const real = await realpath(folder);
-  if (real !== root && !real.startsWith(root + sep)) {
-    throw new ArchiveError('path', `"${folder}" leads outside the folder`);
-  }
-  safe.add(folder);
-}
-
 const FORMAT_CODES: readonly string[] = ['Z_DATA_ERROR', 'Z_BUF_ERROR', 'ERR_STREAM_PREMATURE_CLOSE'];
 
 function asArchiveError(error: unknown): unknown {
   const { code, message } = error as NodeJS.ErrnoException;
   if (!FORMAT_CODES.includes(code ?? '') && !/tar|end of (data|file)|header/i.test(message)) return error;
   return new ArchiveError('format', `not a whole tar.gz archive: ${message}`, { cause: error });
-}
-
-async function syncFolder(path: string): Promise<void> {
-  // Windows has no sync of folders.
-  const handle = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'EISDIR' || error.code === 'EPERM') return null;
-    throw error;
-  });
-  await handle?.sync().finally(() => handle.close());
 }
 
 function byBytes(a: string, b: string): number {

@@ -3,9 +3,10 @@
  * that has to record how the rest failed) lets it go, and it is made again once there is room for it.
  */
 import { randomBytes } from 'node:crypto';
-import { rmSync, statfsSync } from 'node:fs';
-import { open, rename, stat } from 'node:fs/promises';
+import { existsSync, statfsSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { ContainedFiles, removeNow } from './files/mod.ts';
 import type { World } from './world.ts';
 
 const CHUNK_BYTES = 1024 * 1024;
@@ -41,11 +42,9 @@ export class DiskReserve implements Disposable {
 
   /** Gives the room away. False when there is none to give. Never throws. */
   release(): boolean {
-    try {
-      rmSync(this.path);
-    } catch {
-      return false; // not made yet, or given away already
-    }
+    // Not made yet, or given away already.
+    if (!existsSync(this.path)) return false;
+    removeNow(this.path);
     this.#lacking = true;
     this.released();
     if (!this.#closed) this.#timer = this.world.after(AGAIN_MS, () => this.start());
@@ -75,15 +74,17 @@ export class DiskReserve implements Disposable {
     // Not zeros: some file systems store none of those.
     const chunk = randomBytes(CHUNK_BYTES);
     const unfinished = `${this.path}.new`;
-    const file = await open(unfinished, 'w', 0o600);
+    using files = new ContainedFiles(dirname(this.path));
+    await files.remove(unfinished);
+    const file = await files.create(unfinished);
     try {
       for (let written = 0; written < this.bytes && !this.#closed; written += CHUNK_BYTES) {
         await file.write(chunk, 0, Math.min(CHUNK_BYTES, this.bytes - written));
       }
-      if (!this.#closed) await rename(unfinished, this.path);
+      if (!this.#closed) await files.rename(unfinished, this.path);
     } finally {
       await file.close();
-      rmSync(unfinished, { force: true });
+      await files.remove(unfinished);
     }
     return true;
   }

@@ -59,6 +59,22 @@ const FORBIDDEN = new RegExp(
   ].join('|'),
 );
 
+/** What changes names and files of this machine, among what `node:fs` offers; `open` for writing belongs to it. */
+const CHANGES =
+  /^(?:mkdir|mkdtemp|rm|rmdir|unlink|rename|writeFile|appendFile|copyFile|cp|truncate|symlink|link|l?chmod|l?chown)(?:Sync)?$/;
+/** Who may call those beside runtime/files, and what for. */
+const WRITERS: Readonly<Record<string, string>> = {
+  'cmd/devstack.ts': 'its own temporary folder',
+  'cmd/job/download.ts': 'the output folder of a client',
+  'cmd/job/get.ts': 'the output folder of a client',
+  'cmd/job/merge_results.ts': 'the output folder of a client',
+  'mod/storage/local.ts': 'paths of the node that its operator allows',
+  'mod/store/sqlite.ts': 'rights of the files that SQLite makes',
+  'runtime/cpu_share.ts': 'control groups of the kernel',
+  'runtime/process.ts': '/proc',
+  'runtime/wasi/path.ts': 'the tree of a module, which it walks by handles itself',
+};
+
 interface Source {
   readonly path: string;
   readonly text: string;
@@ -93,6 +109,28 @@ function withoutComments(text: string): string {
 function importsOf(source: Source): string[] {
   const found = [...withoutComments(source.text).matchAll(/(?:from\s+|import\(\s*|import\s+)'(\.[^']+)'/g)];
   return found.map((match) => relative(ROOT, resolve(ROOT, dirname(source.path), match[1]!)));
+}
+
+/** The calls in a source that change files by their paths. */
+function changesFiles({ text }: Source): boolean {
+  const code = withoutComments(text);
+  const imported = [...code.matchAll(/import\s+(type\s+)?([^'";]+?)\s+from\s+'node:fs(?:\/promises)?'/g)]
+    .filter(([, type]) => !type).map(([, , names]) => names!);
+  if (imported.some((names) => !names.startsWith('{'))) return true;
+  const names = imported.flatMap((list) => list.replace(/[{}]/g, '').split(',')).map((name) =>
+    name.trim().split(' ')[0]!
+  );
+  if (names.some((name) => CHANGES.test(name))) return true;
+  const reads = /O_RDONLY|O_PATH|,\s*'r'/;
+  const isOpen = (name: string) => name === 'open' || name === 'openSync';
+  if (
+    names.some(isOpen) &&
+    [...code.matchAll(/(?<![.\w])open(?:Sync)?\(([\s\S]*?)\)/g)].some(([call]) => !reads.test(call))
+  ) {
+    return true;
+  }
+  return names.includes('createWriteStream') &&
+    [...code.matchAll(/createWriteStream\(([^;]*?)\)/g)].some(([call]) => !call.includes('fd:'));
 }
 
 function mayImport(from: string, to: string): boolean {
@@ -140,6 +178,12 @@ describe('architecture', () => {
       /(?<![\w.#])fetch\(/.test(withoutComments(text))
     );
     expect(strays.map(({ path }) => path)).toEqual([]);
+  });
+
+  it('files are made, written, renamed and removed by runtime/files alone, named exceptions apart', () => {
+    const writers = all.filter(changesFiles).map(({ path }) => path.split(sep).join('/'))
+      .filter((path) => !path.startsWith('runtime/files/'));
+    expect(writers.sort()).toEqual(Object.keys(WRITERS).sort());
   });
 
   it('no file sniffs the runtime outside runtime/', () => {

@@ -7,7 +7,7 @@ import type { Source } from '../storage/source.ts';
 import type { ComputeSchema } from '../store/compute_schema.ts';
 import type { Database } from '../store/database.ts';
 import type { ComputeLink, ComputeLinkOptions } from '../transport/mod.ts';
-import type { Files } from '../../runtime/files.ts';
+import type { Files } from '../../runtime/files/mod.ts';
 import type { World } from '../../runtime/world.ts';
 import type { HostEnvironment } from './environment.ts';
 import type { PortOptions } from './ports.ts';

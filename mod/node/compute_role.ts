@@ -1,9 +1,8 @@
 /** The compute node of this process: its store, engines, sources and publishers, and the node over them. */
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import process from 'node:process';
-import { realFiles } from '../../runtime/files.ts';
 import { bindFailure } from '../../runtime/ports.ts';
+import { ContainedFiles } from '../../runtime/files/mod.ts';
 import type { World } from '../../runtime/world.ts';
 import { COMPUTE_MIGRATIONS, type ComputeNode, type PortOptions, startComputeNode } from '../compute/mod.ts';
 import type { ComputeSchema } from '../compute/mod.ts';
@@ -37,7 +36,7 @@ export async function startComputeRole(
 ): Promise<ComputeRole> {
   const { config, layout, identity, world, logger } = parts;
   await using stack = new AsyncDisposableStack();
-  await mkdir(layout.executionsFolder, { recursive: true, mode: 0o700 });
+  const files = stack.use(new ContainedFiles(layout.executionsFolder));
   const own = await ownEngines(parts);
   for (const engine of own) stack.defer(() => engine.close());
   const engines = [...own, ...parts.engines ?? []];
@@ -63,7 +62,7 @@ export async function startComputeRole(
       version: parts.version,
       address: Network.AdvertisedAddress,
       world,
-      files: realFiles,
+      files,
       store,
       engines,
       sources: sourcesOf(parts),

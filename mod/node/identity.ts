@@ -2,7 +2,8 @@
  * Who this node is, kept in `identity.json` of the data directory from its first start on. A directory of the original
  * brings its node name along; its own file is only read.
  */
-import { chmod, readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
+import type { Files } from '../../runtime/files/mod.ts';
 import { hostname } from '../../runtime/machine.ts';
 import type { World } from '../../runtime/world.ts';
 import type { Config, DataDirLayout } from '../config/mod.ts';
@@ -21,6 +22,7 @@ export interface Identity {
  */
 export async function loadIdentity(
   layout: DataDirLayout,
+  files: Files,
   provider: Config['NameProvider'],
   world: World,
   wanted?: string,
@@ -29,7 +31,9 @@ export async function loadIdentity(
   const nodeId = wanted ?? known?.nodeId ?? await originalName(layout) ?? newName(provider, world);
   checkNodeId(nodeId);
   const identity = Object.freeze({ nodeId, installId: known?.installId ?? world.uuid() });
-  if (known?.nodeId !== nodeId) await writeIdentity(layout.identityFile, identity);
+  if (known?.nodeId !== nodeId) {
+    await files.write(layout.identityFile, `${JSON.stringify(identity, null, 2)}\n`);
+  }
   return identity;
 }
 
@@ -45,12 +49,6 @@ async function readIdentity(path: string): Promise<Identity | null> {
   throw new BacalhauError('ConfigurationError', `Cannot read identity "${path}": it is damaged`, {
     hint: 'Restore the file from a backup, or remove it and start with --name and the name the node had.',
   });
-}
-
-async function writeIdentity(path: string, identity: Identity): Promise<void> {
-  await writeFile(`${path}.new`, `${JSON.stringify(identity, null, 2)}\n`, { flush: true });
-  await chmod(`${path}.new`, 0o600);
-  await rename(`${path}.new`, path);
 }
 
 /** `NodeName` of the original's `system_metadata.yaml`, if this directory was used by it. */

@@ -1,8 +1,8 @@
 /** One node: its data directory, its roles and its API. */
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import process from 'node:process';
 import { BUILD_INFO } from '../../runtime/build_info.ts';
+import { ContainedFiles } from '../../runtime/files/mod.ts';
 import { lockFile } from '../../runtime/folder_lock.ts';
 import { discoverGpus } from '../../runtime/gpus.ts';
 import { createLogger } from '../../runtime/logger.ts';
@@ -42,12 +42,12 @@ export async function startNode(config: Config, options: NodeOptions): Promise<R
   if (!config.Orchestrator.Enabled && !config.Compute.Enabled) throw noRole();
   await using stack = new AsyncDisposableStack();
   const layout = dataDirLayout(config);
-  await mkdir(layout.root, { recursive: true, mode: 0o755 });
+  const files = stack.use(new ContainedFiles(layout.root, 0o755));
   const lock = lockFile(join(layout.root, 'lock.sqlite'));
   if (!lock) throw inUse(layout.root);
   stack.use(lock);
 
-  const identity = await loadIdentity(layout, config.NameProvider, realWorld, options.name);
+  const identity = await loadIdentity(layout, files, config.NameProvider, realWorld, options.name);
   const logger = createLogger({
     level: config.Logging.Level,
     mode: config.Logging.Mode,
@@ -57,6 +57,7 @@ export async function startNode(config: Config, options: NodeOptions): Promise<R
   const parts: NodeParts = {
     config,
     layout,
+    files,
     identity,
     world: realWorld,
     logger,

@@ -1,6 +1,5 @@
 /** The orchestrator of this process: its store, the embedded message server, and the orchestrator over both. */
 import { readFile } from 'node:fs/promises';
-import { mkdir } from 'node:fs/promises';
 import { startNatsServer } from '../../runtime/nats/mod.ts';
 import type { NatsServer, NatsServerOptions } from '../../runtime/nats/mod.ts';
 import type { Config } from '../config/mod.ts';
@@ -25,9 +24,9 @@ export async function startOrchestratorRole(
   parts: NodeParts,
   self: () => NodeInfo,
 ): Promise<OrchestratorRole> {
-  const { config, layout, identity, world, logger } = parts;
+  const { config, layout, files, identity, world, logger } = parts;
   await using stack = new AsyncDisposableStack();
-  await mkdir(layout.orchestratorFolder, { recursive: true, mode: 0o700 });
+  await files.makeFolder(layout.orchestratorFolder);
   const reserve = stack.use(diskReserve(parts, layout.orchestratorFolder));
   const store = stack.use(
     await openOrchestratorStore({

@@ -1,4 +1,5 @@
 /** What both roles of a node are built from. */
+import type { ContainedFiles } from '../../runtime/files/mod.ts';
 import type { FoundGpu } from '../../runtime/gpus.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { World } from '../../runtime/world.ts';
@@ -11,6 +12,8 @@ import type { Identity } from './identity.ts';
 export interface NodeParts {
   readonly config: Config;
   readonly layout: DataDirLayout;
+  /** Those of the data directory. */
+  readonly files: ContainedFiles;
   readonly identity: Identity;
   readonly world: World;
   readonly logger: Logger;

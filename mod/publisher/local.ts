@@ -2,10 +2,12 @@
  * Keeps results on the node and serves them over HTTP (job-spec.md 5.2): `<folder>/<executionID>.tar.gz`, whole or not
  * there. Publishing an execution again writes the same bytes to the same name.
  */
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { createWriteStream } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { packFolderToFile } from '../../runtime/archive.ts';
+import { packFolder } from '../../runtime/archive.ts';
+import { ContainedFiles } from '../../runtime/files/mod.ts';
 import { BacalhauError } from '../model/mod.ts';
 import type { Publisher } from './publisher.ts';
 import { resultServer } from './result_server.ts';
@@ -30,9 +32,10 @@ export interface LocalPublisher extends Publisher {
 export async function startLocalPublisher(options: LocalPublisherOptions): Promise<LocalPublisher> {
   const { directory, host, port = 6001, address = '127.0.0.1' } = options;
   const server = resultServer(directory);
+  let files: ContainedFiles;
   try {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
-    await removeUnfinished(directory);
+    files = new ContainedFiles(directory);
+    await removeUnfinished(files, directory);
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       server.listen(port, host, resolve);
@@ -62,7 +65,7 @@ export async function startLocalPublisher(options: LocalPublisherOptions): Promi
       }
       const name = `${executionId}.tar.gz`;
       try {
-        await packFolderToFile(results, join(directory, name), signal);
+        await pack(files, results, directory, name, signal);
       } catch (cause) {
         signal.throwIfAborted();
         throw new BacalhauError(
@@ -82,15 +85,40 @@ export async function startLocalPublisher(options: LocalPublisherOptions): Promi
     close() {
       return closed ??= new Promise((resolve) => {
         server.close(() => resolve());
+        files[Symbol.dispose]();
         server.closeAllConnections();
       });
     },
   };
 }
 
+/** Under a temporary name, synced and renamed: the archive is whole or not there. */
+async function pack(
+  files: ContainedFiles,
+  results: string,
+  folder: string,
+  name: string,
+  signal: AbortSignal,
+) {
+  const temporary = join(folder, `.${randomBytes(8).toString('hex')}.tmp`);
+  try {
+    const file = await files.create(temporary);
+    try {
+      await packFolder(results, createWriteStream('', { fd: file.fd, autoClose: false }), signal);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await files.rename(temporary, join(folder, name));
+  } catch (error) {
+    await files.remove(temporary);
+    throw error;
+  }
+}
+
 /** What a crash left while it was being written. */
-async function removeUnfinished(directory: string): Promise<void> {
-  const names = await readdir(directory);
+async function removeUnfinished(files: ContainedFiles, directory: string): Promise<void> {
+  const names = await files.names(directory);
   const unfinished = names.filter((name) => name.startsWith('.') && name.endsWith('.tmp'));
-  await Promise.all(unfinished.map((name) => rm(join(directory, name), { force: true })));
+  await Promise.all(unfinished.map((name) => files.remove(join(directory, name))));
 }

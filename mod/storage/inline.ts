@@ -2,10 +2,10 @@
  * Input that lies in the job itself, as a data URL (job-spec.md 4.6). `application/gzip` is a tar.gz and becomes a folder,
  * anything else one file at the target.
  */
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { ArchiveError, measureArchive, unpackArchive, type UnpackLimits } from '../../runtime/archive.ts';
+import { writeNow } from '../../runtime/files/mod.ts';
 import { BacalhauError, type SpecConfig } from '../model/mod.ts';
 import { type DataUrl, parseDataUrl } from './data_url.ts';
 import { asRefusal, invalid, isWritable, textParam } from './params.ts';
@@ -44,7 +44,7 @@ export function inlineSource(options: InlineOptions = {}): Source {
       room.take(data.length);
       const hostPath = join(directory, 'inline');
       // At once: no larger than a job, a fraction of a hop to another thread and back.
-      writeFileSync(hostPath, data, { mode: 0o644 });
+      writeNow(hostPath, data, 0o644);
       return { hostPath, readOnly };
     },
   };

@@ -4,9 +4,10 @@
  *
  * Tried again: no answer, an answer cut short, 408, 429 and 5xx. Any other refusal is the spec's fault and final.
  */
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { STATUS_CODES } from 'node:http';
 import { join } from 'node:path';
+import { ContainedFiles } from '../../runtime/files/mod.ts';
 import { type WebAnswer, webRequest } from '../../runtime/web_request.ts';
 import { realWorld, type World } from '../../runtime/world.ts';
 import { BacalhauError, type SpecConfig, toBacalhauError } from '../model/mod.ts';
@@ -89,12 +90,14 @@ export function urlSource(options: UrlOptions = {}): Source {
     },
     async prepare({ spec, directory, room, signal }) {
       const address = readAddress(spec);
+      using files = new ContainedFiles(directory);
       await ask('GET', address, signal, async (answer, either) => {
         const name = fileNameOf(answer.url.href, {
           redirected: answer.url.href !== address.url,
           disposition: answer.headers['content-disposition'] ?? null,
         }) ?? world.uuid();
         await save(
+          files,
           address,
           answer,
           join(directory, `.${world.uuid()}.tmp`),
@@ -147,6 +150,7 @@ interface Limits {
 const IDENTITY = { 'accept-encoding': 'identity', 'user-agent': 'bacalhau' };
 
 async function save(
+  files: ContainedFiles,
   address: Address,
   answer: WebAnswer,
   temporary: string,
@@ -157,15 +161,15 @@ async function save(
   const expected = lengthOf(answer);
   const { maxBytes } = limits;
   if ((expected ?? 0) > maxBytes) throw tooLarge(address, maxBytes);
-  const handle = await open(temporary, 'wx', 0o644);
+  const handle = await files.create(temporary, 0o644);
   try {
     await writeBody(address, answer, handle, limits, expected, signal);
     await handle.sync();
     await handle.close();
-    await rename(temporary, file);
+    await files.rename(temporary, file);
   } catch (error) {
     await handle.close();
-    await rm(temporary, { force: true });
+    await files.remove(temporary);
     throw error;
   }
 }

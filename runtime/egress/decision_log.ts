@@ -2,7 +2,8 @@
  * What an execution asked for and what became of it: one line of JSON per request or tunnel, written at its end. The file
  * is capped, so a program that asks in a loop fills no disk; the last line then says that more was left out.
  */
-import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, readSync, writeSync } from 'node:fs';
+import { openNow } from '../files/mod.ts';
 
 /** Name of the file in the directory of a run. */
 export const DECISION_LOG = 'network-decisions.jsonl';
@@ -47,7 +48,7 @@ const FULL =
  * @param limit bytes, the closing mark included
  */
 export function openDecisionLog(path: string, limit = 4 << 20): DecisionSink {
-  const file = openSync(path, 'a+', 0o600);
+  const file = openNow(path, constants.O_RDWR | constants.O_APPEND | constants.O_CREAT);
   let size = endsFull(file) ? limit : fstatSync(file).size;
   let open = true;
   return {

@@ -1,5 +1,6 @@
 /** Appends to a log (format: README.md). Synchronous, since the writer is a process whose only work is the program. */
-import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, ftruncateSync, readSync, writeSync } from 'node:fs';
+import { openNow } from '../files/mod.ts';
 import {
   BLOCK_SIZE,
   blockStart,
@@ -40,7 +41,7 @@ export class LogWriter {
    */
   constructor(path: string, limit: LogLimit) {
     this.#limit = limit;
-    this.#fd = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+    this.#fd = openNow(path, constants.O_RDWR | constants.O_CREAT);
     const size = fstatSync(this.#fd).size;
     // Less than a header: its writer was killed over it.
     this.#position = size < FILE_HEADER_SIZE ? 0 : this.#findEnd(size);

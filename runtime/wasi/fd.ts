@@ -2,12 +2,10 @@
 import { Buffer } from 'node:buffer';
 import { closeSync, constants, fdatasyncSync, fsyncSync, ftruncateSync, openSync, statfsSync } from 'node:fs';
 import type { Output } from './descriptors.ts';
-import { handlePath } from './handle_path.ts';
-import { openStat } from './host_stat.ts';
 import { Errno, fromHost, WasiError } from './errno.ts';
 import { readInto, writeFrom } from './file_io.ts';
 import type { Family } from './host.ts';
-import { native } from './native.ts';
+import { handlePath, native, openStat } from '../files/mod.ts';
 import { demand, Right } from './rights.ts';
 
 const SET = 0;

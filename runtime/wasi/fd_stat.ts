@@ -7,8 +7,7 @@ import { toOffset } from './fd.ts';
 import { ALL_FLAGS, setFlags } from './file_io.ts';
 import { FileType, putFilestat, putVirtualFilestat, setTimes } from './filestat.ts';
 import type { Family } from './host.ts';
-import { handlePath } from './handle_path.ts';
-import { hostStat, openStat } from './host_stat.ts';
+import { handlePath, hostStat, openStat } from '../files/mod.ts';
 import { demand, Right } from './rights.ts';
 
 function typeOf({ kind }: Descriptor): number {

@@ -1,8 +1,7 @@
 /** Reading and writing of open files: straight from and to the guest's memory, nothing is copied on the way. */
 import { closeSync, constants, readSync, writeSync } from 'node:fs';
 import type { OpenFile } from './descriptors.ts';
-import { reopen } from './host_directory.ts';
-import { openStat } from './host_stat.ts';
+import { openStat, reopen } from '../files/mod.ts';
 import type { Limits } from './limits.ts';
 
 export const FdFlag = { append: 1, dsync: 2, nonblock: 4, rsync: 8, sync: 16 } as const;

@@ -1,10 +1,8 @@
 /** The struct `filestat` (64 bytes), file types and file times of WASI preview 1. */
 import { futimesSync, lutimesSync, utimesSync } from 'node:fs';
 import { Errno, WasiError } from './errno.ts';
-import { isHandle } from './handle_path.ts';
-import type { HostStat } from './host_stat.ts';
 import type { GuestMemory } from './memory.ts';
-import { native } from './native.ts';
+import { type HostStat, isHandle, native } from '../files/mod.ts';
 
 export const FileType = {
   unknown: 0,

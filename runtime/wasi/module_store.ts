@@ -4,9 +4,10 @@
  * that of its last use.
  */
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
+import { removeNow, renameNow, writeNow } from '../files/mod.ts';
 
 /** Smaller ones compile in less time than one notices: JavaScriptCore takes some 14 ms for 1 MiB, V8 3 ms. */
 const MIN_BYTES = 512 * 1024;
@@ -47,7 +48,8 @@ export class ModuleStore {
   /** Notes that a module is used. `hash` is its {@link contentHash}. */
   use(hash: string, pages: number, bytes: Uint8Array): void {
     if (bytes.length < MIN_BYTES || bytes.length > MAX_STORED_BYTES) return;
-    const path = join(this.#folder, `${hash}-${pages}.wasm`);
+    const name = `${hash}-${pages}.wasm`;
+    const path = join(this.#folder, name);
     const now = Date.now() / 1000;
     try {
       utimesSync(path, now, now);
@@ -57,11 +59,11 @@ export class ModuleStore {
     }
     const draft = `${path}.${process.pid}`;
     try {
-      writeFileSync(draft, bytes);
-      renameSync(draft, path);
+      writeNow(draft, bytes, 0o600);
+      renameNow(draft, name);
       this.#prune();
     } catch {
-      rmSync(draft, { force: true });
+      attempt(() => removeNow(draft));
     }
   }
 
@@ -77,7 +79,7 @@ export class ModuleStore {
     let bytes = 0;
     this.#files().forEach(({ path, size }, index) => {
       bytes += size;
-      if (index >= MAX_FILES || bytes > MAX_STORED_BYTES) rmSync(path, { force: true });
+      if (index >= MAX_FILES || bytes > MAX_STORED_BYTES) removeNow(path);
     });
   }
 

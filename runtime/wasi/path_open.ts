@@ -4,7 +4,7 @@ import { type Descriptors, inherited } from './descriptors.ts';
 import { Errno, WasiError } from './errno.ts';
 import { ALL_FLAGS, hostFlags } from './file_io.ts';
 import type { Family } from './host.ts';
-import { createFile } from './host_directory.ts';
+import { createFile } from '../files/mod.ts';
 import { DIRECTORY_RIGHTS, FILE_RIGHTS, Right, WRITING_RIGHTS } from './rights.ts';
 import { type Place, release } from './tree.ts';
 

@@ -6,7 +6,7 @@ import { clockNanos } from './clock.ts';
 import type { Descriptors } from './descriptors.ts';
 import { Errno, errnoOf, WasiError } from './errno.ts';
 import type { Family } from './host.ts';
-import { openStat } from './host_stat.ts';
+import { openStat } from '../files/mod.ts';
 import type { GuestMemory } from './memory.ts';
 import { demand, Right } from './rights.ts';
 

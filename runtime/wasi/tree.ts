@@ -10,8 +10,16 @@
 import { readlinkSync, realpathSync } from 'node:fs';
 import { sep } from 'node:path';
 import { Errno, WasiError } from './errno.ts';
-import { type HostDirectory, hostDirectory, type HostFile, hostFile, isDirectory } from './host_directory.ts';
-import { type HostStat, hostStat } from './host_stat.ts';
+import {
+  type HostDirectory,
+  hostDirectory,
+  type HostFile,
+  hostFile,
+  type HostStat,
+  hostStat,
+  isDirectory,
+  isPlainName,
+} from '../files/mod.ts';
 
 export interface Mount {
   /** Absolute path of a file or directory of the host. */
@@ -46,9 +54,6 @@ export interface Location {
 }
 
 const MAX_LINKS = 40;
-
-/** Names that are devices in every directory of Windows, and what its paths mean otherwise than they say. */
-const NOT_ON_WINDOWS = /[\\:]|^(con|prn|aux|nul|com\d|lpt\d)(\.|$)|[. ]$/i;
 
 export class Tree {
   readonly #root: Node = { id: 1n, mount: null, children: new Map() };
@@ -105,7 +110,7 @@ export class Tree {
           for (const name of walked) here = entered(here, name);
           continue;
         }
-        if (sep === '\\' && NOT_ON_WINDOWS.test(part)) throw new WasiError(Errno.inval);
+        if (sep === '\\' && !isPlainName(part)) throw new WasiError(Errno.inval);
         const last = waiting.length === 0;
         let stat: HostStat | null | undefined;
         let isLink: boolean;
@@ -235,7 +240,7 @@ function mounted(hostPath: string, guestPath: string, readOnly: boolean): Mounte
       ? { directory: hostDirectory(real), file: null, readOnly }
       : { directory: null, file: hostFile(real), readOnly };
   } catch (error) {
-    if (!(error instanceof WasiError)) throw error;
+    if ((error as { code?: string }).code !== 'ENOTSUP') throw error;
     throw new Error(`Cannot mount "${hostPath}" at "${guestPath}": it is neither a file nor a directory`, {
       cause: error,
     });

@@ -12,7 +12,7 @@ import type { ComputeSchema } from '../../mod/store/compute_schema.ts';
 import type { Database } from '../../mod/store/database.ts';
 import { openSqlite } from '../../mod/store/sqlite.ts';
 import type { InMessage, OutMessage } from '../../mod/transport/wire/messages.ts';
-import { realFiles } from '../../runtime/files.ts';
+import { ContainedFiles } from '../../runtime/files/mod.ts';
 import { realWorld } from '../../runtime/world.ts';
 import type { World } from '../../runtime/world.ts';
 
@@ -86,7 +86,7 @@ export async function harness(options: HarnessOptions = {}): Promise<Harness> {
         labels: {},
         version: { GitVersion: 'v1.10.0', GitCommit: '', BuildDate: '', GOOS: 'linux', GOARCH: 'amd64' },
         world,
-        files: realFiles,
+        files: new ContainedFiles(folder),
         store: h.db,
         engines: [
           noopEngine({

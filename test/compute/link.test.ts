@@ -11,7 +11,7 @@ import type { ComputeSchema } from '../../mod/store/compute_schema.ts';
 import { openSqlite } from '../../mod/store/sqlite.ts';
 import { EXTENSION, startComputeLink, startOrchestratorLink } from '../../mod/transport/mod.ts';
 import type { InMessage, OutMessage } from '../../mod/transport/mod.ts';
-import { realFiles } from '../../runtime/files.ts';
+import { ContainedFiles } from '../../runtime/files/mod.ts';
 import { realWorld as world } from '../../runtime/world.ts';
 import { accept, ask, execution, waitFor } from './harness.ts';
 import { MemoryNetwork } from '../support/memory_bus.ts';
@@ -82,7 +82,7 @@ it('bids, runs and reports over the wire', async () => {
       GOARCH: 'amd64',
     },
     world,
-    files: realFiles,
+    files: new ContainedFiles(folder),
     store,
     engines: [noopEngine({ world })],
     sources: [],

@@ -1,6 +1,6 @@
 /** Files of a simulated node: real ones (in tmpfs), but each call is synchronous underneath, so that rest is rest. */
 import { copyFileSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import type { Files } from '../../runtime/files.ts';
+import type { Files } from '../../runtime/files/mod.ts';
 import type { SimWorld } from './clock.ts';
 
 /** After the crash of its world no call settles, nor has any effect. */
@@ -16,7 +16,6 @@ export function simFiles(world: SimWorld): Files {
         return entry ? readdirSync(path).sort() : [];
       }),
     usage: () => call(() => 0),
-    size: (path) => call(() => statSync(path, { throwIfNoEntry: false })?.size ?? null),
     write: (path, data) =>
       call(() => {
         writeFileSync(`${path}.tmp`, data);

@@ -1,6 +1,6 @@
 /** Rights of what is mounted: images run as users of their own, which are strangers on this host. */
-import { chmod, lstat, readdir } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { relative } from 'node:path';
+import { ContainedFiles, type Entry } from '../../../runtime/files/mod.ts';
 import type { RunRequest } from '../engine.ts';
 
 const EVERYBODY_WRITES = 0o777;
@@ -13,26 +13,18 @@ const EVERYBODY_ENTERS = 0o111;
  */
 export async function openMounts({ directory, inputs, outputs }: RunRequest): Promise<void> {
   const copies = inputs.filter(({ hostPath }) => isBelow(directory, hostPath));
+  using files = new ContainedFiles(directory);
   await Promise.all([
-    ...outputs.map(({ hostPath }) => chmod(hostPath, EVERYBODY_WRITES)),
-    ...copies.map(({ hostPath }) => makeReadable(hostPath)),
+    ...outputs.map(({ hostPath }) => files.visit(hostPath, (entry) => entry.chmod(EVERYBODY_WRITES))),
+    ...copies.map(({ hostPath }) => files.visit(hostPath, makeReadable)),
   ]);
 }
 
-/** Links are not followed: they may lead out. */
-async function makeReadable(path: string): Promise<void> {
-  const entry = await lstat(path);
-  if (entry.isDirectory()) {
-    await addRights(path, entry.mode, EVERYBODY_READS | EVERYBODY_ENTERS);
-    for (const name of await readdir(path)) await makeReadable(join(path, name));
-  } else if (entry.isFile()) {
-    const executable = (entry.mode & 0o100) !== 0;
-    await addRights(path, entry.mode, executable ? EVERYBODY_READS | EVERYBODY_ENTERS : EVERYBODY_READS);
-  }
-}
-
-async function addRights(path: string, mode: number, rights: number): Promise<void> {
-  if ((mode & rights) !== rights) await chmod(path, (mode & 0o7777) | rights);
+function makeReadable({ stat, chmod }: Entry): void {
+  if (!stat.isDirectory() && !stat.isFile()) return;
+  const entered = stat.isDirectory() || (stat.mode & 0o100) !== 0;
+  const rights = entered ? EVERYBODY_READS | EVERYBODY_ENTERS : EVERYBODY_READS;
+  if ((stat.mode & rights) !== rights) chmod((stat.mode & 0o7777) | rights);
 }
 
 function isBelow(directory: string, path: string): boolean {

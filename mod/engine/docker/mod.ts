@@ -1,7 +1,7 @@
 /**
  * The engine `docker`. Loaded by those who run it only: `await import('…/engine/docker/mod.ts')`.
  */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { ContainedFiles } from '../../../runtime/files/mod.ts';
 import { connectDocker, DockerError } from '../../../runtime/docker/mod.ts';
 import type { ProxyLimits } from '../../../runtime/egress/mod.ts';
 import type { Refusal } from '../../model/mod.ts';
@@ -82,9 +82,9 @@ export async function dockerEngine(options: DockerEngineOptions): Promise<Engine
 
 /** A program without a network finds its own loopback by name. */
 async function hostsFile(directory: string): Promise<string> {
-  await mkdir(directory, { recursive: true });
+  using files = new ContainedFiles(directory, 0o755);
   const file = `${directory}/hosts`;
-  await writeFile(file, '127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n', { mode: 0o644 });
+  await files.write(file, '127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n', 0o644);
   return file;
 }
 

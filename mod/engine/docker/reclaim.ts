@@ -4,11 +4,11 @@
  * unpacked into it set owners (a folder's own entry its owner, a hard link that of its file), so nothing is copied.
  */
 import { randomBytes } from 'node:crypto';
-import { chmod, lstat, readdir, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import process from 'node:process';
 import tar from 'tar-stream';
 import type { ContainerCreate, Docker } from '../../../runtime/docker/mod.ts';
+import { ContainedFiles } from '../../../runtime/files/mod.ts';
 import type { StringMap } from '../../model/mod.ts';
 import { createFromHolder } from './http_network/holder_image.ts';
 import { removeContainer } from './run.ts';
@@ -35,14 +35,15 @@ interface Stranger {
  */
 export async function reclaim(docker: Docker, folder: string, labels: StringMap): Promise<void> {
   let helper: string | null = null;
+  using files = new ContainedFiles(folder);
   try {
     for (let level = ['']; level.length > 0;) {
       const below: string[] = [];
       const strangers: Stranger[] = [];
-      for (const path of level) await look(folder, path, below, strangers);
+      for (const path of level) await look(files, folder, path, below, strangers);
       for (let at = 0; at < strangers.length; at += BATCH) {
         helper ??= await createFromHolder(docker, configuration(folder, labels));
-        await give(docker, helper, folder, strangers.slice(at, at + BATCH));
+        await give(docker, helper, files, folder, strangers.slice(at, at + BATCH));
       }
       level = below;
     }
@@ -64,26 +65,34 @@ function configuration(folder: string, Labels: StringMap): Omit<ContainerCreate,
 }
 
 /** What of one folder has to be given first, and the folders in it. */
-async function look(folder: string, path: string, below: string[], strangers: Stranger[]): Promise<void> {
-  for (const name of await readdir(join(folder, path))) {
+async function look(
+  files: ContainedFiles,
+  folder: string,
+  path: string,
+  below: string[],
+  strangers: Stranger[],
+): Promise<void> {
+  for (const name of await files.names(join(folder, path))) {
     const child = join(path, name);
-    const entry = await lstat(join(folder, child));
-    const isFolder = entry.isDirectory();
-    if (isFolder) below.push(child);
-    else if (!entry.isFile()) continue;
-    const needed = isFolder ? OWNER_ENTERS : OWNER_READS;
-    const mode = (entry.mode & 0o777) | needed;
-    if (entry.uid === process.getuid!()) {
-      if ((entry.mode & needed) !== needed) await chmod(join(folder, child), mode);
-    } else if (isFolder || (entry.mode & EVERYBODY_READS) === 0) {
-      strangers.push({ path: child, isFolder, mode });
-    }
+    await files.visit(join(folder, child), ({ stat, chmod }) => {
+      const isFolder = stat.isDirectory();
+      if (isFolder) below.push(child);
+      else if (!stat.isFile()) return;
+      const needed = isFolder ? OWNER_ENTERS : OWNER_READS;
+      const mode = (stat.mode & 0o777) | needed;
+      if (stat.uid === process.getuid!()) {
+        if ((stat.mode & needed) !== needed) chmod(mode);
+      } else if (isFolder || (stat.mode & EVERYBODY_READS) === 0) {
+        strangers.push({ path: child, isFolder, mode });
+      }
+    }, false);
   }
 }
 
 async function give(
   docker: Docker,
   helper: string,
+  files: ContainedFiles,
   folder: string,
   strangers: readonly Stranger[],
 ): Promise<void> {
@@ -106,12 +115,15 @@ async function give(
     PLACE,
     Buffer.concat(await Array.fromAsync(pack as AsyncIterable<Uint8Array>)),
   );
-  for (const name of links) await unlink(join(folder, name));
+  for (const name of links) await files.remove(join(folder, name));
   for (const { path, isFolder, mode } of strangers) {
-    const entry = await lstat(join(folder, path));
-    if (entry.uid !== uid) {
-      throw new Error(`Cannot take over "${path}" from a container: its engine left it to user ${entry.uid}`);
-    }
-    if (!isFolder) await chmod(join(folder, path), mode);
+    await files.visit(join(folder, path), ({ stat, chmod }) => {
+      if (stat.uid !== uid) {
+        throw new Error(
+          `Cannot take over "${path}" from a container: its engine left it to user ${stat.uid}`,
+        );
+      }
+      if (!isFolder) chmod(mode);
+    }, false);
   }
 }

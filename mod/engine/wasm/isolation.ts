@@ -2,9 +2,10 @@
  * What a module process is kept in, besides WASI itself: util-linux takes from it, before our own code runs, the way to
  * more privileges and more files than it needs. Both programs replace themselves by the next, so nothing stays between.
  */
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
+import { makeFolderNow, removeNow } from '../../../runtime/files/mod.ts';
 import { findProgram } from '../../../runtime/process.ts';
 import { MAX_STORED_BYTES, STORE_FOLDER } from '../../../runtime/wasi/module_store.ts';
 
@@ -59,12 +60,14 @@ function hardLimit(name: string): number {
  */
 export function prepareDirectory(path: string): void {
   removeDirectory(path);
-  mkdirSync(join(path, STORE_FOLDER), { recursive: true, mode: 0o700 });
-  chmodSync(path, 0o500);
+  makeFolderNow(path);
+  makeFolderNow(join(path, STORE_FOLDER));
+  makeFolderNow(path, 0o500);
 }
 
 export function removeDirectory(path: string): void {
   // Only who may write to a folder may empty it, root apart.
-  if (existsSync(path)) chmodSync(path, 0o700);
-  rmSync(path, { recursive: true, force: true });
+  if (!existsSync(path)) return;
+  makeFolderNow(path);
+  removeNow(path);
 }

@@ -2,7 +2,6 @@
  * HTTP networks of containers: a holder container whose namespace the job's container joins, a forwarder on its loopback,
  * and the filtering proxy in this node (runtime/egress). All three are up before the job's container exists.
  */
-import { chmodSync, rmSync } from 'node:fs';
 import type { Docker } from '../../../../runtime/docker/mod.ts';
 import {
   CLOSED,
@@ -14,6 +13,7 @@ import {
   type Resolve,
   withRemarks,
 } from '../../../../runtime/egress/mod.ts';
+import { removeNow } from '../../../../runtime/files/mod.ts';
 import type { Logger } from '../../../../runtime/logger.ts';
 import type { World } from '../../../../runtime/world.ts';
 import { BacalhauError, type Refusal, type StringMap } from '../../../model/mod.ts';
@@ -197,7 +197,7 @@ export class HttpNetworks {
     const holder = await inspectHolder(this.docker, id);
     this.#folder ??= openSocketFolder(this.options.directory);
     const socket = socketPath(this.#folder, run.executionId, run.runNo);
-    rmSync(socket, { force: true });
+    removeNow(socket);
     const { limits, decisionLogLimit, resolve, blockMetadata = true } = this.options;
     const log = openDecisionLog(run.decisionLog, decisionLogLimit);
     const { remark } = run;
@@ -213,14 +213,13 @@ export class HttpNetworks {
       ...(limits ? { limits } : {}),
     });
     try {
-      chmodSync(socket, 0o600);
       const forwarder = await this.#startForwarder(holder, socket, signal);
       const live: Live = { holder, socket, proxy, forwarder, closing: false };
       this.#live.set(keyOf(run.executionId, run.runNo), live);
       this.#watch(run.executionId, live, FIRST_RESTART_MS);
     } catch (error) {
       await proxy.close();
-      rmSync(socket, { force: true });
+      removeNow(socket);
       throw error;
     }
   }
@@ -308,5 +307,5 @@ async function end(live: Live): Promise<void> {
   live.closing = true;
   live.restart?.[Symbol.dispose]();
   await Promise.all([live.forwarder.close(), live.proxy.close()]);
-  rmSync(live.socket, { force: true });
+  removeNow(live.socket);
 }

@@ -3,9 +3,10 @@
  * most. Under the data directory where that fits, else in the system's folder for temporary files.
  */
 import { createHash } from 'node:crypto';
-import { chmodSync, lstatSync, mkdirSync, readdirSync, unlinkSync } from 'node:fs';
+import { lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
+import { makeFolderNow, removeNow } from '../../../../runtime/files/mod.ts';
 
 const MAX_SOCKET_PATH = 107;
 const NAME_LENGTH = 16;
@@ -15,14 +16,13 @@ const EXTENSION = '.sock';
 export function openSocketFolder(directory: string): string {
   const longest = Buffer.byteLength(directory) + 1 + NAME_LENGTH + EXTENSION.length;
   const folder = longest <= MAX_SOCKET_PATH ? directory : join('/tmp', `bacalhau-${short(directory)}`);
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const found = lstatSync(folder);
-  if (!found.isDirectory() || found.uid !== process.getuid!()) {
+  const found = lstatSync(folder, { throwIfNoEntry: false });
+  if (found && (!found.isDirectory() || found.uid !== process.getuid!())) {
     throw new Error(`Cannot keep sockets in "${folder}": it is not a folder of this user`);
   }
-  chmodSync(folder, 0o700);
+  makeFolderNow(folder);
   for (const name of readdirSync(folder)) {
-    if (name.endsWith(EXTENSION)) unlinkSync(join(folder, name));
+    if (name.endsWith(EXTENSION)) removeNow(join(folder, name));
   }
   return folder;
 }

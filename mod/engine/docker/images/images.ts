@@ -11,7 +11,6 @@ import {
   type Platform,
   registryAuth,
 } from '../../../../runtime/docker/mod.ts';
-import { type Files, realFiles } from '../../../../runtime/files.ts';
 import { realWorld, type World } from '../../../../runtime/world.ts';
 import { BacalhauError, type Refusal, type StringMap } from '../../../model/mod.ts';
 import { cannotAsk, imageError, imageFailure, refusalOf, temporary } from './failures.ts';
@@ -39,7 +38,6 @@ export interface ImageOptions {
   /** Credentials for the registry of an image; default those of this user ({@link registryAuth}). */
   readonly auth?: (ref: string) => Promise<AuthConfig | null>;
   readonly world?: World;
-  readonly files?: Files;
   readonly warn?: (text: string) => void;
 }
 
@@ -345,10 +343,10 @@ export class Images {
   }
 
   #images(): Promise<Ledger> {
-    const { directory, files = realFiles, warn } = this.#options;
-    return this.#ledger ??= Ledger.open(this.#world, files, directory).catch((error: Error) => {
+    const { directory, warn } = this.#options;
+    return this.#ledger ??= Ledger.open(this.#world, directory).catch((error: Error) => {
       warn?.(`${error.message}; images pulled before are not pruned`);
-      return Ledger.open(this.#world, files, undefined);
+      return Ledger.open(this.#world, undefined);
     });
   }
 

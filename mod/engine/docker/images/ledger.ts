@@ -4,7 +4,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Files } from '../../../../runtime/files.ts';
+import { ContainedFiles } from '../../../../runtime/files/mod.ts';
 import type { World } from '../../../../runtime/world.ts';
 
 export interface PulledImage {
@@ -27,7 +27,6 @@ export class Ledger {
 
   private constructor(
     private readonly world: World,
-    private readonly files: Files,
     private readonly directory: string | undefined,
     images: readonly PulledImage[],
   ) {
@@ -38,14 +37,13 @@ export class Ledger {
    * @param directory absent: remembered for the life of this process only
    * @throws Error when the file is there but cannot be read
    */
-  static async open(world: World, files: Files, directory: string | undefined): Promise<Ledger> {
-    if (directory === undefined) return new Ledger(world, files, directory, []);
-    await files.makeFolder(directory);
+  static async open(world: World, directory: string | undefined): Promise<Ledger> {
+    if (directory === undefined) return new Ledger(world, directory, []);
     const path = join(directory, FILE);
     try {
-      return new Ledger(world, files, directory, parse(await readFile(path, 'utf8')));
+      return new Ledger(world, directory, parse(await readFile(path, 'utf8')));
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return new Ledger(world, files, directory, []);
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return new Ledger(world, directory, []);
       throw new Error(`Cannot read the list of pulled images "${path}": ${(error as Error).message}`, {
         cause: error,
       });
@@ -99,7 +97,8 @@ export class Ledger {
     const next = async () => {
       this.#waiting = false;
       const text = JSON.stringify({ version: 1, images: this.list() }, null, 1);
-      await this.files.write(join(directory, FILE), `${text}\n`);
+      using files = new ContainedFiles(directory);
+      await files.write(join(directory, FILE), `${text}\n`);
     };
     this.#written = this.#written.then(next, next);
     return this.#written;

@@ -5,10 +5,28 @@
  * Elsewhere, and where the runtime may not load libraries, the callers do with what `node:fs` gives.
  */
 import { Buffer } from 'node:buffer';
-import { constants } from 'node:fs';
+import { type BigIntStats, constants } from 'node:fs';
 import process from 'node:process';
 import { isHandle } from './handle_path.ts';
-import type { HostStat } from './host_stat.ts';
+
+/** What is known of a file, in the fields of node:fs. */
+export type HostStat = Pick<
+  BigIntStats,
+  | 'dev'
+  | 'ino'
+  | 'mode'
+  | 'nlink'
+  | 'size'
+  | 'atimeNs'
+  | 'mtimeNs'
+  | 'ctimeNs'
+  | 'isFile'
+  | 'isDirectory'
+  | 'isSymbolicLink'
+  | 'isCharacterDevice'
+  | 'isBlockDevice'
+  | 'isSocket'
+>;
 
 export interface Native {
   /** Sets times (ns since 1970) of what is at `path`, be it a link. False: failed, ask the host why. */

@@ -13,7 +13,6 @@
 import { closeSync, constants, fstatSync, ftruncateSync, lstatSync, openSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
-import { Errno, WasiError } from './errno.ts';
 import { byHandle, handlePath } from './handle_path.ts';
 import { openStat } from './host_stat.ts';
 
@@ -25,7 +24,7 @@ export interface HostDirectory {
   at(name: string): string;
   /** The directory of that name; `missing`, or `other` for a link or anything else that is none. */
   open(name: string): HostDirectory | 'missing' | 'other';
-  /** The regular file of that name. @throws WasiError ENOTSUP for pipes and devices, ELOOP for a link */
+  /** The regular file of that name. @throws Error with the code ENOTSUP for pipes and devices, ELOOP for a link, EISDIR */
   file(name: string): HostFile;
   share(): HostDirectory;
   close(): void;
@@ -102,6 +101,8 @@ class DirectoryHandle implements HostDirectory {
   }
 
   share(): HostDirectory {
+    // Its number may be that of something else by now.
+    if (this.#users === 0) throw refused('EBADF', 'the folder was closed');
     this.#users++;
     return this;
   }
@@ -171,7 +172,7 @@ class FilePath implements HostFile {
     try {
       const opened = fstatSync(fd, { bigint: true });
       demandFile(opened);
-      if (opened.ino !== seen.ino || opened.dev !== seen.dev) throw new WasiError(Errno.loop);
+      if (opened.ino !== seen.ino || opened.dev !== seen.dev) throw refused('ELOOP', 'it was exchanged');
       if ((flags & constants.O_TRUNC) !== 0) ftruncateSync(fd, 0);
       return fd;
     } catch (error) {
@@ -192,8 +193,15 @@ interface Kind {
 /** Opening a pipe or device of the host could block us or worse. */
 function demandFile(stat: Kind): void {
   if (stat.isFile()) return;
-  if (stat.isSymbolicLink()) throw new WasiError(Errno.loop);
-  throw new WasiError(stat.isDirectory() ? Errno.isdir : Errno.notsup);
+  if (stat.isSymbolicLink()) throw refused('ELOOP', 'it is a link');
+  throw stat.isDirectory()
+    ? refused('EISDIR', 'it is a folder')
+    : refused('ENOTSUP', 'it is neither a file nor a folder');
+}
+
+/** As the system's own errors are. */
+export function refused(code: string, why: string): Error {
+  return Object.assign(new Error(`${code}: ${why}`), { code });
 }
 
 /** Whether a path of the host is a directory. */

@@ -2,28 +2,10 @@
  * What the host knows of a file. Under Deno on Linux its C library is asked: Deno's own `stat` takes ten times as long and
  * keeps only milliseconds of the times.
  */
-import { type BigIntStats, fstatSync, lstatSync, statSync } from 'node:fs';
+import { fstatSync, lstatSync, statSync } from 'node:fs';
 import process from 'node:process';
 import { isHandle } from './handle_path.ts';
-import { native } from './native.ts';
-
-export type HostStat = Pick<
-  BigIntStats,
-  | 'dev'
-  | 'ino'
-  | 'mode'
-  | 'nlink'
-  | 'size'
-  | 'atimeNs'
-  | 'mtimeNs'
-  | 'ctimeNs'
-  | 'isFile'
-  | 'isDirectory'
-  | 'isSymbolicLink'
-  | 'isCharacterDevice'
-  | 'isBlockDevice'
-  | 'isSocket'
->;
+import { type HostStat, native } from './native.ts';
 
 const coarse = 'Deno' in globalThis && process.platform === 'linux';
 
