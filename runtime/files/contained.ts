@@ -63,12 +63,16 @@ export class ContainedFiles implements Files, Disposable {
   async usage(path: string): Promise<number> {
     const seen = new Set<string>();
     let sum = 0;
-    await this.visit(path, ({ stat }) => {
+    const add: Visitor = ({ stat }) => {
       const id = `${stat.dev}:${stat.ino}`;
       if (!stat.isDirectory() && stat.nlink > 1 && seen.has(id)) return;
       seen.add(id);
       // Windows knows no blocks.
       sum += Number.isFinite(stat.blocks) ? stat.blocks * 512 : stat.size;
+    };
+    await this.visit(path, add).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENAMETOOLONG') throw error;
+      sum = Infinity;
     });
     return sum;
   }

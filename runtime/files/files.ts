@@ -10,7 +10,10 @@ export interface Files {
   remove(path: string): Promise<void>;
   /** Names in a folder, sorted; none when it is absent. */
   names(path: string): Promise<readonly string[]>;
-  /** Bytes that a file, or all files below a folder, take on the disk; 0 when it is absent. Links are not followed. */
+  /**
+   * Bytes that a file, or all files below a folder, take on the disk; 0 when it is absent, `Infinity` where folders are nested
+   * too deeply to be looked through. Links are not followed.
+   */
   usage(path: string): Promise<number>;
   /** Writes under a temporary name, syncs and renames: after a crash there is the whole file or the one before. */
   write(path: string, data: Uint8Array | string): Promise<void>;
