@@ -1,5 +1,5 @@
 /** The whole configuration of a command: files, environment, flags and `-c` merged by mod/config. */
-import { loadConfig, type Loaded, refuseUnprotected, type Sources } from '../mod/config/mod.ts';
+import { loadConfig, type Loaded, type Sources } from '../mod/config/mod.ts';
 import type { Context, GlobalOptions } from './context.ts';
 import type { Environment } from './settings.ts';
 
@@ -35,14 +35,13 @@ export function loadConfiguration(
 
 /**
  * The same for a command that starts nodes: tells what it warns of.
- * @throws BacalhauError `ConfigurationError`, also where a setting promises a protection that does not exist
+ * @throws BacalhauError `ConfigurationError`
  */
 export async function loadNodeConfiguration(
   context: Context,
   more: Pick<Sources, 'flags' | 'defaults' | 'defaultFile'>,
 ): Promise<Loaded> {
   const loaded = await loadConfiguration(context.globals, context.env, more);
-  refuseUnprotected(loaded);
   complainOf(context, loaded);
   return loaded;
 }

@@ -17,11 +17,18 @@ function withRole(config: Config): Config {
   return { ...config, Orchestrator: { ...config.Orchestrator, Enabled: true } };
 }
 
+const SECRETS_HELP = `
+Secrets (what stands on a command line can be read by everybody on this machine):
+  Orchestrator.Auth.Token   BACALHAU_ORCHESTRATOR_AUTH_TOKEN
+  Compute.Auth.Token        BACALHAU_COMPUTE_AUTH_TOKEN
+  or either in a file: -c FILE.yaml, or config.yaml of the data directory`;
+
 export const command = defineCommand<Options>({
   configure: (command) => {
     command.option('--orchestrator', 'take jobs and place them')
       .option('--compute', 'run jobs')
-      .option('--name <name>', 'name of the node; kept from its first start on');
+      .option('--name <name>', 'name of the node; kept from its first start on')
+      .addHelpText('after', SECRETS_HELP);
   },
   run: async (_args, options, context) => {
     const roles = {

@@ -50,7 +50,7 @@ export interface KeyOptions {
   readonly missing?: Missing;
   /** What the key asks for is so in any case, so nothing reads it. */
   readonly met?: true;
-  /** Shown as asterisks. */
+  /** A text that is shown as asterisks; a list of addresses that may have credentials before an `@`, with or without a scheme. */
   readonly secret?: boolean;
   /** Least value; negative ones are refused where nothing is given. */
   readonly min?: number;

@@ -39,8 +39,6 @@ export interface Loaded {
   readonly origins: ReadonlyMap<string, Origin>;
   /** For people: unknown keys, keys without effect, empty files. */
   readonly warnings: readonly string[];
-  /** Settings that promise a protection which does not exist yet, in words; see {@link refuseUnprotected}. */
-  readonly unprotected: readonly string[];
   /** Files that were read, in order. */
   readonly files: readonly string[];
 }
@@ -51,7 +49,7 @@ const isYamlName = (text: string) => !text.includes('=') && /\.ya?ml$/.test(text
 export async function loadConfig(sources: Sources = {}): Promise<Loaded> {
   const { env = process.env, settings = [], flags = {}, cwd = process.cwd(), readText = readFromDisk } =
     sources;
-  const host = sources.host ?? { home: env['HOME'] || homedir(), cpus: availableParallelism() };
+  const host = sources.host ?? thisHost(env['HOME']);
   const named = settings.filter(isYamlName).map((file) => resolve(cwd, file));
   const others: [string, boolean][] = [];
   for (const text of settings.filter((each) => !isYamlName(each))) {
@@ -79,18 +77,27 @@ export async function loadConfig(sources: Sources = {}): Promise<Loaded> {
       ({ values, origins } = settle(collection, host, cwd, sources.defaults ?? {}));
     }
   }
-  if (collection.problems.length > 0) throw configurationError(collection.problems);
+  if (collection.problems.length > 0) {
+    throw configurationError(
+      'Cannot use the configuration',
+      collection.problems,
+      'See all keys with `bacalhau config list`.',
+    );
+  }
   const config = deepFreeze(nest(values));
-  const missing = withoutFeature({ origins, values }, host);
   const { unknownKeysReported } = compatibility(config.Compatibility);
   const warnings = [
     ...collection.warnings,
     ...(unknownKeysReported ? collection.unknown : []),
-    ...missing.map(({ setting, feature }) => `${setting} has no effect yet: it needs ${feature}`),
+    ...withoutFeature(config, host).map(({ path, missing: { feature } }) =>
+      `${path} (${describeOrigin(origins.get(path)!)}) has no effect yet: it needs ${feature}`
+    ),
   ];
-  const unprotected = missing.filter(({ protects }) => protects)
-    .map(({ setting, feature }) => `${setting} needs ${feature}`);
-  return { config, origins, warnings, unprotected, files: read };
+  return { config, origins, warnings, files: read };
+}
+
+function thisHost(home?: string): Host {
+  return { home: home || homedir(), cpus: availableParallelism() };
 }
 
 async function readFromDisk(path: string): Promise<string | null> {
@@ -178,48 +185,38 @@ function dataDirectory(text: string, origin: Origin, host: Host, cwd: string, pr
 }
 
 /**
- * For whoever starts a node: it never comes up more open than its configuration says. Clients go on, since what they
- * share a file with concerns the server.
+ * A node never comes up more open than its configuration says. Clients go on, since what they share a file with concerns
+ * the server.
  * @throws BacalhauError `ConfigurationError`
  */
-export function refuseUnprotected({ unprotected }: Pick<Loaded, 'unprotected'>): void {
+export function refuseUnprotected(config: Config): void {
+  const unprotected = withoutFeature(config, thisHost()).filter(({ missing }) => missing.protects);
   if (unprotected.length === 0) return;
-  const why = unprotected.length === 1
-    ? ` ${unprotected[0]}`
-    : `\n${unprotected.map((each) => `  ${each}`).join('\n')}`;
-  throw new BacalhauError(
-    'ConfigurationError',
-    `Cannot start a node: this version does not have what its configuration relies on for protection:${why}`,
-    {
-      status: 400,
-      hint:
-        'Remove these settings only if the node may run without: with API.Host 127.0.0.1, say, or behind a proxy ' +
-        'that does it.',
-    },
+  throw configurationError(
+    'Cannot start a node: this version does not have what its configuration relies on for protection',
+    unprotected.map(({ path, missing }) => `${path} needs ${missing.feature}`),
+    'Remove these settings only if the node may run without: with API.Host 127.0.0.1, say, or behind a proxy ' +
+      'that does it.',
   );
 }
 
-function configurationError(problems: readonly string[]): BacalhauError {
-  const reasons = problems.length === 1
-    ? ` ${problems[0]}`
-    : `\n${problems.map((each) => `  ${each}`).join('\n')}`;
-  return new BacalhauError('ConfigurationError', `Cannot use the configuration:${reasons}`, {
-    status: 400,
-    hint: 'See all keys with `bacalhau config list`.',
+function configurationError(what: string, reasons: readonly string[], hint: string): BacalhauError {
+  const list = reasons.length === 1 ? ` ${reasons[0]}` : reasons.map((each) => `\n  ${each}`).join('');
+  return new BacalhauError('ConfigurationError', `${what}:${list}`, { status: 400, hint });
+}
+
+/** Keys that are set to something else than their default and whose feature does not exist yet. */
+function withoutFeature(config: Config, host: Host): { path: string; missing: Missing }[] {
+  return allKeys().flatMap(({ path, names, key }) => {
+    const { missing } = key;
+    const same = JSON.stringify(valueOf(config, names)) === JSON.stringify(defaultOf(key.default, host));
+    return missing === undefined || same ? [] : [{ path, missing }];
   });
 }
 
-/** Keys that were set to something else than their default and whose feature does not exist yet. */
-function withoutFeature(
-  { origins, values }: Settled,
-  host: Host,
-): (Missing & { readonly setting: string })[] {
-  return allKeys().flatMap(({ path, key }) => {
-    const origin = origins.get(path)!;
-    if (key.missing === undefined || origin.kind === 'default') return [];
-    if (JSON.stringify(values.get(path)) === JSON.stringify(defaultOf(key.default, host))) return [];
-    return [{ ...key.missing, setting: `${path} (${describeOrigin(origin)})` }];
-  });
+/** What a configuration says of a key. */
+export function valueOf(config: Config, names: readonly string[]): unknown {
+  return names.reduce<unknown>((section, name) => (section as Record<string, unknown>)[name], config);
 }
 
 function nest(values: ReadonlyMap<string, unknown>): Config {

@@ -1,9 +1,9 @@
 /** The configuration for others: REST, `config list`. Secrets are asterisks everywhere. */
 import { formatDuration } from '../model/mod.ts';
 import { isKey } from './key.ts';
-import type { Key, Section, User } from './key.ts';
+import type { Key, Section } from './key.ts';
 import { allKeys } from './keys.ts';
-import type { Loaded } from './load.ts';
+import { type Loaded, valueOf } from './load.ts';
 import { describeOrigin } from './origin.ts';
 import { SCHEMA } from './schema/mod.ts';
 import type { Config } from './schema/mod.ts';
@@ -12,22 +12,32 @@ export const REDACTED = '********';
 
 /** A value as others see it: durations as texts, secrets hidden. */
 function shown(key: Key<unknown>, value: unknown): unknown {
-  if (key.secret) return value === '' ? '' : REDACTED;
-  switch (key.type) {
-    case 'duration':
-      return formatDuration(value as number);
-    case 'users':
-      return (value as readonly User[]).map((user) => ({
-        ...user,
-        ...(user.Password ? { Password: REDACTED } : {}),
-        ...(user.APIKey ? { APIKey: REDACTED } : {}),
-      }));
-    case 'list':
-      // nats://token@host
-      return (value as readonly string[]).map((each) => each.replace(/\/\/[^@/]+@/, `//${REDACTED}@`));
-    default:
-      return value;
+  if (key.type === 'duration') return formatDuration(value as number);
+  return key.secret && typeof value === 'string' ? value && REDACTED : withoutCredentials(value, key.secret);
+}
+
+const SECRET_MEMBERS = ['Password', 'APIKey'];
+
+/**
+ * Hides what stands before the last `@` of an address (`nats://token@host`; a token may have a slash), and members that
+ * are secrets.
+ * @param bare whether addresses of this key need no scheme
+ */
+function withoutCredentials(value: unknown, bare = false): unknown {
+  if (typeof value === 'string') {
+    return value.replace(
+      bare ? /^([a-z][\w+.-]*:\/\/)?.*@/is : /^([a-z][\w+.-]*:\/\/).*@/is,
+      `$1${REDACTED}@`,
+    );
   }
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map((each) => withoutCredentials(each, bare));
+  return Object.fromEntries(
+    Object.entries(value).map(([name, each]) => [
+      name,
+      SECRET_MEMBERS.includes(name) && each ? REDACTED : withoutCredentials(each, bare),
+    ]),
+  );
 }
 
 function isEmpty(value: unknown): boolean {
@@ -63,12 +73,10 @@ export interface ConfigRow {
 export function configRows({ config, origins }: Pick<Loaded, 'config' | 'origins'>): ConfigRow[] {
   return allKeys()
     .map(({ path, names, key }) => {
-      let value: unknown = config;
-      for (const name of names) value = (value as Record<string, unknown>)[name];
       const note = key.missing ? ` (No effect yet: it needs ${key.missing.feature}.)` : '';
       return {
         Key: path,
-        Value: shown(key, value),
+        Value: shown(key, valueOf(config, names)),
         Origin: describeOrigin(origins.get(path)!),
         Description: key.doc + note,
       };

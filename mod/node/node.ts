@@ -9,7 +9,7 @@ import { createLogger } from '../../runtime/logger.ts';
 import { strayErrors } from '../../runtime/strays.ts';
 import { realWorld } from '../../runtime/world.ts';
 import { startApiServer } from '../api/server/mod.ts';
-import { type Config, configToRest, dataDirLayout } from '../config/mod.ts';
+import { type Config, configToRest, dataDirLayout, refuseUnprotected } from '../config/mod.ts';
 import type { Engine } from '../engine/mod.ts';
 import { BacalhauError, compatibility, type NodeInfo } from '../model/mod.ts';
 import { gpuLabels } from './capacity.ts';
@@ -39,6 +39,7 @@ export interface RunningNode extends AsyncDisposable {
 
 /** @throws BacalhauError that names what cannot be used and how to mend it */
 export async function startNode(config: Config, options: NodeOptions): Promise<RunningNode> {
+  refuseUnprotected(config);
   if (!config.Orchestrator.Enabled && !config.Compute.Enabled) throw noRole();
   await using stack = new AsyncDisposableStack();
   const layout = dataDirLayout(config);

@@ -52,6 +52,7 @@ export async function startOrchestratorRole(
       settings: {
         disconnectTimeoutMs: config.Orchestrator.NodeManager.DisconnectTimeout,
         manualApproval: config.Orchestrator.NodeManager.ManualApproval,
+        maxPendingNodes: config.Orchestrator.NodeManager.MaxPendingNodes,
         housekeepingMs: config.Orchestrator.Scheduler.HousekeepingInterval,
         leaseMs: config.Orchestrator.EvaluationBroker.VisibilityTimeout,
         maxTries: config.Orchestrator.EvaluationBroker.MaxRetryCount,

@@ -14,7 +14,7 @@ export interface OrchestratorSettings {
   readonly foreignReconnectAllowanceMs: number;
   /** `Orchestrator.NodeManager.ManualApproval` */
   readonly manualApproval: boolean;
-  /** Nodes that wait for approval, at most; more are refused. */
+  /** `Orchestrator.NodeManager.MaxPendingNodes`: those that wait for approval at most; more are refused. */
   readonly maxPendingNodes: number;
   /** Heartbeats are written together this often; 5 s. */
   readonly heartbeatFlushMs: number;

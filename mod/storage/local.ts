@@ -80,7 +80,7 @@ async function locate(
   allowed: readonly AllowEntry[],
 ): Promise<{ real: string; exists: boolean }> {
   const location = await realLocation(path).catch((cause: Error) => {
-    throw invalid(`Cannot use the local path "${path}": ${cause.message}`, '', cause);
+    throw invalid(`Cannot use the local path "${path}": ${reasonOf(cause)}`, '', cause);
   });
   const access = await accessTo(location.real, allowed);
   if (access === 'none' || (readWrite && access !== 'write')) {
@@ -106,7 +106,8 @@ async function locate(
 }
 
 function notAllowed(path: string, real: string, readWrite: boolean, access: Access): BacalhauError {
-  const what = real === path.replace(/(?<=[^/])\/+$/, '') ? 'it' : `it leads to "${real}", which`;
+  // Where links of this host lead is nobody else's business.
+  const what = real === path.replace(/(?<=[^/])\/+$/, '') ? 'it' : 'what it leads to';
   const [why, entry] = access === 'read'
     ? [`${what} is not allow-listed for writing on this node`, `${path}:rw`]
     : [`${what} is not allow-listed on this node`, readWrite ? `${path}:rw` : path];
@@ -130,6 +131,12 @@ async function create({ path, createAs }: LocalSpec, real: string): Promise<void
     await mkdir(dirname(real), { recursive: true, mode: 0o700 });
     await (await open(real, 'a', 0o700)).close();
   } catch (cause) {
-    throw invalid(`Cannot create the local path "${path}": ${(cause as Error).message}`, '', cause);
+    throw invalid(`Cannot create the local path "${path}": ${reasonOf(cause)}`, '', cause);
   }
+}
+
+/** Without the path that the system names, which links may have led to. */
+function reasonOf(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  return code === 'EACCES' ? 'permission denied' : code ?? message;
 }

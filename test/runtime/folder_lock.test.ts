@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import process from 'node:process';
@@ -21,7 +21,10 @@ it.each([
       input: `import { lockFile } from '${LOCK}'; console.log(lockFile('${path}') ? 'got it' : 'refused');`,
       encoding: 'utf8',
     }).trim();
+  // Of an earlier version.
+  writeFileSync(path, '', { mode: 0o644 });
   const lock = lockFile(path)!;
+  expect(statSync(path).mode & 0o777).toBe(0o600);
   expect(other()).toBe('refused');
   expect(lockFile(path)).toBeNull();
   lock[Symbol.dispose]();

@@ -19,6 +19,7 @@ export const Compute = {
   Orchestrators: list(
     ['nats://127.0.0.1:4222'],
     'Orchestrators to connect to; nats://token@host:port carries a token.',
+    { secret: true },
   ),
   Network: {
     AdvertisedAddress: text('', 'Address of this node as others are told.'),
@@ -26,7 +27,13 @@ export const Compute = {
     PortRangeEnd: int(32000, 'Last port that jobs may be given.', { min: 1, max: 65535 }),
   },
   Auth: {
-    Token: text('', 'Secret to present to the orchestrator.', { secret: true }),
+    Token: text(
+      '',
+      'Secret to present to the orchestrator; on a command line others of the machine see it.',
+      {
+        secret: true,
+      },
+    ),
   },
   Heartbeat: {
     InfoUpdateInterval: duration(MINUTE, 'Time between two messages about what this node is.', { min: 1 }),

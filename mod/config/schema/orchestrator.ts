@@ -11,7 +11,9 @@ export const Orchestrator = {
   }),
   Advertise: text('', 'Address that compute nodes are told to use.'),
   Auth: {
-    Token: text('', 'Secret that compute nodes must know.', { secret: true }),
+    Token: text('', 'Secret that compute nodes must know; on a command line others of the machine see it.', {
+      secret: true,
+    }),
   },
   TLS: {
     ServerCert: text('', 'File with the certificate for compute nodes; needs ServerKey.'),
@@ -35,11 +37,14 @@ export const Orchestrator = {
     Host: text('', 'Address for connections between orchestrators.', cluster),
     Port: int(0, 'Port for connections between orchestrators.', { ...cluster, max: 65535 }),
     Advertise: text('', 'Address that other orchestrators are told to use.', cluster),
-    Peers: list([], 'Other orchestrators of the cluster.', cluster),
+    Peers: list([], 'Other orchestrators of the cluster.', { ...cluster, secret: true }),
   },
   NodeManager: {
     DisconnectTimeout: duration(MINUTE, 'Silence after which a node counts as disconnected.', { min: 1 }),
     ManualApproval: flag(false, 'New nodes wait for approval before they get work.'),
+    MaxPendingNodes: int(1000, 'Nodes that wait for approval at most; more are turned away. (Not in 1.9)', {
+      min: 1,
+    }),
   },
   Scheduler: {
     WorkerCount: int(({ cpus }) => cpus, 'Evaluations that are worked on at the same time.', {
