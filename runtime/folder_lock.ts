@@ -2,7 +2,7 @@
  * One process per data directory. The lock is that of an SQLite file held open: the system gives it back when the
  * process ends, however it ends, and it works alike on every system.
  */
-import { chmodSync, closeSync, openSync } from 'node:fs';
+import { chmodSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 
 const SQLITE_BUSY = 5;
@@ -11,10 +11,9 @@ const SQLITE_BUSY = 5;
 export function lockFile(path: string): Disposable | null {
   let database: DatabaseSync | undefined;
   try {
-    // SQLite would make it for everybody to read, and so to lock.
-    closeSync(openSync(path, 'a', 0o600));
-    chmodSync(path, 0o600);
     database = new DatabaseSync(path, { timeout: 0 });
+    // Whoever can read it can hold it.
+    chmodSync(path, 0o600);
     // Held as long as the transaction is open; nothing is ever written, so nothing is synced.
     database.exec('begin exclusive');
     const held = database;

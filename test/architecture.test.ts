@@ -71,6 +71,7 @@ const WRITERS: Readonly<Record<string, string>> = {
   'mod/storage/local.ts': 'paths of the node that its operator allows',
   'mod/store/sqlite.ts': 'rights of the files that SQLite makes',
   'runtime/cpu_share.ts': 'control groups of the kernel',
+  'runtime/folder_lock.ts': 'rights of the file that SQLite makes',
   'runtime/process.ts': '/proc',
   'runtime/wasi/path.ts': 'the tree of a module, which it walks by handles itself',
 };
