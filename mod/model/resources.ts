@@ -25,7 +25,7 @@ export interface Resources {
   readonly GPUs?: readonly Gpu[];
 }
 
-const AMOUNTS = ['CPU', 'Memory', 'Disk', 'GPU'] as const;
+export const AMOUNTS = ['CPU', 'Memory', 'Disk', 'GPU'] as const;
 /** Name of an amount of {@link Resources}. */
 export type Amount = (typeof AMOUNTS)[number];
 
@@ -68,11 +68,6 @@ export function addResources(a: Resources, b: Resources): Resources {
 /** Never below zero. Devices that `b` names are taken from those of `a`. */
 export function subtractResources(a: Resources, b: Resources): Resources {
   return combine(a, b, (x, y) => Math.max(0, x - y), without(a, b));
-}
-
-/** Amounts only: a share of a device is none. */
-export function scaleResources(a: Resources, factor: number): Resources {
-  return combine(a, {}, (x) => x * factor);
 }
 
 export function maxResources(a: Resources, b: Resources): Resources {

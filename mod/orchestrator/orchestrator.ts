@@ -10,6 +10,7 @@ import { Nodes } from './nodes/nodes_backend.ts';
 import { DEFAULT_SETTINGS, type OrchestratorOptions } from './options.ts';
 import { Desk } from './work/desk.ts';
 import { NodeIndex } from './work/node_index.ts';
+import { PastIndex } from './work/past_index.ts';
 
 export interface Orchestrator extends AsyncDisposable {
   /** For the API. */
@@ -63,6 +64,7 @@ class Running implements Orchestrator {
       world,
       policy,
       nodes: new NodeIndex(policy.overCommit),
+      pasts: new PastIndex(),
       get hearingSince() {
         return hearingSince();
       },

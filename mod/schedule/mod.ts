@@ -5,13 +5,11 @@ export { indexSlot, JOB_KINDS, nodeOf, nodeSlot, partitionOf } from './kinds.ts'
 export type { JobKind } from './kinds.ts';
 export { allocate, slotsOnNodes } from './place/allocate.ts';
 export type { AllocateOptions, Allocation, Placement, Want, WantRefusal } from './place/allocate.ts';
-export type { Candidates } from './place/candidates.ts';
 export { holds } from './place/constraints.ts';
 export { refusalOf } from './place/filters.ts';
 export { Fleet } from './place/fleet.ts';
-export { NO_PAST, pastOf } from './place/past.ts';
+export { NO_PAST, PastRecord } from './place/past.ts';
 export type { Past, Setback, Tally } from './place/past.ts';
-export type { Pool } from './place/pool.ts';
 export { placementRequest, requestOfKey } from './place/request.ts';
 export type { PlacementRequest } from './place/request.ts';
 export { shortage } from './place/shortage.ts';

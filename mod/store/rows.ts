@@ -201,6 +201,14 @@ export interface WantRow {
   readonly due: bigint;
 }
 
+/** What somebody asks of a node, as canonical text. */
+export interface RequestRow {
+  readonly id: bigint;
+  readonly key: string;
+  /** The first in order of those that wait for room on any node. */
+  readonly first: WantRow | null;
+}
+
 /** A leased evaluation; the token proves the lease and dies with it. */
 export interface Lease {
   readonly evaluation: Evaluation;

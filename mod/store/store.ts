@@ -31,6 +31,7 @@ import type {
   OutboxKind,
   OutboxRow,
   PastVersionRow,
+  RequestRow,
   SessionChange,
   SessionRow,
   Setback,
@@ -262,7 +263,7 @@ export interface EvaluationRepository extends EvaluationReader {
 
 export interface WantReader {
   /** All requests that somebody waits for, and perhaps some that were waited for a moment ago. */
-  requests(): Promise<readonly { readonly id: bigint; readonly key: string }[]>;
+  requests(): Promise<readonly RequestRow[]>;
   /** Those that wait for room on a node (`''` any, `'*'` each), by priority, then age. */
   inOrder(request: bigint, nodeId: string, offset: number, limit: number): Promise<readonly WantRow[]>;
   /** Those of a job that wait for room, or for a time up to `now`. */

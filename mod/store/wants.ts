@@ -2,7 +2,7 @@
 import { type Insertable, sql } from 'kysely';
 import type { ReadContext, WriteContext } from './context.ts';
 import { prepare, type RequestsTable, type Stored, type WantsTable } from './orchestrator_schema.ts';
-import type { WantRow } from './rows.ts';
+import type { RequestRow, WantRow } from './rows.ts';
 import { fields } from './statement.ts';
 import type { WantReader, WantRepository } from './store.ts';
 
@@ -19,7 +19,16 @@ const COLUMNS = [
   'due',
 ] as const;
 
-const allRequests = prepare((db) => db.selectFrom('requests').selectAll().orderBy('id').compile());
+const allRequests = prepare((db) =>
+  db.selectFrom('requests').leftJoin(
+    'wants',
+    (join) =>
+      join.on(sql<boolean>`(wants.job_id, wants.slot) = (select first.job_id, first.slot from wants as first
+        where first.request = requests.id and first.node_id = '' and first.due = 0
+        order by first.priority desc, first.since limit 1)`),
+  ).select(['requests.id as request_id', 'requests.key as key']).selectAll('wants').orderBy('requests.id')
+    .compile()
+);
 const requestByKey = prepare((db, key: string) =>
   db.selectFrom('requests').select('id').where('key', '=', key).compile()
 );
@@ -64,8 +73,12 @@ const prune = prepare((db) =>
 export class WantsReader implements WantReader {
   constructor(readonly context: ReadContext) {}
 
-  requests(): Promise<readonly { readonly id: bigint; readonly key: string }[]> {
-    return allRequests.all(this.context.db);
+  async requests(): Promise<readonly RequestRow[]> {
+    return (await allRequests.all(this.context.db)).map(({ request_id: id, key, ...first }) => ({
+      id,
+      key,
+      first: first.job_id === null ? null : wantOf(first as Stored<'wants'>),
+    }));
   }
 
   async inOrder(request: bigint, nodeId: string, offset: number, limit: number): Promise<readonly WantRow[]> {

@@ -9,6 +9,7 @@ import { PROGRAMS, run, temporaryFolder } from '../support/program.ts';
 import { burst, costRows, JOBS, withPair } from './cost.ts';
 import { dockerRows } from './docker.ts';
 import { median, render, type Row } from './measure.ts';
+import { scheduleRows } from './schedule.ts';
 import { wasmRows } from './wasm.ts';
 
 function row(what: string, ours: number, original: number, unit: string, more: boolean, aim: number): void {
@@ -69,6 +70,8 @@ async function main(): Promise<void> {
     process.stdout.write(`SKIPPED: containers: ${error.message}\n`);
     if (process.env.CI === 'true') throw error;
   });
+  process.stdout.write('\n');
+  await scheduleRows();
 }
 
 await main();

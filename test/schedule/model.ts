@@ -21,7 +21,7 @@ import {
   type JobView,
   nodeSlot,
   type NodeView,
-  pastOf,
+  PastRecord,
   type Placement,
   placementRequest,
   reconcile,
@@ -155,13 +155,10 @@ export class Cluster {
     const { spec } = this.job;
     const { policy, now } = this;
     const ofVersion = this.executions.filter(({ version }) => version === spec.Version);
-    const past = pastOf(
+    const past = new PastRecord(
       ofVersion.map(({ nodeId, phase, endedAt }) => ({ nodeId, phase, count: 1, lastEnd: endedAt })),
       ofVersion.filter(({ phase }) => ['refused', 'failed', 'lost'].includes(phase)),
-      (id) => fleet.nodes.get(id)?.connectedSince ?? 0n,
-      policy,
-      now,
-    );
+    ).at(now, (id) => fleet.nodes.get(id)?.connectedSince ?? 0n, policy);
     const want = { jobId: spec.ID, request: placementRequest(spec), past };
     const names = JOB_KINDS[spec.Type].perNode
       ? [...new Set([...this.slots.keys(), ...slotsOnNodes(want.request, past, fleet).map(nodeSlot)])]
@@ -178,7 +175,6 @@ export class Cluster {
     const reconciled = reconcile({ ...base, job: this.job });
     const limit = policy.maxPlacements;
     const { placements, refusals } = allocate([{ ...want, slots: reconciled.empty }], fleet, {
-      policy,
       limit,
       random: this.#random,
     });

@@ -5,14 +5,7 @@
  */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import {
-  addResources,
-  fitsInto,
-  isLive,
-  isTerminalPhase,
-  type Resources,
-  scaleResources,
-} from '../../mod/model/mod.ts';
+import { addResources, fitsInto, isLive, isTerminalPhase, type Resources } from '../../mod/model/mod.ts';
 import type { NodeView } from '../../mod/schedule/mod.ts';
 import { Cluster, isSettled, makeInfo, makeJob, makeNode, SECOND } from './model.ts';
 
@@ -122,7 +115,11 @@ function checkSafety(cluster: Cluster): void {
     }
   }
   for (const node of cluster.nodes) {
-    const limit = scaleResources(node.info.ComputeNodeInfo.MaxCapacity, cluster.policy.overCommit);
+    const limit = Object.fromEntries(
+      Object.entries(node.info.ComputeNodeInfo.MaxCapacity).map((
+        [key, amount],
+      ) => [key, (amount as number) * cluster.policy.overCommit]),
+    );
     expect(fitsInto(used.get(node.id) ?? {}, limit), `${node.id} is oversold`).toBe(true);
   }
   const { job } = cluster;

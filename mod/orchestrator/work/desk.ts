@@ -1,13 +1,13 @@
 /** Where all write operations of the orchestrator pass: grouped by the store, each with its evaluations. */
 import { toBacalhauError } from '../../model/mod.ts';
 import type { OrchestratorStore } from '../../store/mod.ts';
-import { Work, type WorkContext } from './work.ts';
+import { type Wake, Work, type WorkContext } from './work.ts';
 
 /** Executions that are placed in the transaction of somebody who waits for its answer; the rest follow at once. */
-const INLINE_PLACEMENTS = 8;
+const INLINE_PLACEMENTS = 4;
 
 export class Desk {
-  readonly #nodes = new Set<string>();
+  readonly #nodes = new Map<string, boolean>();
   readonly #requests = new Set<bigint>();
   #serving = false;
 
@@ -53,7 +53,7 @@ export class Desk {
     this.#serving = true;
     try {
       while (this.#nodes.size + this.#requests.size > 0) {
-        const wake = { nodes: [...this.#nodes], requests: [...this.#requests] };
+        const wake = { nodes: new Map(this.#nodes), requests: [...this.#requests] };
         this.#nodes.clear();
         this.#requests.clear();
         const serve = this.commitWhole((work) => Promise.resolve(work.wake(wake)));
@@ -69,8 +69,8 @@ export class Desk {
     }
   }
 
-  #remember({ nodes, requests }: { nodes: Iterable<string>; requests: Iterable<bigint> }): void {
-    for (const id of nodes) this.#nodes.add(id);
+  #remember({ nodes, requests }: Wake): void {
+    for (const [id, changed] of nodes) this.#nodes.set(id, changed || (this.#nodes.get(id) ?? false));
     for (const id of requests) this.#requests.add(id);
   }
 

@@ -5,7 +5,6 @@
 import {
   type ComputeState,
   type Event,
-  holdsResources,
   isTerminalPhase,
   mayFollow,
   type State,
@@ -35,13 +34,13 @@ export class JobUnit {
 
   /**
    * @param fresh the version was made by this transaction: it has no rows yet but its own
-   * @param usageChanged told when resources of a node were promised or given back
+   * @param follow told of each execution that is new, or has changed its phase
    */
   constructor(
     readonly tx: StoreTx,
     public job: JobRow,
     public fresh: boolean,
-    readonly usageChanged: (nodeId: string, freed: boolean) => void,
+    readonly follow: (before: ExecutionRow | null, after: ExecutionRow) => void,
   ) {}
 
   get id(): string {
@@ -83,9 +82,8 @@ export class JobUnit {
       );
     }
     const ends = change.phase !== undefined && isTerminalPhase(change.phase);
-    const held = holdsResources(row.phase);
     const next = await this.tx.executions.update(row, ends ? { ...change, ended: this.tx.now } : change);
-    if (held && ends) this.usageChanged(row.nodeId, true);
+    if (next.phase !== row.phase) this.follow(row, next);
     if (effects.notice) await this.tx.outbox.append(row.nodeId, row.id, effects.notice);
     for (const event of effects.events ?? []) this.note(event, next);
     return next;
@@ -107,7 +105,7 @@ export class JobUnit {
       previous: previous?.id ?? '',
     });
     if (previous) await this.change(previous, { next: row.id });
-    this.usageChanged(row.nodeId, false);
+    this.follow(null, row);
     const filled = { attempt: row.attempt, currentExec: row.id };
     this.#slots.set(
       row.slot,

@@ -3,8 +3,9 @@
  * another, and a view that may have changed is read again before it is used; so it never lags behind the transaction, and
  * what a transaction that was undone has shown is read again too.
  */
+import { addResources, subtractResources } from '../../model/mod.ts';
 import { Fleet, type NodeView } from '../../schedule/mod.ts';
-import type { NodeView as NodeRecord, StoreReader, StoreTx } from '../../store/mod.ts';
+import type { ExecutionRow, NodeView as NodeRecord, StoreReader, StoreTx } from '../../store/mod.ts';
 
 export class NodeIndex {
   readonly #fleet: Fleet;
@@ -15,10 +16,20 @@ export class NodeIndex {
     this.#fleet = new Fleet(overCommit);
   }
 
-  /** The node, its session or its usage may have changed. */
+  /** The node or its session may have changed. */
   touch(tx: StoreTx, nodeId: string): void {
     this.#stale.add(nodeId);
     tx.afterRollback(() => void this.#stale.add(nodeId));
+  }
+
+  /** An execution was promised its resources there (`add`), or has given them back (`subtract`). */
+  promise(tx: StoreTx, { nodeId, allocated }: ExecutionRow, change: 'add' | 'subtract'): void {
+    tx.afterRollback(() => void this.#stale.add(nodeId));
+    const node = this.#fleet.nodes.get(nodeId);
+    if (!node || this.#stale.has(nodeId)) return;
+    const combine = change === 'add' ? addResources : subtractResources;
+    const promised = Object.values(allocated.Tasks).reduce(combine, node.promised);
+    this.#fleet.set(nodeId, { ...node, promised });
   }
 
   async fleet(reader: StoreReader): Promise<Fleet> {

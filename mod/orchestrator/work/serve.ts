@@ -14,55 +14,58 @@ const MAX_SERVED = 32;
 /** Jobs of one request that are passed over because something of their own keeps them from a node with room. */
 const MAX_PASSED = 32;
 
+/** Those of one request that wait, in order. */
 interface Queue {
   readonly id: bigint;
   readonly request: PlacementRequest;
-  /** '' = any; else wants of that node. */
-  readonly nodeId: string;
+  /** Where there may be room for them; null = anywhere. */
+  readonly nodeIds: readonly string[] | null;
   passed: number;
   first: WantRow;
 }
 
+/** @param nodes by id, with whether more of it has changed than what is free */
 export async function serve(
   work: Work,
-  nodeIds: readonly string[],
-  requestIds: readonly bigint[],
+  nodes: ReadonlyMap<string, boolean>,
+  requests: ReadonlySet<bigint>,
 ): Promise<void> {
   const { tx, context } = work;
   const fleet = await context.nodes.fleet(tx);
   const queues: Queue[] = [];
-  for (const { id, key } of await tx.wants.requests()) {
+  for (const { id, key, first } of await tx.wants.requests()) {
     const request = requestOfKey(key);
-    const here = nodeIds.filter((nodeId) => mayTake(fleet, nodeId, request));
+    const here = [...nodes.keys()].filter((nodeId) => mayTake(fleet, nodeId, request));
     if (request.perNode) {
-      await joinEach(work, id, here);
-      for (const nodeId of here) await add({ id, request, nodeId, passed: 0 });
-    } else if (here.length > 0 || requestIds.includes(id)) {
-      await add({ id, request, nodeId: '', passed: 0 });
+      await joinEach(work, id, here.filter((nodeId) => nodes.get(nodeId)));
+      for (const nodeId of here) {
+        const [own] = await tx.wants.inOrder(id, nodeId, 0, 1);
+        if (own) queues.push({ id, request, nodeIds: [nodeId], passed: 0, first: own });
+      }
+    } else if (first) {
+      if (requests.has(id)) queues.push({ id, request, nodeIds: null, passed: 0, first });
+      else if (here.length > 0) queues.push({ id, request, nodeIds: here, passed: 0, first });
     }
-  }
-  async function add(queue: Omit<Queue, 'first'>): Promise<void> {
-    const [first] = await tx.wants.inOrder(queue.id, queue.nodeId, queue.passed, 1);
-    if (first && fits(fleet, queue)) queues.push({ ...queue, first });
   }
 
   let [served, placed] = [0, 0];
   while (queues.length > 0 && served < MAX_SERVED && work.budget > 0) {
     const at = queues.reduce((best, queue, i) => (before(queue.first, queues[best]!.first) ? i : best), 0);
     const [queue] = queues.splice(at, 1) as [Queue];
-    const unit = await work.unit(queue.first.jobId);
+    const { id, request, nodeIds, first } = queue;
+    const candidates = (await context.nodes.fleet(tx)).candidates(request);
+    if (nodeIds ? !nodeIds.some((nodeId) => candidates.fits(nodeId)) : !candidates.some) continue;
+    const unit = await work.unit(first.jobId);
     const evaluationId = makeId('v', context.world.uuid());
-    const here = unit ? await settle(work, unit, { rows: [queue.first] }, evaluationId) : 0;
-    if (!unit) await tx.wants.clear(queue.first.jobId);
+    const count = unit ? await settle(work, unit, { rows: [first] }, evaluationId) : 0;
+    if (!unit) await tx.wants.clear(first.jobId);
     served++;
-    placed += here;
-    if (here === 0) queue.passed++;
-    await context.nodes.fleet(tx);
-    if (queue.passed < MAX_PASSED) await add(queue);
+    placed += count;
+    if (count === 0 && ++queue.passed === MAX_PASSED) continue;
+    const [next] = await tx.wants.inOrder(id, first.nodeId, queue.passed, 1);
+    if (next) queues.push({ ...queue, first: next });
   }
-  if (queues.length > 0 && placed > 0) {
-    work.wake({ nodes: nodeIds, requests: queues.map(({ id }) => id) });
-  }
+  if (queues.length > 0 && placed > 0) work.wake({ nodes, requests: queues.map(({ id }) => id) });
 }
 
 /** Lacks nothing but perhaps room. */
@@ -71,11 +74,6 @@ function mayTake(fleet: Fleet, nodeId: string, request: PlacementRequest): boole
   if (!node) return false;
   const refusal = refusalOf(node, request, fleet);
   return refusal === null || (request.perNode && refusal.code === 'NodeFull');
-}
-
-function fits(fleet: Fleet, { request, nodeId }: Omit<Queue, 'first'>): boolean {
-  const { fit } = fleet.candidates(request);
-  return nodeId === '' ? fit.size > 0 : fit.has(nodeId);
 }
 
 /** Ops and daemon jobs have a slot on each node that matches, from when it does. */

@@ -12,7 +12,6 @@ import {
   NO_PAST,
   nodeSlot,
   type Past,
-  pastOf,
   placementRequest,
   reconcile,
   type Reconciled,
@@ -34,6 +33,8 @@ export interface Scope {
   /** What waits for room, or has waited for its time. */
   readonly ready?: boolean;
   readonly slots?: ReadonlySet<string>;
+  /** Executions of older versions. */
+  readonly outdated?: ReadonlySet<string>;
   readonly rows?: readonly WantRow[];
 }
 
@@ -73,13 +74,13 @@ class Settling {
     const rows = [...scope.rows ?? [], ...(scope.ready ? await tx.wants.ready(unit.id, tx.now, BATCH) : [])]
       .filter(({ nodeId }) => nodeId !== EACH);
     // A job of an older program has no wants yet.
-    const whole = scope.whole ?? (scope.ready === true && await tx.wants.waiting(unit.id) === null);
+    const whole = scope.whole || (scope.ready === true && await tx.wants.waiting(unit.id) === null);
     const since = unit.job.queuedAt || (whole ? (await tx.wants.waiting(unit.id))?.since : rows[0]?.since) ||
       tx.now;
     const { names, rest } = whole
       ? { names: await this.#allSlots(), rest: [] }
       : take(rows, scope.slots ?? [], Math.max(1, work.budget));
-    const reconciled = await this.#reconcile(names, whole);
+    const reconciled = await this.#reconcile(names, whole, scope.outdated ?? []);
     if (reconciled.deadline !== undefined) {
       await applyToJob(unit, { job: null, deadline: reconciled.deadline });
     }
@@ -89,7 +90,8 @@ class Settling {
     }
 
     if (whole && !unit.fresh) await tx.wants.clear(unit.id);
-    for (const { slot } of rows) await tx.wants.remove(unit.id, slot);
+    const again = reconciled.empty.filter((slot) => scope.slots?.has(slot));
+    for (const slot of [...rows.map((row) => row.slot), ...again]) await tx.wants.remove(unit.id, slot);
     const open = await this.#place(reconciled.empty, rest, since);
     for (const { slot, at } of reconciled.later) {
       await putWants(unit, this.#request, [slot], { due: at, since });
@@ -135,18 +137,21 @@ class Settling {
     return new Set([...there, ...matching]);
   }
 
-  async #reconcile(names: Iterable<string>, whole: boolean): Promise<Reconciled> {
+  async #reconcile(
+    names: Iterable<string>,
+    whole: boolean,
+    outdated: Iterable<string>,
+  ): Promise<Reconciled> {
     const { unit } = this;
     const { executions } = unit.tx;
     const slots = [];
     const rows: ExecutionRow[] = [];
-    if (whole && !unit.fresh) {
-      rows.push(...await executions.byJob(unit.id, unit.version));
-    }
+    if (whole && !unit.fresh) rows.push(...await executions.byJob(unit.id, unit.version));
     if (whole) {
-      rows.push(
-        ...(await executions.live(unit.id, BATCH)).filter(({ jobVersion }) => jobVersion !== unit.version),
-      );
+      const live = await executions.live(unit.id, BATCH);
+      rows.push(...live.filter(({ jobVersion }) => jobVersion !== unit.version));
+    } else {
+      for (const id of outdated) rows.push((await executions.get(id))!);
     }
     const known = whole && !unit.fresh ? new Map((await unit.slots()).map((row) => [row.slot, row])) : null;
     for (const slot of names) {
@@ -182,13 +187,10 @@ class Settling {
   async #loadPast(): Promise<Past> {
     const { unit, work: { tx, context } } = this;
     if (unit.fresh) return this.#past ??= NO_PAST;
-    return this.#past ??= pastOf(
-      await tx.executions.tallies(unit.id, unit.version),
-      await tx.executions.setbacks(unit.id, unit.version),
-      (id) => this.fleet.nodes.get(id)?.connectedSince ?? 0n,
-      context.policy,
-      tx.now,
-    );
+    const weight = this.#kind.perNode ? this.fleet.nodes.size : unit.job.job.Count;
+    const record = await context.pasts.of(tx, unit.id, unit.version, weight);
+    const connectedSince = (id: string) => this.fleet.nodes.get(id)?.connectedSince ?? 0n;
+    return this.#past ??= record.at(tx.now, connectedSince, context.policy);
   }
 
   /** Places what fits; what does not waits as rows, with the rest. @returns whether some found no node */
@@ -199,7 +201,6 @@ class Settling {
     const want = { jobId: unit.id, request: this.#request, past: await this.#loadPast(), slots };
     await nodes.fleet(tx);
     const { placements, refusals } = allocate([want], this.fleet, {
-      policy,
       limit: Math.max(0, work.budget),
       random: () => world.random(),
     });
@@ -210,7 +211,6 @@ class Settling {
         bidDeadline: tx.now + policy.bidTimeout,
       };
       await applyPlacement(unit, placement, ask);
-      if (!unit.fresh) await tx.wants.remove(unit.id, placement.slot);
     }
     this.placed = placements.length;
     work.budget -= placements.length;
@@ -218,7 +218,7 @@ class Settling {
     const waiting = [...open.map(({ slot }) => slot), ...rest];
     const request = await putWants(unit, this.#request, waiting, { due: 0n, since });
     const exhausted = open.some(({ why }) => why === 'room');
-    if (request !== null && !exhausted) work.wake({ requests: [request] });
+    if (request !== null && !exhausted) work.wake({ nodes: new Map(), requests: [request] });
     return exhausted;
   }
 

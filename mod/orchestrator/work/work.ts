@@ -4,12 +4,13 @@
  * committed, and each step of a job costs one commit instead of three. If that fails, the operation runs again with the
  * evaluation as a row, which the broker takes up; rows are also what delayed evaluations are.
  */
-import { type EvaluationTrigger, isLive, makeId } from '../../model/mod.ts';
+import { type EvaluationTrigger, holdsResources, isLive, makeId } from '../../model/mod.ts';
 import type { SchedulePolicy } from '../../schedule/mod.ts';
 import type { ExecutionRow, JobRow, StoreTx } from '../../store/mod.ts';
 import type { World } from '../../../runtime/world.ts';
 import { JobUnit } from './job_unit.ts';
 import type { NodeIndex } from './node_index.ts';
+import type { PastIndex } from './past_index.ts';
 import { serve } from './serve.ts';
 import { type Scope, settle } from './settle.ts';
 
@@ -17,14 +18,16 @@ export interface WorkContext {
   readonly world: World;
   readonly policy: SchedulePolicy;
   readonly nodes: NodeIndex;
+  readonly pasts: PastIndex;
   /** Since when this process listens to nodes. */
   readonly hearingSince: bigint;
 }
 
 /** Those that wait are to be looked at because of these nodes, or these requests. */
 export interface Wake {
-  readonly nodes?: Iterable<string>;
-  readonly requests?: Iterable<bigint>;
+  /** By id, with whether more of it has changed than what is free. */
+  readonly nodes: ReadonlyMap<string, boolean>;
+  readonly requests: Iterable<bigint>;
 }
 
 interface Due {
@@ -33,6 +36,7 @@ interface Due {
   whole: boolean;
   ready: boolean;
   readonly slots: Set<string>;
+  readonly outdated: Set<string>;
 }
 
 /** Triggers of evaluations that concern only what the job waits for. */
@@ -41,7 +45,7 @@ const WAITING: readonly EvaluationTrigger[] = ['job-queue', 'exec-failure'];
 export class Work {
   readonly #units = new Map<string, JobUnit>();
   readonly #due = new Map<string, Due>();
-  readonly #nodes = new Set<string>();
+  readonly #nodes = new Map<string, boolean>();
   readonly #requests = new Set<bigint>();
 
   /**
@@ -68,12 +72,18 @@ export class Work {
   }
 
   #unit(job: JobRow, fresh: boolean): JobUnit {
-    const unit = new JobUnit(this.tx, job, fresh, (nodeId, freed) => {
-      this.context.nodes.touch(this.tx, nodeId);
-      if (freed) this.#nodes.add(nodeId);
-    });
+    const unit = new JobUnit(this.tx, job, fresh, (before, after) => this.#follow(before, after));
     this.#units.set(unit.id, unit);
     return unit;
+  }
+
+  #follow(before: ExecutionRow | null, after: ExecutionRow): void {
+    const { nodes, pasts } = this.context;
+    pasts.follow(this.tx, before, after);
+    const [held, holds] = [before !== null && holdsResources(before.phase), holdsResources(after.phase)];
+    if (held === holds) return;
+    nodes.promise(this.tx, after, holds ? 'add' : 'subtract');
+    if (held) this.wake({ nodes: new Map([[after.nodeId, false]]), requests: [] });
   }
 
   /** The job is evaluated before this transaction ends. @returns the id of the evaluation */
@@ -83,18 +93,26 @@ export class Work {
   }
 
   /** As {@link evaluate}, but only the slot of this execution is looked at. */
-  reported({ jobId, jobVersion, slot, phase }: ExecutionRow, unit: JobUnit): void {
+  reported({ id, jobId, jobVersion, slot, phase }: ExecutionRow, unit: JobUnit): void {
     const current = jobVersion === unit.version;
     // One of an older version concerns the job only while it is to be stopped.
     if (!current && !isLive(phase)) return;
-    const due = this.#evaluate(jobId, 'exec-update', { whole: !current });
+    const due = this.#evaluate(jobId, 'exec-update', {});
     if (current) due.slots.add(slot);
+    else due.outdated.add(id);
   }
 
   #evaluate(jobId: string, trigger: EvaluationTrigger, { whole = false, ready = false }: Scope): Due {
     let due = this.#due.get(jobId);
     if (!due) {
-      due = { trigger, evaluationId: this.context.world.uuid(), whole, ready, slots: new Set() };
+      due = {
+        trigger,
+        evaluationId: this.context.world.uuid(),
+        whole,
+        ready,
+        slots: new Set(),
+        outdated: new Set(),
+      };
       this.#due.set(jobId, due);
     }
     due.whole ||= whole;
@@ -105,16 +123,16 @@ export class Work {
   /** A node came, changed or left: those that wait may find room. */
   nodeChanged(nodeId: string): void {
     this.context.nodes.touch(this.tx, nodeId);
-    this.#nodes.add(nodeId);
+    this.#nodes.set(nodeId, true);
   }
 
-  wake({ nodes = [], requests = [] }: Wake): void {
-    for (const id of nodes) this.#nodes.add(id);
+  wake({ nodes, requests }: Wake): void {
+    for (const [id, changed] of nodes) this.#nodes.set(id, changed || (this.#nodes.get(id) ?? false));
     for (const id of requests) this.#requests.add(id);
   }
 
   /** What was left to the next transaction. */
-  get left(): { readonly nodes: ReadonlySet<string>; readonly requests: ReadonlySet<bigint> } {
+  get left(): { readonly nodes: ReadonlyMap<string, boolean>; readonly requests: ReadonlySet<bigint> } {
     return { nodes: this.#nodes, requests: this.#requests };
   }
 
@@ -146,7 +164,7 @@ export class Work {
       else await this.enqueue(unit.job, trigger, { id: evaluationId });
     }
     if (this.inline && this.#nodes.size + this.#requests.size > 0 && this.budget > 0) {
-      const [nodes, requests] = [[...this.#nodes], [...this.#requests]];
+      const [nodes, requests] = [new Map(this.#nodes), new Set(this.#requests)];
       this.#nodes.clear();
       this.#requests.clear();
       await serve(this, nodes, requests);

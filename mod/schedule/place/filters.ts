@@ -4,14 +4,13 @@
  * node for good, and a job that every known node bars for good fails at once instead of waiting.
  */
 import {
-  addResources,
   type Amount,
+  AMOUNTS,
   amountText,
   exceeding,
   type NodeInfo,
   type Refusal,
   type Resources,
-  scaleResources,
 } from '../../model/mod.ts';
 import type { NodeView } from '../types.ts';
 import { constraintText, holds } from './constraints.ts';
@@ -131,9 +130,31 @@ const jobLimit: Filter = (node, { resources }) => {
   );
 };
 
-const capacity: Filter = (node, { resources }, { overCommit }) => {
-  const limit = scaleResources(node.info.ComputeNodeInfo.MaxCapacity, overCommit);
-  const tooLarge = exceeding(resources, limit);
+/** In thousandths, so that sums of decimals compare exactly. */
+const exact = (amount: number) => Math.round(amount * 1000);
+
+/** Amounts that the request, with what is promised already, would take beyond what may be promised. */
+function lacking(
+  { info }: NodeView,
+  { resources }: PlacementRequest,
+  { overCommit }: FilterContext,
+  promised: Resources,
+): readonly Amount[] {
+  const { MaxCapacity } = info.ComputeNodeInfo;
+  // Amounts that the job does not ask for stay as they are, so they do not stand in its way.
+  return AMOUNTS.filter((key) => {
+    const asked = resources[key] ?? 0;
+    return asked > 0 && exact(asked + (promised[key] ?? 0)) > exact((MaxCapacity[key] ?? 0) * overCommit);
+  });
+}
+
+/** Of a node that has taken more since it was found to fit. */
+export function lacksRoom(node: NodeView, request: PlacementRequest, context: FilterContext): boolean {
+  return lacking(node, request, context, node.promised).length > 0;
+}
+
+const capacity: Filter = (node, request, context) => {
+  const tooLarge = lacking(node, request, context, {});
   if (tooLarge.length > 0) {
     return never(
       'NodeTooSmall',
@@ -141,9 +162,7 @@ const capacity: Filter = (node, { resources }, { overCommit }) => {
       'ask for less, or add a larger node',
     );
   }
-  // Amounts that the job does not ask for stay as they are, so they do not stand in its way.
-  const over = exceeding(addResources(node.promised, resources), limit)
-    .filter((key) => (resources[key] ?? 0) > 0);
+  const over = lacking(node, request, context, node.promised);
   return over.length === 0 ? null : notNow(
     'NodeFull',
     `this node does not have enough ${over.join(', ')} free`,

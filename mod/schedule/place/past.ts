@@ -1,11 +1,10 @@
 /**
- * What became of a job's executions on the nodes, as far as it matters for the next one. All of it follows from rows, so
- * nothing is stored: a "no" that names no hope of change holds until the node starts a new session; a bid that never
+ * What became of a job's executions on the nodes, as far as it matters for the next one. All of it follows from rows: a "no" that names no hope of change holds until the node starts a new session; a bid that never
  * came, or a "not now", holds for a while that doubles each time; a failure of the node sends the next attempt elsewhere
  * for a while, if there is an elsewhere. A "not now" is over as soon as an execution of the job ends on that node: what it
  * waited for (a port that both name) may have been that one's.
  */
-import { isLive, type Phase, type Refusal } from '../../model/mod.ts';
+import { isLive, isTerminalPhase, type Phase, type Refusal } from '../../model/mod.ts';
 import type { ExecutionView, SchedulePolicy } from '../types.ts';
 
 /** Executions of a job version that a node has in one phase. */
@@ -17,7 +16,7 @@ export interface Tally {
   readonly lastEnd: bigint;
 }
 
-/** An execution that was refused, failed or lost. */
+/** How an execution stands, as one that was refused, failed or lost is told of. */
 export type Setback = Pick<
   ExecutionView,
   'nodeId' | 'phase' | 'code' | 'message' | 'hint' | 'endedAt' | 'class'
@@ -44,49 +43,107 @@ export const NO_PAST: Past = Object.freeze({
   until: null,
 });
 
-/** Refusals that time can cure. */
-export const PASSING: readonly string[] = ['BidTimeout', 'BidDeferred'];
+/** What a node said to a job, or did with it, that keeps the job from it for a while. */
+interface Setbacks {
+  /** How often it let a bid pass, and the last time. */
+  timeouts: number;
+  timeout: Setback | null;
+  /** How often it said "not now" since an execution of the job ended there, and the last time. */
+  deferrals: number;
+  deferral: Setback | null;
+  /** A "no" that names no hope of change. */
+  refusal: Setback | null;
+  /** When an attempt failed there by no fault of the job. */
+  failedAt: bigint;
+}
 
-/** @param connectedSince when a node's present session began */
-export function pastOf(
-  tallies: readonly Tally[],
-  setbacks: readonly Setback[],
-  connectedSince: (nodeId: string) => bigint,
-  policy: SchedulePolicy,
-  now: bigint,
-): Past {
-  const siblings = new Map<string, number>();
-  const failures = new Map<string, number>();
-  const freed = new Map<string, bigint>();
-  const add = (map: Map<string, number>, id: string, count: number) =>
-    map.set(id, (map.get(id) ?? 0) + count);
-  for (const { nodeId, phase, count, lastEnd } of tallies) {
-    if (isLive(phase) || phase === 'completed') add(siblings, nodeId, count);
-    if (phase === 'failed' || phase === 'lost') add(failures, nodeId, count);
-    if (phase !== 'refused' && lastEnd > (freed.get(nodeId) ?? 0n)) freed.set(nodeId, lastEnd);
-  }
-  const avoided = new Map<string, Refusal>();
-  const passed = new Map<string, number>();
-  const failing = new Set<string>();
-  let until: bigint | null = null;
-  const mark = (at: bigint) => {
-    if (until === null || at < until) until = at;
-  };
-  for (const { nodeId, phase, code, message: reason, hint, endedAt, class: kind } of setbacks) {
-    if (phase === 'refused' && code === 'BidDeferred' && (freed.get(nodeId) ?? 0n) > endedAt) continue;
-    if (phase === 'refused' && PASSING.includes(code)) {
-      add(passed, nodeId, 1);
-      const at = endedAt + (policy.avoid << BigInt(Math.min(passed.get(nodeId)! - 1, 6)));
-      if (now >= at || avoided.get(nodeId)?.retryable === false) continue;
-      mark(at);
-      avoided.set(nodeId, { code, reason, hint, retryable: true });
-    } else if (phase === 'refused' && code !== 'NodeSilent') {
-      if (endedAt >= connectedSince(nodeId)) avoided.set(nodeId, { code, reason, hint, retryable: false });
-    } else if ((phase === 'failed' || phase === 'lost') && kind === 'infrastructure') {
-      if (now >= endedAt + policy.avoid) continue;
-      mark(endedAt + policy.avoid);
-      failing.add(nodeId);
+/** Collects what becomes of the executions of one job version, as it happens. */
+export class PastRecord {
+  readonly #siblings = new Map<string, number>();
+  readonly #failures = new Map<string, number>();
+  readonly #setbacks = new Map<string, Setbacks>();
+
+  constructor(tallies: readonly Tally[], setbacks: readonly Setback[]) {
+    for (const setback of setbacks) this.#learn(setback);
+    for (const { nodeId, phase, count, lastEnd } of tallies) {
+      if (isSibling(phase)) add(this.#siblings, nodeId, count);
+      if (hasFailed(phase)) add(this.#failures, nodeId, count);
+      if (phase !== 'refused') this.#freed(nodeId, lastEnd);
     }
   }
-  return { siblings, failures, avoided, failing, until };
+
+  /** An execution has come from one phase (null = it is new) into another. */
+  changed(before: Phase | null, after: Setback): void {
+    const { nodeId, phase, endedAt } = after;
+    add(
+      this.#siblings,
+      nodeId,
+      Number(isSibling(phase)) - Number(before !== null && isSibling(before)),
+    );
+    if (!isTerminalPhase(phase) || (before !== null && isTerminalPhase(before))) return;
+    if (hasFailed(phase)) add(this.#failures, nodeId, 1);
+    if (phase === 'refused' || hasFailed(phase)) this.#learn(after);
+    if (phase !== 'refused') this.#freed(nodeId, endedAt);
+  }
+
+  #learn(setback: Setback): void {
+    const { nodeId, phase, code, class: kind, endedAt } = setback;
+    let known = this.#setbacks.get(nodeId);
+    if (!known) {
+      known = { timeouts: 0, timeout: null, deferrals: 0, deferral: null, refusal: null, failedAt: 0n };
+      this.#setbacks.set(nodeId, known);
+    }
+    if (phase !== 'refused') {
+      if (kind === 'infrastructure' && endedAt > known.failedAt) known.failedAt = endedAt;
+    } else if (code === 'BidTimeout') {
+      known.timeouts++;
+      known.timeout = setback;
+    } else if (code === 'BidDeferred') {
+      known.deferrals++;
+      known.deferral = setback;
+    } else if (code !== 'NodeSilent') {
+      known.refusal = setback;
+    }
+  }
+
+  #freed(nodeId: string, at: bigint): void {
+    const known = this.#setbacks.get(nodeId);
+    if (known?.deferral && known.deferral.endedAt < at) {
+      Object.assign(known, { deferrals: 0, deferral: null });
+    }
+  }
+
+  /** @param connectedSince when a node's present session began */
+  at(now: bigint, connectedSince: (nodeId: string) => bigint, { avoid }: SchedulePolicy): Past {
+    const avoided = new Map<string, Refusal>();
+    const failing = new Set<string>();
+    let until: bigint | null = null;
+    const lasts = (at: bigint): boolean => {
+      if (now >= at) return false;
+      if (until === null || at < until) until = at;
+      return true;
+    };
+    for (const [nodeId, { timeouts, timeout, deferrals, deferral, refusal, failedAt }] of this.#setbacks) {
+      const doubled = avoid << BigInt(Math.max(0, Math.min(timeouts + deferrals - 1, 6)));
+      for (const passing of [timeout, deferral]) {
+        if (passing && lasts(passing.endedAt + doubled)) avoided.set(nodeId, refusalBy(passing, true));
+      }
+      if (refusal && refusal.endedAt >= connectedSince(nodeId)) {
+        avoided.set(nodeId, refusalBy(refusal, false));
+      }
+      if (failedAt > 0n && lasts(failedAt + avoid)) failing.add(nodeId);
+    }
+    return { siblings: this.#siblings, failures: this.#failures, avoided, failing, until };
+  }
+}
+
+function refusalBy({ code, message: reason, hint }: Setback, retryable: boolean): Refusal {
+  return { code, reason, hint, retryable };
+}
+
+const isSibling = (phase: Phase) => isLive(phase) || phase === 'completed';
+const hasFailed = (phase: Phase) => phase === 'failed' || phase === 'lost';
+
+function add(counts: Map<string, number>, nodeId: string, count: number): void {
+  if (count !== 0) counts.set(nodeId, (counts.get(nodeId) ?? 0) + count);
 }

@@ -1,5 +1,5 @@
 /** How welcome a job is on a node that could take it: a sum of small functions; the highest sum wins. */
-import { addResources } from '../../model/mod.ts';
+import { AMOUNTS } from '../../model/mod.ts';
 import type { NodeView } from '../types.ts';
 import { holds } from './constraints.ts';
 import type { PlacementRequest } from './request.ts';
@@ -20,13 +20,12 @@ const spread: Rank = (_node, _request, { siblings }) => -200 * siblings;
 const proven: Rank = (_node, _request, { failures }) => -40 * Math.min(failures, 3);
 
 /** 0 to 80 by the scarcest resource that would be left free, relative to the node's own size. */
-const freeCapacity: Rank = (node, { resources }) => {
-  const max = node.info.ComputeNodeInfo.MaxCapacity;
-  const used = addResources(node.promised, resources);
+const freeCapacity: Rank = ({ info, promised }, { resources }) => {
+  const max = info.ComputeNodeInfo.MaxCapacity;
   let least = 1;
-  for (const key of ['CPU', 'Memory', 'Disk', 'GPU'] as const) {
-    const size = max[key] ?? 0;
-    if (size > 0 && (resources[key] ?? 0) > 0) least = Math.min(least, 1 - (used[key] ?? 0) / size);
+  for (const key of AMOUNTS) {
+    const [size, asked] = [max[key] ?? 0, resources[key] ?? 0];
+    if (size > 0 && asked > 0) least = Math.min(least, 1 - ((promised[key] ?? 0) + asked) / size);
   }
   return 80 * Math.max(0, least);
 };
@@ -39,5 +38,7 @@ const luck: Rank = (_node, _request, { random }) => 4 * random();
 export const RANKS: readonly Rank[] = Object.freeze([spread, proven, freeCapacity, preferredLabels, luck]);
 
 export function rankOf(node: NodeView, request: PlacementRequest, context: RankContext): number {
-  return RANKS.reduce((sum, rank) => sum + rank(node, request, context), 0);
+  let sum = 0;
+  for (const rank of RANKS) sum += rank(node, request, context);
+  return sum;
 }

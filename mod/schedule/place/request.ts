@@ -33,9 +33,17 @@ export function placementRequest(job: Job): PlacementRequest {
   return request;
 }
 
+const MAX_PARSED = 4096;
+const parsed = new Map<string, PlacementRequest>();
+
 /** The request that has this key. */
 export function requestOfKey(key: string): PlacementRequest {
-  return Object.freeze({ ...JSON.parse(key) as Omit<PlacementRequest, 'key'>, key });
+  let request = parsed.get(key);
+  if (!request) {
+    if (parsed.size >= MAX_PARSED) parsed.clear();
+    parsed.set(key, request = Object.freeze({ ...JSON.parse(key) as Omit<PlacementRequest, 'key'>, key }));
+  }
+  return request;
 }
 
 function requestOf(job: Job): PlacementRequest {

@@ -1,7 +1,9 @@
 /** Too few nodes: what to tell, and whether waiting can help (orchestrator.md 8.5, compatibility.md A3 in basic form). */
 import type { Refusal, StringMap } from '../../model/mod.ts';
-import { isHopeful, type Want } from './allocate.ts';
-import { groupOf } from './candidates.ts';
+import type { Want } from './allocate.ts';
+import { commonReason, groupKey } from './candidates.ts';
+import { isHopeful } from './chooser.ts';
+import { refusalOf } from './filters.ts';
 import type { Fleet } from './fleet.ts';
 
 export interface Shortage {
@@ -17,6 +19,7 @@ const MAX_REASON = 300;
 
 interface Reason {
   count: number;
+  /** One of the nodes. */
   readonly nodeId: string;
   readonly refusal: Refusal;
 }
@@ -33,25 +36,22 @@ export function shortage(want: Omit<Want, 'slots'>, fleet: Fleet, requested: num
   const candidates = fleet.candidates(want.request);
   const special = refusalsOfTheJob(want, fleet);
   const reasons = new Map<string, Reason>();
-  const add = (key: string, nodeId: string, refusal: Refusal, count: number) => {
-    const known = reasons.get(key);
-    if (known) known.count += count;
-    else reasons.set(key, { count, nodeId, refusal });
-  };
-  const moved = Map.groupBy([...special.keys()], (id) => {
-    const refusal = candidates.refusal(id);
-    return refusal ? groupOf(refusal) : '';
-  });
-  for (const [key, nodes] of candidates.groups()) {
-    const count = nodes.size - (moved.get(key)?.length ?? 0);
+  let suitable = candidates.fit.size;
+  for (const id of special.keys()) if (candidates.fits(id)) suitable--;
+  for (const { refusal, nodes } of candidates.groups) {
+    let count = nodes.size;
+    for (const id of special.keys()) if (nodes.has(id)) count--;
     if (count === 0) continue;
-    const nodeId = nodes.values().find((id) => !special.has(id))!;
-    add(key, nodeId, candidates.refusal(nodeId)!, count);
+    const nodeId = [...nodes].find((id) => !special.has(id))!;
+    const own = count === 1 ? refusalOf(fleet.nodes.get(nodeId)!, want.request, fleet)! : refusal;
+    reasons.set(groupKey(refusal), { count, nodeId, refusal: own });
   }
-  for (const [id, refusal] of special) add(groupOf(refusal), id, refusal, 1);
-  return describe(requested, candidates.fit.size - (moved.get('')?.length ?? 0), fleet, [
-    ...reasons.values(),
-  ]);
+  for (const [nodeId, refusal] of special) {
+    const known = reasons.get(groupKey(refusal));
+    if (known) known.count++;
+    else reasons.set(groupKey(refusal), { count: 1, nodeId, refusal });
+  }
+  return describe(requested, suitable, fleet, [...reasons.values()]);
 }
 
 /** Why the job keeps away from nodes that would take its like. */
@@ -59,7 +59,7 @@ function refusalsOfTheJob({ request, past }: Omit<Want, 'slots'>, fleet: Fleet):
   const candidates = fleet.candidates(request);
   const special = new Map<string, Refusal>();
   if (isHopeful(candidates, past)) {
-    for (const id of past.failing) if (candidates.fit.has(id)) special.set(id, LATELY);
+    for (const id of past.failing) if (candidates.fits(id)) special.set(id, LATELY);
   }
   for (const [id, refusal] of past.avoided) {
     const deeper = candidates.refusal(id);
@@ -69,12 +69,9 @@ function refusalsOfTheJob({ request, past }: Omit<Want, 'slots'>, fleet: Fleet):
   return special;
 }
 
-function describe(requested: number, suitable: number, { nodes }: Fleet, reasons: Reason[]): Shortage {
+function describe(requested: number, suitable: number, fleet: Fleet, reasons: Reason[]): Shortage {
+  const { nodes, available } = fleet;
   reasons.sort((a, b) => b.count - a.count || (a.refusal.reason < b.refusal.reason ? -1 : 1));
-  let available = 0;
-  for (const node of nodes.values()) {
-    if (node.membership === 'APPROVED' && node.session === 'connected') available++;
-  }
   const told: string[] = nodes.size === 0 ? ['no compute node has joined yet'] : [];
   let room = MAX_REASONS;
   for (const [i, reason] of reasons.entries()) {
@@ -105,8 +102,6 @@ function describe(requested: number, suitable: number, { nodes }: Fleet, reasons
 }
 
 function reasonText({ count, nodeId, refusal }: Reason): string {
-  const text = count === 1
-    ? `Node ${nodeId}: ${refusal.reason}`
-    : `${count} nodes: ${groupOf(refusal).slice(refusal.code.length + 1)}`;
+  const text = count === 1 ? `Node ${nodeId}: ${refusal.reason}` : `${count} nodes: ${commonReason(refusal)}`;
   return text.length > MAX_REASON ? `${text.slice(0, MAX_REASON)}…` : text;
 }
