@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { BacalhauError } from '../mod/model/mod.ts';
+import { catchUncaught } from '../runtime/uncaught.ts';
 import { loadNodeConfiguration } from './configuration.ts';
 import { defineCommand } from './command.ts';
 import { interruptible, untilStopped } from './interrupt.ts';
@@ -60,14 +61,15 @@ export const command = defineCommand<Options>({
     });
     const given = options.baseDir ?? options.stackRepo;
     const folder = given ? resolve(given) : await mkdtemp(join(tmpdir(), 'bacalhau-devstack-'));
-    const { catchStrays, startDevstack } = await import('../mod/node/mod.ts');
+    const { startDevstack } = await import('../mod/node/mod.ts');
     try {
       await interruptible(async (signal) => {
-        using _strays = catchStrays(loaded.config, (line) => context.complain(`${line}\n`));
+        const log = (line: string) => context.complain(`${line}\n`);
+        using _last = catchUncaught(loaded.config.Logging, log);
         await using stack = await startDevstack(loaded.config, {
           ...counts,
           folder,
-          log: (line) => context.complain(`${line}\n`),
+          log,
         });
         const { hostname, port } = new URL(stack.apiUrl);
         context.print(

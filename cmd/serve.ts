@@ -1,6 +1,7 @@
 /** `bacalhau serve`: a node with the roles that flags or configuration give it, until it is told to stop. */
 import { type Config, dataDirLayout } from '../mod/config/mod.ts';
 import { ContainedFiles } from '../runtime/files/mod.ts';
+import { catchUncaught } from '../runtime/uncaught.ts';
 import { loadNodeConfiguration } from './configuration.ts';
 import { defineCommand } from './command.ts';
 import { interruptible, untilStopped } from './interrupt.ts';
@@ -44,12 +45,13 @@ export const command = defineCommand<Options>({
     if (config !== loaded.config) {
       context.complain('Warning: neither --orchestrator nor --compute is given: starting an orchestrator\n');
     }
-    const { catchStrays, startNode } = await import('../mod/node/mod.ts');
+    const { startNode } = await import('../mod/node/mod.ts');
     await interruptible(async (signal) => {
-      using _strays = catchStrays(config, (line) => context.print(`${line}\n`));
+      const log = (line: string) => context.print(`${line}\n`);
+      using _last = catchUncaught(config.Logging, log);
       await using node = await startNode(config, {
         ...(options.name === undefined ? {} : { name: options.name }),
-        log: (line) => context.print(`${line}\n`),
+        log,
       });
       if (node.natsUrl) context.print(`Orchestrator of other nodes: ${node.natsUrl}\n`);
       context.print(`Node ${node.id} is running, API at ${node.apiUrl}\n`);

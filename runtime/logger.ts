@@ -12,19 +12,19 @@ export interface Logger {
   log(level: LogLevel, message: string, fields?: LogFields): void;
 }
 
-export interface LoggerOptions {
-  readonly level: LogLevel;
+/** The section `Logging` of a configuration. */
+export interface Logging {
+  readonly Level: LogLevel;
   /** `default` for people, `json` for programs, `cmd` the message only. */
-  readonly mode: 'default' | 'json' | 'cmd';
-  /** Takes a line without its end. */
-  readonly write: (line: string) => void;
+  readonly Mode: 'default' | 'json' | 'cmd';
 }
 
-export function createLogger({ level: least, mode, write }: LoggerOptions): Logger {
-  const rank = LOG_LEVELS.indexOf(least);
+/** @param write takes a line without its end */
+export function createLogger({ Level, Mode }: Logging, write: (line: string) => void): Logger {
+  const rank = LOG_LEVELS.indexOf(Level);
   return {
     log(level, message, fields = {}) {
-      if (LOG_LEVELS.indexOf(level) >= rank) write(render[mode](level, message, fields));
+      if (LOG_LEVELS.indexOf(level) >= rank) write(render[Mode](level, message, fields));
     },
   };
 }
@@ -33,7 +33,7 @@ type Render = (level: LogLevel, message: string, fields: LogFields) => string;
 
 const quoted = (value: string) => printableLine(/^[^\s"=]+$/.test(value) ? value : JSON.stringify(value));
 
-const render: Readonly<Record<LoggerOptions['mode'], Render>> = {
+const render: Readonly<Record<Logging['Mode'], Render>> = {
   default: (level, message, fields) =>
     [
       new Date().toISOString(),

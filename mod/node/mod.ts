@@ -4,4 +4,3 @@
  */
 export { type Devstack, type DevstackOptions, startDevstack } from './devstack.ts';
 export { type NodeOptions, type RunningNode, startNode } from './node.ts';
-export { catchStrays } from './strays.ts';

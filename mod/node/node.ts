@@ -6,7 +6,7 @@ import { ContainedFiles } from '../../runtime/files/mod.ts';
 import { lockFile } from '../../runtime/folder_lock.ts';
 import { discoverGpus } from '../../runtime/gpus.ts';
 import { createLogger } from '../../runtime/logger.ts';
-import { strayErrors } from '../../runtime/strays.ts';
+import { uncaughtErrors } from '../../runtime/uncaught.ts';
 import { realWorld } from '../../runtime/world.ts';
 import { startApiServer } from '../api/server/mod.ts';
 import { type Config, configToRest, dataDirLayout, refuseUnprotected } from '../config/mod.ts';
@@ -49,11 +49,7 @@ export async function startNode(config: Config, options: NodeOptions): Promise<R
   stack.use(lock);
 
   const identity = await loadIdentity(layout, files, config.NameProvider, realWorld, options.name);
-  const logger = createLogger({
-    level: config.Logging.Level,
-    mode: config.Logging.Mode,
-    write: options.log,
-  });
+  const logger = createLogger(config.Logging, options.log);
   const gpus = config.Compute.Enabled ? await discoverGpus({ warn: (text) => logger.log('warn', text) }) : [];
   const parts: NodeParts = {
     config,
@@ -151,7 +147,7 @@ function requesterInfo({ identity, labels, version }: NodeParts): NodeInfo {
 function debugInfo(orchestrating?: OrchestratorRole, compute?: ComputeRole): Record<string, unknown> {
   return {
     Memory: process.memoryUsage(),
-    StrayErrors: strayErrors(),
+    UncaughtErrors: uncaughtErrors(),
     ...(orchestrating ? { NATSServer: orchestrating.nats.stats() } : {}),
     ...(compute ? { Compute: compute.node.debugInfo() } : {}),
   };

@@ -3,30 +3,30 @@
  * since it must not end by what a stranger sent. Deliberate ends (a store that can no longer commit) do not come this way.
  */
 import process from 'node:process';
-import { createLogger, type LoggerOptions } from './logger.ts';
+import { createLogger, type Logging } from './logger.ts';
 
 let count = 0;
 
 /** Errors that nobody caught since the start. */
-export function strayErrors(): number {
+export function uncaughtErrors(): number {
   return count;
 }
 
-export function catchStrays(options: LoggerOptions): Disposable {
-  const logger = createLogger(options);
-  const onStray = (thrown: unknown): void => {
+/** Until disposed. @param write takes a line without its end */
+export function catchUncaught(options: Logging, write: (line: string) => void): Disposable {
+  const logger = createLogger(options, write);
+  const onError = (thrown: unknown): void => {
     count++;
     const error = thrown instanceof Error ? thrown : new Error(String(thrown));
     // The log itself cannot be written: another line would only bring the next one.
     if ((error as NodeJS.ErrnoException).syscall === 'write') return;
     logger.log('error', `Unexpected: ${error.message}`, { count: String(count), stack: error.stack ?? '' });
   };
-  process.on('uncaughtException', onStray);
-  process.on('unhandledRejection', onStray);
+  const events = ['uncaughtException', 'unhandledRejection'] as const;
+  for (const event of events) process.on(event, onError);
   return {
     [Symbol.dispose]() {
-      process.off('uncaughtException', onStray);
-      process.off('unhandledRejection', onStray);
+      for (const event of events) process.off(event, onError);
     },
   };
 }
