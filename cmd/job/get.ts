@@ -1,11 +1,14 @@
 /** `bacalhau job get JOB`: download and unpack the published results (cli.md section 12, job-spec.md 5.6). */
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { BacalhauError, type SpecConfig } from '../../mod/model/mod.ts';
+import { BacalhauError } from '../../mod/model/mod.ts';
+import { printableLine } from '../../runtime/printable.ts';
 import { defineCommand } from '../command.ts';
+import { loadConfiguration } from '../configuration.ts';
+import type { Context } from '../context.ts';
 import { interruptible, limited } from '../interrupt.ts';
-import { download, resultUrl } from './download.ts';
-import { mergeResults } from './merge_results.ts';
+import { resultUrl } from './download.ts';
+import { fetchRaw, fetchResults } from './fetch_results.ts';
 
 interface Options {
   readonly outputDir?: string;
@@ -41,40 +44,50 @@ export const command = defineCommand<Options>({
       context.print(`${JSON.stringify(unknown, undefined, 4)}\n`);
       return 0;
     }
-    const folder = resolve(options.outputDir ?? defaultFolder(job, options.namespace));
+    const target = resolve(options.outputDir ?? defaultFolder(job, options.namespace));
+    const folder = options.raw ? join(target, 'raw') : target;
     await mkdir(folder, { recursive: true });
-    await interruptible((signal) =>
-      limited(timeout, signal, (limit) => fetchAll(results, folder, options.raw, limit))
+    // Executions that published the same thing are one result.
+    const urls = [...new Set(results.map((result) => resultUrl(result)!))];
+    const { config } = await loadConfiguration(context.globals, context.env);
+    const { MaxSize: maxBytes } = config.ResultDownloaders;
+    const skipped = new Skipped(context);
+    await interruptible((user) =>
+      limited(timeout, user, async (signal) => {
+        try {
+          await (options.raw ? fetchRaw : fetchResults)(urls, {
+            folder,
+            maxBytes,
+            signal,
+            skipped: skipped.add,
+          });
+        } catch (cause) {
+          if (!signal.aborted) throw cause;
+          const why = 'Cannot download the results: stopped or out of time';
+          throw new BacalhauError('TimeOut', why, { cause });
+        }
+      })
     );
-    context.print(`Results for job '${job}' have been written to...\n${folder}\n`);
+    skipped.end();
+    context.print(`Results for job '${job}' have been written to...\n${target}\n`);
     return 0;
   },
 });
 
-async function fetchAll(
-  results: readonly SpecConfig[],
-  folder: string,
-  raw: boolean,
-  signal: AbortSignal,
-): Promise<void> {
-  const rawFolder = join(folder, 'raw');
-  await mkdir(rawFolder, { recursive: true });
-  // Executions that published the same thing are one result.
-  const urls = [...new Set(results.map((result) => resultUrl(result)!))];
-  const files: string[] = [];
-  try {
-    for (const url of urls) files.push(await download(url, rawFolder, signal));
-  } catch (error) {
-    if (signal.aborted) {
-      throw new BacalhauError('TimeOut', 'Cannot download the results: stopped or out of time', {
-        cause: error,
-      });
-    }
-    throw error;
+/** Says what was left out of a result: the first ones by name. */
+class Skipped {
+  #count = 0;
+
+  constructor(readonly context: Context) {}
+
+  readonly add = (name: string, why: string): void => {
+    if (this.#count++ < 20) this.context.complain(`Warning: left out "${printableLine(name)}": ${why}\n`);
+  };
+
+  end(): void {
+    if (this.#count > 20) this.context.complain(`Warning: left out ${this.#count - 20} more\n`);
+    if (this.#count > 0) this.context.complain('Use --raw to keep the archives as they are.\n');
   }
-  if (raw) return;
-  await mergeResults(files, folder, signal);
-  await rm(rawFolder, { recursive: true, force: true });
 }
 
 function defaultFolder(job: string, namespace: string | undefined): string {

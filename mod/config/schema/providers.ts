@@ -89,6 +89,10 @@ export const Engines = {
 
 export const ResultDownloaders = {
   Disabled: list([], 'Client: ways of fetching results that are not used.', client),
+  MaxSize: size(
+    0,
+    'Client: largest results that `job get` writes, unpacked; 0 = as much as the disk has free. (Not in 1.9)',
+  ),
   Timeout: duration(0, 'Client: time for fetching results; 0 = what the command says.', client),
   Types: {
     IPFS: { Endpoint: text('', 'Client: IPFS node for fetching results.', ipfs) },
