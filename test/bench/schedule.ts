@@ -9,17 +9,11 @@ import process from 'node:process';
 import { DatabaseSync } from 'node:sqlite';
 import { compatibility, type NodeInfo } from '../../mod/model/mod.ts';
 import { startOrchestrator } from '../../mod/orchestrator/mod.ts';
-import { submit, type SubmitContext } from '../../mod/orchestrator/jobs/submit.ts';
-import { Inbox } from '../../mod/orchestrator/nodes/inbox.ts';
-import { Sessions } from '../../mod/orchestrator/nodes/sessions.ts';
-import { Desk } from '../../mod/orchestrator/work/desk.ts';
-import { NodeIndex } from '../../mod/orchestrator/work/node_index.ts';
-import { PastIndex } from '../../mod/orchestrator/work/past_index.ts';
-import { allocate, DEFAULT_POLICY, Fleet, NO_PAST, placementRequest } from '../../mod/schedule/mod.ts';
-import { openOrchestratorStore, type OrchestratorStore } from '../../mod/store/mod.ts';
-import type { OutMessage } from '../../mod/transport/mod.ts';
+import { allocate, Fleet, NO_PAST, placementRequest } from '../../mod/schedule/mod.ts';
+import { openOrchestratorStore } from '../../mod/store/mod.ts';
 import { MemoryNetwork } from '../support/memory_bus.ts';
 import { realWorld } from '../../runtime/world.ts';
+import { Inside } from '../orchestrator/inside.ts';
 import { makeInfo, makeJob, makeNode } from '../schedule/model.ts';
 import { temporaryFolder } from '../support/program.ts';
 import { median } from './measure.ts';
@@ -81,118 +75,12 @@ async function pure(nodes: number, executions: number): Promise<number> {
   return placed / spent * 1000;
 }
 
-export function spec(
+function spec(
   changes: Record<string, unknown> = {},
   resources: Record<string, string> = { CPU: '0.01' },
 ) {
   const Tasks = [{ Name: 'main', Engine: { Type: 'noop' }, Resources: { Memory: '1Mb', ...resources } }];
   return { Name: '', Type: 'batch', Count: 1, Constraints: CONSTRAINTS, Tasks, ...changes };
-}
-
-/** An orchestrator's inside without a network. */
-export class Inside implements AsyncDisposable {
-  readonly desk: Desk;
-  readonly sessions = new Sessions();
-  readonly inbox: Inbox;
-  readonly context: SubmitContext;
-  #seq = 0n;
-
-  constructor(readonly store: OrchestratorStore) {
-    const onError = (error: unknown) => {
-      throw error;
-    };
-    const policy = DEFAULT_POLICY;
-    const context = {
-      world: realWorld,
-      policy,
-      nodes: new NodeIndex(policy.overCommit),
-      pasts: new PastIndex(),
-      hearingSince: 0n,
-    };
-    this.desk = new Desk(store, context, onError);
-    this.context = {
-      desk: this.desk,
-      world: realWorld,
-      orchestratorId: 'o-1',
-      defaults: {},
-      maxMessageBytes: 1e6,
-    };
-    const { desk, sessions } = this;
-    this.inbox = new Inbox({ desk, sessions, policy, compatibility: compatibility(''), report: onError });
-  }
-
-  static async open(path: string): Promise<Inside> {
-    return new Inside(await openOrchestratorStore({ path, world: realWorld, orchestratorId: 'o-1' }));
-  }
-
-  async submit(job: unknown): Promise<string> {
-    return (await submit(this.context, { job, force: false })).JobID;
-  }
-
-  /** Resolves when nothing more can be placed. */
-  async quiet(): Promise<void> {
-    for (let before = -2; before + 1 !== this.store.stats().operations;) {
-      before = this.store.stats().operations;
-      await this.desk.serve();
-      await this.store.write(() => Promise.resolve());
-    }
-  }
-
-  async join(count: number): Promise<void> {
-    for (let from = 0; from < count; from += 500) {
-      await this.desk.commit(async ({ tx }) => {
-        for (let i = from; i < Math.min(from + 500, count); i++) {
-          const info = infoOf(i);
-          const about = {
-            membership: 'APPROVED',
-            installId: '',
-            extensions: [],
-            info,
-            infoHash: '',
-          } as const;
-          await tx.nodes.insert({ id: info.NodeID, ...about });
-          await tx.nodes.openSession(info.NodeID, {
-            owner: 'o-1',
-            status: 'connected',
-            connectedSince: tx.now,
-            available: {},
-            queued: {},
-          });
-        }
-      });
-    }
-  }
-
-  async report(nodeId: string, type: OutMessage['type'], payload: Record<string, unknown>): Promise<void> {
-    if (!this.sessions.get(nodeId)) {
-      this.sessions.put({
-        nodeId,
-        epoch: 1,
-        incarnation: '',
-        extended: true,
-        connected: true,
-        silent: false,
-        lastHeard: 0n,
-        reportedSeq: 0n,
-        available: {},
-        queued: {},
-        inventory: null,
-        cancelled: new Set(),
-      });
-    }
-    const message = { type, payload: { Events: null, JobType: 'batch', ...payload } } as OutMessage;
-    await this.inbox.receive({ nodeId, epoch: 1 }, [{ message, seq: ++this.#seq } as never]);
-  }
-
-  async live(jobId: string, limit: number) {
-    return (await this.store.read((reader) => reader.executions.live(jobId, limit))).toSorted((a, b) =>
-      Number(a.slot) - Number(b.slot)
-    );
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.store.close();
-  }
 }
 
 /** Copies the rows of one job `count` times, as they are, with ids of their own. */
@@ -224,15 +112,15 @@ function multiply(path: string, jobId: string, count: number, name: string): voi
 }
 
 /** A store with so many jobs that have ended, and so many that wait for a GPU, in a hundred different requests. */
-export async function prepare(path: string, waiting: number, stored: number): Promise<void> {
+async function prepare(path: string, waiting: number, stored: number): Promise<void> {
   let [ended, queued]: string[] = [];
   {
     await using inside = await Inside.open(path);
-    await inside.join(1);
+    await inside.join([infoOf(0)]);
     ended = await inside.submit(spec());
     const [execution] = await inside.live(ended!, 1);
-    await inside.report('n-0', 'BidResult', { ExecutionID: execution!.id, Accepted: true });
-    await inside.report('n-0', 'RunResult', result(execution!.id));
+    await inside.bid('n-0', execution!.id, true);
+    await inside.ended('n-0', execution!.id);
     await inside.desk.commit(async (work) => {
       const node = (await work.tx.nodes.get('n-0'))!;
       await work.tx.nodes.update(node, { eligibility: 'draining' });
@@ -251,20 +139,7 @@ export async function prepare(path: string, waiting: number, stored: number): Pr
   file.exec('analyze');
 }
 
-export const result = (id: string) => ({
-  ExecutionID: id,
-  PublishResult: null,
-  RunCommandResult: {
-    Stdout: '',
-    StdoutTruncated: false,
-    stderr: '',
-    StderrTruncated: false,
-    ExitCode: 0,
-    ErrorMsg: '',
-  },
-});
-
-interface Figures {
+export interface Figures {
   readonly submit: number;
   readonly newRequest: number;
   readonly refused: number;
@@ -291,14 +166,14 @@ async function perJob(inside: Inside, executions: number): Promise<Figures> {
   await quiet();
   const refused = await medianCpu((i) => {
     const { id, nodeId } = asked[i]!;
-    return inside.report(nodeId, 'BidResult', { ExecutionID: id, Accepted: false });
+    return inside.bid(nodeId, id, false);
   }, quiet);
   for (const { id, nodeId } of asked.slice(TRIES)) {
-    await inside.report(nodeId, 'BidResult', { ExecutionID: id, Accepted: true });
+    await inside.bid(nodeId, id, true);
   }
   const ended = await medianCpu((i) => {
     const { id, nodeId } = asked[TRIES + i]!;
-    return inside.report(nodeId, 'RunResult', result(id));
+    return inside.ended(nodeId, id);
   }, quiet);
   return { submit: submitted, newRequest, refused, ended };
 }
@@ -307,11 +182,11 @@ async function perJob(inside: Inside, executions: number): Promise<Figures> {
 async function freed(inside: Inside, hog: string): Promise<number> {
   const held = (await inside.live(hog, TRIES + 5)).slice(0, TRIES + 5);
   for (const { id, nodeId } of held) {
-    await inside.report(nodeId, 'BidResult', { ExecutionID: id, Accepted: true });
+    await inside.bid(nodeId, id, true);
   }
   const end = async () => {
     const { id, nodeId } = held.shift()!;
-    await inside.report(nodeId, 'RunResult', result(id));
+    await inside.ended(nodeId, id);
   };
   for (let i = 0; i < 5; i++) await end();
   return await medianCpu(end, () => inside.quiet());
@@ -372,7 +247,7 @@ export async function scheduleRows(nodes = NODES, stored = STORED): Promise<void
         let freeing: number;
         {
           await using inside = await Inside.open(path);
-          await inside.join(count);
+          await inside.join(Array.from({ length: count }, (_, i) => infoOf(i)));
           const hog = await inside.submit(
             spec({ Count: count, Priority: 100, Constraints: [] }, { GPU: '1' }),
           );

@@ -75,8 +75,8 @@ class Settling {
       .filter(({ nodeId }) => nodeId !== EACH);
     // A job of an older program has no wants yet.
     const whole = scope.whole || (scope.ready === true && await tx.wants.waiting(unit.id) === null);
-    const since = unit.job.queuedAt || (whole ? (await tx.wants.waiting(unit.id))?.since : rows[0]?.since) ||
-      tx.now;
+    const waiting = whole && !unit.fresh ? await tx.wants.waiting(unit.id) : rows[0];
+    const since = unit.job.queuedAt || waiting?.since || tx.now;
     const { names, rest } = whole
       ? { names: await this.#allSlots(), rest: [] }
       : take(rows, scope.slots ?? [], Math.max(1, work.budget));
@@ -146,9 +146,10 @@ class Settling {
     const { executions } = unit.tx;
     const slots = [];
     const rows: ExecutionRow[] = [];
-    if (whole && !unit.fresh) rows.push(...await executions.byJob(unit.id, unit.version));
     if (whole) {
-      const live = await executions.live(unit.id, BATCH);
+      if (!unit.fresh) rows.push(...await executions.byJob(unit.id, unit.version));
+      // The first version has none before it.
+      const live = unit.version > 1 ? await executions.live(unit.id, BATCH) : [];
       rows.push(...live.filter(({ jobVersion }) => jobVersion !== unit.version));
     } else {
       for (const id of outdated) rows.push((await executions.get(id))!);
