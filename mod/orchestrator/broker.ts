@@ -8,8 +8,8 @@ import { type BacalhauError, EventTopic, toBacalhauError } from '../model/mod.ts
 import { changes, type Lease } from '../store/mod.ts';
 import type { World } from '../../runtime/world.ts';
 import type { OrchestratorSettings } from './options.ts';
-import type { Desk } from './work/desk.ts';
-import type { Work } from './work/work.ts';
+import type { Transactor } from './work/transactor.ts';
+import type { UnitOfWork } from './work/unit_of_work.ts';
 
 const NANOS_PER_MILLI = 1_000_000n;
 /** First wait after a failed try; doubles. */
@@ -17,7 +17,7 @@ const RETRY_MS = 1_000;
 const RETRY_MAX_MS = 60_000;
 
 export interface BrokerOptions {
-  readonly desk: Desk;
+  readonly transactor: Transactor;
   readonly world: World;
   readonly settings: OrchestratorSettings;
   /** Name of this process in leases. */
@@ -41,9 +41,9 @@ export class Broker {
   }
 
   async #run(): Promise<void> {
-    const { desk, world, onError } = this.#options;
+    const { transactor, world, onError } = this.#options;
     const { signal } = this.#stopping;
-    using watch = desk.store.watch(changes.evaluations);
+    using watch = transactor.store.watch(changes.evaluations);
     for (let failures = 0; !signal.aborted;) {
       try {
         if (!await this.#takeSome()) await this.#wait(watch);
@@ -74,7 +74,7 @@ export class Broker {
     return taken.length === batch;
   }
 
-  #lease(work: Work, limit: number, id?: string): Promise<readonly Lease[]> {
+  #lease(work: UnitOfWork, limit: number, id?: string): Promise<readonly Lease[]> {
     const { settings, owner } = this.#options;
     const until = work.tx.now + BigInt(settings.leaseMs) * NANOS_PER_MILLI;
     return work.tx.evaluations.lease({ owner, until, limit, ...(id === undefined ? {} : { id }) });
@@ -82,7 +82,7 @@ export class Broker {
 
   /** @param taken filled, also when it fails */
   #take(limit: number, taken: Lease[], id?: string): Promise<void> {
-    return this.#options.desk.commitWhole(async (work) => {
+    return this.#options.transactor.commitWhole(async (work) => {
       taken.splice(0, taken.length, ...await this.#lease(work, limit, id));
       for (const lease of taken) {
         work.evaluate(lease.evaluation.JobID, lease.evaluation.TriggeredBy);
@@ -93,9 +93,9 @@ export class Broker {
 
   /** It failed: later again (a job is never barred). People are told when that has gone on for a while. */
   async #putOff(id: string, error: BacalhauError): Promise<void> {
-    const { desk, settings, onError } = this.#options;
+    const { transactor, settings, onError } = this.#options;
     onError(error);
-    const lease = await desk.commitWhole(async (work) => {
+    const lease = await transactor.commitWhole(async (work) => {
       const [lease] = await this.#lease(work, 1, id);
       if (!lease) return undefined;
       const at = work.tx.now + BigInt(backoff(lease.tries)) * NANOS_PER_MILLI;
@@ -103,7 +103,7 @@ export class Broker {
       return lease;
     });
     if (lease?.tries !== settings.maxTries) return;
-    await desk.commitWhole(async (work) => {
+    await transactor.commitWhole(async (work) => {
       (await work.unit(lease.evaluation.JobID))?.note({
         Topic: EventTopic.Scheduling,
         Message: `Cannot schedule: ${error.message}`,
@@ -113,9 +113,9 @@ export class Broker {
   }
 
   async #wait(watch: { next(signal?: AbortSignal): Promise<void> }): Promise<void> {
-    const { desk, world } = this.#options;
+    const { transactor, world } = this.#options;
     const { signal } = this.#stopping;
-    const due = await desk.store.read((reader) => reader.evaluations.nextDueAt());
+    const due = await transactor.store.read((reader) => reader.evaluations.nextDueAt());
     if (signal.aborted || due === 0n) return;
     const waiting = new AbortController();
     const stop = () => waiting.abort();

@@ -5,14 +5,14 @@
 import { type BacalhauError, toBacalhauError } from '../model/mod.ts';
 import type { World } from '../../runtime/world.ts';
 import type { OrchestratorSettings } from './options.ts';
-import type { Desk } from './work/desk.ts';
+import type { Transactor } from './work/transactor.ts';
 
 const NANOS_PER_MILLI = 1_000_000n;
 /** Rows that one pass takes. */
 const LIMIT = 1000;
 
 export interface HousekeepingOptions {
-  readonly desk: Desk;
+  readonly transactor: Transactor;
   readonly world: World;
   readonly settings: OrchestratorSettings;
   onError(error: BacalhauError): void;
@@ -44,22 +44,22 @@ export class Housekeeping {
   }
 
   async #run(): Promise<void> {
-    const { desk, world, settings } = this.options;
-    const overdue = await desk.store.read((reader) => reader.executions.overdue(world.now(), LIMIT));
+    const { transactor, world, settings } = this.options;
+    const overdue = await transactor.store.read((reader) => reader.executions.overdue(world.now(), LIMIT));
     if (overdue.length > 0) {
-      await desk.commit(async (work) => {
+      await transactor.commit(async (work) => {
         for (const jobId of new Set(overdue.map((row) => row.jobId))) {
           const job = await work.tx.jobs.get(jobId);
           if (job) await work.enqueue(job, 'exec-timeout');
         }
       });
     }
-    await desk.store.write(async (tx) => {
+    await transactor.store.write(async (tx) => {
       const keep = BigInt(settings.evaluationRetentionMs) * NANOS_PER_MILLI;
       await tx.evaluations.prune(tx.now - keep, LIMIT);
       await tx.idempotency.prune(LIMIT);
       await tx.wants.prune();
     });
-    await desk.serve();
+    await transactor.serve();
   }
 }

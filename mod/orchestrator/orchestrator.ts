@@ -6,9 +6,9 @@ import { Broker } from './broker.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { Jobs } from './jobs/jobs.ts';
 import { NodeManager } from './nodes/node_manager.ts';
-import { Nodes } from './nodes/nodes_backend.ts';
+import { Nodes } from './nodes/nodes.ts';
 import { DEFAULT_SETTINGS, type OrchestratorOptions } from './options.ts';
-import { Desk } from './work/desk.ts';
+import { Transactor } from './work/transactor.ts';
 import { NodeIndex } from './work/node_index.ts';
 import { PastIndex } from './work/past_index.ts';
 
@@ -37,7 +37,7 @@ class Running implements Orchestrator {
   readonly jobs: Jobs;
   readonly nodes: Nodes;
   readonly #options: OrchestratorOptions;
-  readonly #desk: Desk;
+  readonly #transactor: Transactor;
   readonly #manager: NodeManager;
   readonly #stopping = new AbortController();
   readonly #settings;
@@ -69,9 +69,9 @@ class Running implements Orchestrator {
         return hearingSince();
       },
     };
-    this.#desk = new Desk(store, context, this.#onError);
+    this.#transactor = new Transactor(store, context, this.#onError);
     this.#manager = new NodeManager({
-      desk: this.#desk,
+      transactor: this.#transactor,
       world,
       settings: this.#settings,
       policy,
@@ -81,7 +81,7 @@ class Running implements Orchestrator {
       onError: this.#onError,
     });
     this.jobs = new Jobs({
-      desk: this.#desk,
+      transactor: this.#transactor,
       world,
       orchestratorId: id,
       ...(installationId ? { installationId } : {}),
@@ -99,7 +99,7 @@ class Running implements Orchestrator {
   async start(): Promise<void> {
     const { world } = this.#options;
     await this.#manager.start();
-    const parts = { desk: this.#desk, world, settings: this.#settings, onError: this.#onError };
+    const parts = { transactor: this.#transactor, world, settings: this.#settings, onError: this.#onError };
     this.#broker = new Broker({ ...parts, owner: this.#owner });
     this.#housekeeping = new Housekeeping(parts);
     this.#attach(this.#bus);

@@ -4,7 +4,7 @@ import { event } from './changes.ts';
 import { JOB_KINDS } from './kinds.ts';
 import type { Shortage } from './place/shortage.ts';
 import { failed, failure } from './reconcile/outcome.ts';
-import { isDefinite, isFailure } from './reconcile/slots.ts';
+import { isDefinite, isFailure } from './reconcile/slot_state.ts';
 import type { ExecutionView, JobChange, JobView, SchedulePolicy, Wake } from './types.ts';
 
 /** Slots of the current version, once all that could be done now is done. */
@@ -82,19 +82,21 @@ function finish({ counted, executions }: Rest): Conclusion {
 }
 
 /** Nothing of the job runs and nothing could be placed: wait with the reasons, or fail when it has waited enough. */
-function queue(job: JobView, lack: Shortage, policy: SchedulePolicy, now: bigint): Conclusion {
+function queue(job: JobView, shortage: Shortage, policy: SchedulePolicy, now: bigint): Conclusion {
   const { finite, perNode } = JOB_KINDS[job.spec.Type];
   // Absent and 0 are different (job-spec.md 1.11, compatibility.md A3).
   const seconds = job.spec.Tasks[0]?.Timeouts?.QueueTimeout;
   // Who says how long to wait means it, also for a node that is yet to be labelled or added (compatibility.md A3).
   const told = !perNode && (seconds ?? 0) > 0;
-  if (finite && !told && lack.hopeless) return { job: failed(lack.message, lack.details), wake: null };
+  if (finite && !told && shortage.hopeless) {
+    return { job: failed(shortage.message, shortage.details), wake: null };
+  }
   const since = job.queuedAt === 0n ? now : job.queuedAt;
   const until = since +
     (seconds === undefined ? policy.defaultQueueTimeout : BigInt(seconds) * 1_000_000_000n);
   const forEver = perNode && !finite;
-  if (!forEver && now >= until) return { job: failed(lack.message, lack.details), wake: null };
-  const message = `Job queued. ${lack.message}`;
+  if (!forEver && now >= until) return { job: failed(shortage.message, shortage.details), wake: null };
+  const message = `Job queued. ${shortage.message}`;
   const same = job.state === 'Queued' && job.message === message;
   const events = job.state === 'Queued' ? [] : [event(EventTopic.Queueing, message)];
   return {

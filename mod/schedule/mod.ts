@@ -17,5 +17,5 @@ export type { Shortage } from './place/shortage.ts';
 export { executionDeadline } from './reconcile/live.ts';
 export { reconcile } from './reconcile/reconcile.ts';
 export type { Reconciled, ReconcileInput } from './reconcile/reconcile.ts';
-export { DEFAULT_POLICY } from './settings.ts';
+export { DEFAULT_POLICY } from './policy.ts';
 export * from './types.ts';

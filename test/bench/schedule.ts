@@ -121,7 +121,7 @@ async function prepare(path: string, waiting: number, stored: number): Promise<v
     const [execution] = await inside.live(ended!, 1);
     await inside.bid('n-0', execution!.id, true);
     await inside.ended('n-0', execution!.id);
-    await inside.desk.commit(async (work) => {
+    await inside.transactor.commit(async (work) => {
       const node = (await work.tx.nodes.get('n-0'))!;
       await work.tx.nodes.update(node, { eligibility: 'draining' });
       work.nodeChanged('n-0');

@@ -3,7 +3,7 @@ import { compatibility, type NodeInfo } from '../../mod/model/mod.ts';
 import { submit, type SubmitContext } from '../../mod/orchestrator/jobs/submit.ts';
 import { Inbox } from '../../mod/orchestrator/nodes/inbox.ts';
 import { Sessions } from '../../mod/orchestrator/nodes/sessions.ts';
-import { Desk } from '../../mod/orchestrator/work/desk.ts';
+import { Transactor } from '../../mod/orchestrator/work/transactor.ts';
 import { NodeIndex } from '../../mod/orchestrator/work/node_index.ts';
 import { PastIndex } from '../../mod/orchestrator/work/past_index.ts';
 import { DEFAULT_POLICY } from '../../mod/schedule/mod.ts';
@@ -13,7 +13,7 @@ import { realWorld } from '../../runtime/world.ts';
 
 /** An orchestrator's inside over a real store, without a network: each call is one step with its transaction. */
 export class Inside implements AsyncDisposable {
-  readonly desk: Desk;
+  readonly transactor: Transactor;
   readonly sessions = new Sessions();
   readonly inbox: Inbox;
   readonly context: SubmitContext;
@@ -31,16 +31,22 @@ export class Inside implements AsyncDisposable {
       pasts: new PastIndex(),
       hearingSince: 0n,
     };
-    this.desk = new Desk(store, context, onError);
+    this.transactor = new Transactor(store, context, onError);
     this.context = {
-      desk: this.desk,
+      transactor: this.transactor,
       world: realWorld,
       orchestratorId: 'o-1',
       defaults: {},
       maxMessageBytes: 1e6,
     };
-    const { desk, sessions } = this;
-    this.inbox = new Inbox({ desk, sessions, policy, compatibility: compatibility(''), report: onError });
+    const { transactor, sessions } = this;
+    this.inbox = new Inbox({
+      transactor,
+      sessions,
+      policy,
+      compatibility: compatibility(''),
+      report: onError,
+    });
   }
 
   static async open(path: string): Promise<Inside> {
@@ -55,7 +61,7 @@ export class Inside implements AsyncDisposable {
   async quiet(): Promise<void> {
     for (let before = -2; before + 1 !== this.store.stats().operations;) {
       before = this.store.stats().operations;
-      await this.desk.serve();
+      await this.transactor.serve();
       await this.store.write(() => Promise.resolve());
     }
   }
@@ -63,7 +69,7 @@ export class Inside implements AsyncDisposable {
   /** Connected nodes. */
   async join(infos: readonly NodeInfo[]): Promise<void> {
     for (let from = 0; from < infos.length; from += 500) {
-      await this.desk.commit(async ({ tx }) => {
+      await this.transactor.commit(async ({ tx }) => {
         for (const info of infos.slice(from, from + 500)) {
           const about = {
             membership: 'APPROVED',

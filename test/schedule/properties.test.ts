@@ -146,7 +146,7 @@ function bySlot(cluster: Cluster) {
 }
 
 /** All nodes are there and do what they are told; time goes on only when nothing else happens. */
-function settle(cluster: Cluster): void {
+function evaluateJob(cluster: Cluster): void {
   // New sessions: what a node refused in an earlier one may be asked again.
   cluster.now += 1n;
   for (const node of cluster.nodes) {
@@ -192,7 +192,7 @@ it('is safe at every step, ends when the faults end, and then plans nothing', ()
         cluster.step();
         checkSafety(cluster);
       }
-      settle(cluster);
+      evaluateJob(cluster);
       expect(isSettled(cluster.plan())).toBe(true);
     }),
     { numRuns: 400 },

@@ -11,12 +11,12 @@ const nodes = (count: number, labels: (i: number) => Record<string, string> = ()
       makeNode(`n-${i}`, { info: makeInfo(`n-${i}`, { CPU: 4, Memory: 8 * GB }, { Labels: labels(i) }) }),
   );
 
-function lottery(): () => number {
+function seeded(): () => number {
   let seed = 7;
   return () => (seed = (seed * 16807) % 2147483647) / 2147483647;
 }
 
-const options = (random = lottery()) => ({ limit: 10_000, random });
+const options = (random = seeded()) => ({ limit: 10_000, random });
 
 describe('among many nodes', () => {
   it('each gets one execution of a job before one gets a second', () => {
@@ -38,7 +38,7 @@ describe('among many nodes', () => {
       1.5,
       nodes(2000, (i): Record<string, string> => (i % 500 === 3 ? { ssd: '' } : {})),
     );
-    const random = lottery();
+    const random = seeded();
     for (let i = 0; i < 50; i++) {
       const want = { jobId: `j-${i}`, request: placementRequest(job), past: NO_PAST, slots: ['0'] };
       const [placed] = allocate([want], fleet, options(random)).placements;
@@ -86,7 +86,7 @@ describe('among many nodes', () => {
 
 describe('nodes that are followed change by change', () => {
   it('give the same candidates as nodes that are looked through', () => {
-    const random = lottery();
+    const random = seeded();
     const fleet = new Fleet(1.5, nodes(50));
     const request = placementRequest(
       makeJob({ Constraints: [{ Key: 'zone', Operator: '=', Values: ['eu'] }] }),

@@ -24,7 +24,7 @@ import {
 import { holds } from '../../schedule/mod.ts';
 import type { ExecutionRow, JobRow, PastVersionRow, StoreReader } from '../../store/mod.ts';
 import type { OrchestratorLink } from '../../transport/mod.ts';
-import { toExecution } from './execution.ts';
+import { toExecution } from './to_execution.ts';
 import { readLogs } from './logs.ts';
 import { resolveJob, versionOf } from './resolve.ts';
 import { stop } from './stop.ts';
@@ -36,7 +36,7 @@ export class Jobs {
   constructor(readonly context: SubmitContext, readonly link: () => OrchestratorLink) {}
 
   get #store() {
-    return this.context.desk.store;
+    return this.context.transactor.store;
   }
 
   /** Resolves when the submit is durable. */
@@ -45,7 +45,7 @@ export class Jobs {
   }
 
   stopJob(ref: string, query: { namespace: string; reason: string }): Promise<{ EvaluationID: string }> {
-    return stop(this.context.desk, ref, query);
+    return stop(this.context.transactor, ref, query);
   }
 
   logs(ref: string, query: LogQuery, signal: AbortSignal): AsyncIterable<LogChunk> {

@@ -1,15 +1,15 @@
 /** Stopping a job (invariants.md O10): its state first; the same transaction plans the stopping of what runs. */
 import { BacalhauError, EventTopic } from '../../model/mod.ts';
-import type { Desk } from '../work/desk.ts';
+import type { Transactor } from '../work/transactor.ts';
 import { resolveJob } from './resolve.ts';
 
 /** @throws BacalhauError `NotFound`, `ConflictJobState` when it has ended otherwise */
 export function stop(
-  desk: Desk,
+  transactor: Transactor,
   ref: string,
   { namespace, reason }: { namespace: string; reason: string },
 ): Promise<{ EvaluationID: string }> {
-  return desk.commit(async (work) => {
+  return transactor.commit(async (work) => {
     const { job } = await resolveJob(work.tx, ref, namespace);
     const state = job.State.StateType;
     if (state === 'Stopped') return { EvaluationID: '' };

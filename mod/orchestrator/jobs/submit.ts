@@ -15,12 +15,12 @@ import { type JobDefaults, type Prepared, prepareForSubmission, specEquals } fro
 import type { JobRow } from '../../store/mod.ts';
 import type { World } from '../../../runtime/world.ts';
 import { askBytes } from '../messages/render.ts';
-import type { Desk } from '../work/desk.ts';
-import type { Work } from '../work/work.ts';
+import type { Transactor } from '../work/transactor.ts';
+import type { UnitOfWork } from '../work/unit_of_work.ts';
 import type { SubmitRequest, SubmitResult } from '../../model/mod.ts';
 
 export interface SubmitContext {
-  readonly desk: Desk;
+  readonly transactor: Transactor;
   readonly world: World;
   readonly orchestratorId: string;
   readonly installationId?: string;
@@ -40,7 +40,7 @@ export async function submit(context: SubmitContext, request: SubmitRequest): Pr
   const prepared = prepare(context, request);
   const { job } = prepared;
   checkSize(job, context.maxMessageBytes);
-  return await context.desk.commit(async (work) => {
+  return await context.transactor.commit(async (work) => {
     const { idempotencyKey: key } = request;
     const earlier = key ? await work.tx.idempotency.get(key, job.Namespace, work.tx.now) : undefined;
     if (earlier) return parseJson(earlier.answer) as SubmitResult;
@@ -94,7 +94,7 @@ function checkSize(job: Job, limit: number): void {
   );
 }
 
-async function create(work: Work, { job, warnings }: Prepared): Promise<SubmitResult> {
+async function create(work: UnitOfWork, { job, warnings }: Prepared): Promise<SubmitResult> {
   const { now } = work.tx;
   const unit = work.fresh(await work.tx.jobs.insert({ ...job, CreateTime: now, ModifyTime: now }));
   unit.note({ Topic: EventTopic.Submission, Message: 'Job submitted' });
@@ -102,7 +102,7 @@ async function create(work: Work, { job, warnings }: Prepared): Promise<SubmitRe
 }
 
 async function update(
-  work: Work,
+  work: UnitOfWork,
   old: JobRow,
   { job, warnings }: Prepared,
   force: boolean,

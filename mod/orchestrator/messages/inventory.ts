@@ -8,7 +8,7 @@ import { ComputeState, computeStateOf, EventTopic, isExecuting, type Phase } fro
 import type { ExecutionRow } from '../../store/mod.ts';
 import type { ExecutionInventory } from '../../transport/mod.ts';
 import { computeState } from '../work/job_unit.ts';
-import type { Work } from '../work/work.ts';
+import type { UnitOfWork } from '../work/unit_of_work.ts';
 import { confirm, type Sender, STOPPED } from './report.ts';
 
 export type InventoryEntry = ExecutionInventory['Executions'][number];
@@ -25,7 +25,7 @@ const SAME: Readonly<Record<string, Phase>> = {
 const ENDED: readonly string[] = ['completed', 'failed', 'refused', 'rejected', 'cancelled', 'stopped'];
 
 export async function onInventory(
-  work: Work,
+  work: UnitOfWork,
   sender: Sender,
   entries: readonly InventoryEntry[],
   report: (error: unknown) => void,
@@ -47,7 +47,7 @@ export async function onInventory(
   for (const id of listed.keys()) await confirm(work, sender, id);
 }
 
-async function onListed(work: Work, row: ExecutionRow, entry: InventoryEntry): Promise<void> {
+async function onListed(work: UnitOfWork, row: ExecutionRow, entry: InventoryEntry): Promise<void> {
   const unit = (await work.unit(row.jobId))!;
   const same = Object.hasOwn(SAME, entry.Phase) ? SAME[entry.Phase] : undefined;
   if (isExecuting(row.phase) && same && entry.Revision >= row.nodeRev) {
@@ -72,7 +72,7 @@ async function onListed(work: Work, row: ExecutionRow, entry: InventoryEntry): P
   }
 }
 
-async function onMissing(work: Work, row: ExecutionRow): Promise<void> {
+async function onMissing(work: UnitOfWork, row: ExecutionRow): Promise<void> {
   // An ask may still be on its way to the node.
   if (row.phase === 'asked') return;
   const unit = (await work.unit(row.jobId))!;

@@ -2,7 +2,7 @@
 import { type BacalhauError, ComputeState } from '../../model/mod.ts';
 import { changes, type OutboxRow, type StoreReader } from '../../store/mod.ts';
 import type { InMessage, Outbox, SessionKey } from '../../transport/mod.ts';
-import type { Desk } from '../work/desk.ts';
+import type { Transactor } from '../work/transactor.ts';
 import { computeState } from '../work/job_unit.ts';
 import { STOPPED } from './report.ts';
 import { cancelOf, renderMessage } from './render.ts';
@@ -19,16 +19,16 @@ export class NodeOutbox implements Outbox<InMessage>, Disposable {
 
   /** @param cancelled told of the executions whose cancel the node has acknowledged */
   constructor(
-    readonly desk: Desk,
+    readonly transactor: Transactor,
     readonly session: SessionKey,
     readonly cancelled: (executionIds: readonly string[]) => void,
     readonly failed: (error: unknown) => void,
   ) {
-    this.#watch = desk.store.watch(changes.outbox(session.nodeId));
+    this.#watch = transactor.store.watch(changes.outbox(session.nodeId));
   }
 
   async pending(after: bigint, limit: number): Promise<{ seq: bigint; message: InMessage }[]> {
-    const messages = await this.desk.store.read(async (reader) => {
+    const messages = await this.transactor.store.read(async (reader) => {
       const rows = await reader.outbox.list(this.session.nodeId, after, limit);
       const rendered: { row: OutboxRow; message: InMessage }[] = [];
       for (const row of rows) rendered.push({ row, message: await this.#render(reader, row) });
@@ -56,7 +56,7 @@ export class NodeOutbox implements Outbox<InMessage>, Disposable {
   /** Deleted soon: what a crash leaves in between is sent again, and does no harm. */
   acknowledged(seq: bigint): Promise<void> {
     this.#acked = seq;
-    this.#timer ??= this.desk.context.world.after(FLUSH_MS, () => {
+    this.#timer ??= this.transactor.context.world.after(FLUSH_MS, () => {
       this.#timer = undefined;
       this.#flush();
     });
@@ -69,7 +69,7 @@ export class NodeOutbox implements Outbox<InMessage>, Disposable {
 
   #flush(): void {
     const [{ nodeId, epoch }, seq] = [this.session, this.#acked];
-    const write = this.desk.store.write(async (tx) => {
+    const write = this.transactor.store.write(async (tx) => {
       // Rows of a later session are numbered on, and none of them is meant.
       const current = await tx.nodes.session(nodeId);
       if (current?.epoch === epoch) await tx.outbox.acknowledge(nodeId, seq);
@@ -81,7 +81,7 @@ export class NodeOutbox implements Outbox<InMessage>, Disposable {
   async undeliverable(seq: bigint, error: BacalhauError): Promise<void> {
     const row = this.#sent.find((sent) => sent.seq === seq);
     if (row?.kind !== 'ask') return;
-    await this.desk.commit(async (work) => {
+    await this.transactor.commit(async (work) => {
       const execution = await work.tx.executions.get(row.executionId);
       if (execution?.phase !== 'asked') return;
       const unit = (await work.unit(execution.jobId))!;

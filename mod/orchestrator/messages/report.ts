@@ -1,7 +1,7 @@
 /** What all reports of a node have in common. */
 import { DesiredState, type Event, fromRfc3339 } from '../../model/mod.ts';
 import type { ExecutionRow } from '../../store/mod.ts';
-import type { Work } from '../work/work.ts';
+import type { UnitOfWork } from '../work/unit_of_work.ts';
 
 /** The session that a report came through. */
 export interface Sender {
@@ -45,7 +45,11 @@ function timeOf({ Timestamp }: Event): bigint {
  * The execution a report is about. One that is not known here, or is another node's, concerns nobody: the node is told
  * to drop it, so that it stops sending.
  */
-export async function reported(work: Work, sender: Sender, id: string): Promise<ExecutionRow | undefined> {
+export async function reported(
+  work: UnitOfWork,
+  sender: Sender,
+  id: string,
+): Promise<ExecutionRow | undefined> {
   const row = await work.tx.executions.get(id);
   if (row?.nodeId === sender.nodeId) return row;
   await confirm(work, sender, id);
@@ -53,6 +57,6 @@ export async function reported(work: Work, sender: Sender, id: string): Promise<
 }
 
 /** The redundant cancel by which a node learns that its report was applied (invariants.md section 0 row 10). */
-export async function confirm(work: Work, sender: Sender, id: string): Promise<void> {
+export async function confirm(work: UnitOfWork, sender: Sender, id: string): Promise<void> {
   await work.tx.outbox.append(sender.nodeId, id, 'cancel');
 }

@@ -15,11 +15,11 @@ import { executionDeadline } from '../../schedule/mod.ts';
 import type { ExecutionChange, ExecutionRow } from '../../store/mod.ts';
 import type { BidResult, ComputeError, ExecutionStatus, Remains, RunResult } from '../../transport/mod.ts';
 import { computeState, type JobUnit } from '../work/job_unit.ts';
-import type { Work } from '../work/work.ts';
+import type { UnitOfWork } from '../work/unit_of_work.ts';
 import { failureOfError, failureOfResult, readOutput } from './classify.ts';
 import { chronological, confirm, keptEvents, reported, type Sender, STOPPED } from './report.ts';
 
-export async function onBidResult(work: Work, sender: Sender, message: BidResult): Promise<void> {
+export async function onBidResult(work: UnitOfWork, sender: Sender, message: BidResult): Promise<void> {
   const row = await reported(work, sender, message.ExecutionID);
   if (row?.phase !== 'asked') return;
   const unit = (await work.unit(row.jobId))!;
@@ -39,7 +39,7 @@ export async function onBidResult(work: Work, sender: Sender, message: BidResult
 }
 
 export async function onRunResult(
-  work: Work,
+  work: UnitOfWork,
   sender: Sender,
   message: RunResult,
   compatibility: Compatibility,
@@ -90,7 +90,7 @@ export async function onRunResult(
   work.reported(row, unit);
 }
 
-export async function onComputeError(work: Work, sender: Sender, message: ComputeError): Promise<void> {
+export async function onComputeError(work: UnitOfWork, sender: Sender, message: ComputeError): Promise<void> {
   const row = await reported(work, sender, message.ExecutionID);
   if (!row) return;
   const unit = (await work.unit(row.jobId))!;
@@ -126,7 +126,7 @@ function remainsOf({ PublishResult, RunCommandResult }: Remains): Results {
  * one left is kept for people; it does not count (invariants.md section 0 row 18).
  */
 async function onLate(
-  work: Work,
+  work: UnitOfWork,
   unit: JobUnit,
   row: ExecutionRow,
   result: Results,
@@ -154,7 +154,7 @@ const REPORTED: readonly string[] = ['queued', 'preparing', 'running', 'publishi
 
 /** A phase of one of our nodes. The order of reports is that of the node's revisions. */
 export async function onExecutionStatus(
-  work: Work,
+  work: UnitOfWork,
   sender: Sender,
   message: ExecutionStatus,
   timeoutGrace: bigint,
@@ -187,7 +187,7 @@ export async function onExecutionStatus(
 }
 
 async function onStopped(
-  work: Work,
+  work: UnitOfWork,
   unit: JobUnit,
   row: ExecutionRow,
   nodeRev: bigint,

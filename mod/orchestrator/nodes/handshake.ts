@@ -5,7 +5,7 @@
 import { isExecuting, isLive, type Membership, stringifyJson } from '../../model/mod.ts';
 import type { NodeRow, OutboxKind, SessionRow } from '../../store/mod.ts';
 import { EXTENSION, type HandshakeRequest } from '../../transport/mod.ts';
-import type { Work } from '../work/work.ts';
+import type { UnitOfWork } from '../work/unit_of_work.ts';
 
 export interface HandshakeRules {
   readonly manualApproval: boolean;
@@ -36,7 +36,7 @@ export function bootOf(incarnation: string): string {
 }
 
 export async function handshake(
-  work: Work,
+  work: UnitOfWork,
   request: HandshakeRequest,
   rules: HandshakeRules,
 ): Promise<HandshakeOutcome> {
@@ -82,7 +82,7 @@ export async function handshake(
 }
 
 async function saveNode(
-  work: Work,
+  work: UnitOfWork,
   request: HandshakeRequest,
   known: NodeRow | undefined,
   rules: HandshakeRules,
@@ -102,7 +102,7 @@ async function saveNode(
 }
 
 /** What the node has to be told now, whatever was told before; messages already under way are superseded. */
-async function rebuildOutbox(work: Work, nodeId: string): Promise<void> {
+async function rebuildOutbox(work: UnitOfWork, nodeId: string): Promise<void> {
   const { outbox, executions } = work.tx;
   const held = await executions.outlinesByNode(nodeId);
   const intents = new Map<string, OutboxKind>();

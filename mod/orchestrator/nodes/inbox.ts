@@ -5,12 +5,12 @@ import type { OutMessage, Received, SessionKey } from '../../transport/mod.ts';
 import { onInventory } from '../messages/inventory.ts';
 import type { Sender } from '../messages/report.ts';
 import { onBidResult, onComputeError, onExecutionStatus, onRunResult } from '../messages/reports.ts';
-import type { Desk } from '../work/desk.ts';
-import type { Work } from '../work/work.ts';
+import type { Transactor } from '../work/transactor.ts';
+import type { UnitOfWork } from '../work/unit_of_work.ts';
 import type { LiveSession, Sessions } from './sessions.ts';
 
 export interface InboxOptions {
-  readonly desk: Desk;
+  readonly transactor: Transactor;
   readonly sessions: Sessions;
   readonly policy: SchedulePolicy;
   readonly compatibility: Compatibility;
@@ -48,7 +48,7 @@ export class Inbox {
     messages: readonly OutMessage[],
   ): Promise<void> {
     const sender: Sender = { ...key, extended: session.extended };
-    const inventory = await this.options.desk.commit(async (work) => {
+    const inventory = await this.options.transactor.commit(async (work) => {
       const row = await work.tx.nodes.updateSession(key.nodeId, key.epoch, { reportedSeq: seq });
       if (!row) throw replaced(key);
       let inventory = session.inventory;
@@ -70,7 +70,7 @@ export class Inbox {
 
   /** @returns the parts of the node's inventory so far, null once it has been settled */
   async #apply(
-    work: Work,
+    work: UnitOfWork,
     sender: Sender,
     { type, payload }: OutMessage,
     inventory: LiveSession['inventory'],

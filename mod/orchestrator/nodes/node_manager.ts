@@ -29,9 +29,9 @@ import {
 import type { World } from '../../../runtime/world.ts';
 import { NodeOutbox } from '../messages/node_outbox.ts';
 import type { OrchestratorSettings } from '../options.ts';
-import type { Desk } from '../work/desk.ts';
-import type { Work } from '../work/work.ts';
-import { startClocks } from './foreign_clock.ts';
+import type { Transactor } from '../work/transactor.ts';
+import type { UnitOfWork } from '../work/unit_of_work.ts';
+import { startForeignDeadlines } from './foreign_deadlines.ts';
 import { bootOf, handshake, incarnationOf } from './handshake.ts';
 import { Inbox } from './inbox.ts';
 import { SilenceWatch } from './silence.ts';
@@ -45,7 +45,7 @@ const RETRY_MAX_MS = 30_000;
 const MAX_EVALUATING = 64;
 
 export interface NodeManagerOptions {
-  readonly desk: Desk;
+  readonly transactor: Transactor;
   readonly world: World;
   readonly settings: OrchestratorSettings;
   readonly policy: SchedulePolicy;
@@ -68,9 +68,9 @@ export class NodeManager {
 
   constructor(options: NodeManagerOptions) {
     this.#options = options;
-    const { desk, world, settings, policy, compatibility } = options;
+    const { transactor, world, settings, policy, compatibility } = options;
     const report = (error: unknown) => this.#report(error);
-    this.#inbox = new Inbox({ desk, sessions: this.sessions, policy, compatibility, report });
+    this.#inbox = new Inbox({ transactor, sessions: this.sessions, policy, compatibility, report });
     this.#silence = new SilenceWatch(world, settings, this.sessions, (silent) => {
       for (const session of silent) this.#detached(() => this.#gone(session, 'unknown', 'heartbeat timeout'));
     });
@@ -81,9 +81,9 @@ export class NodeManager {
    * that had left are looked at again: the earlier run may have ended before it did.
    */
   async start(): Promise<void> {
-    const { desk, world } = this.#options;
+    const { transactor, world } = this.#options;
     const now = world.now();
-    const { suspects, jobs } = await desk.store.write(async (tx) => {
+    const { suspects, jobs } = await transactor.store.write(async (tx) => {
       const suspects: NodeView[] = [];
       const jobs = new Set<string>();
       for (const view of await tx.nodes.list()) {
@@ -145,14 +145,14 @@ export class NodeManager {
   // ---- control requests
 
   async handshake(request: HandshakeRequest): Promise<HandshakeDecision> {
-    const { desk, world, settings, owner } = this.#options;
+    const { transactor, world, settings, owner } = this.#options;
     const nodeId = request.NodeInfo.NodeID;
     const refuse = (reason: string): HandshakeDecision => ({
       response: { accepted: false, reason, LastComputeSeqNum: 0n, LastOrchestratorSeqNum: 0n },
     });
     if (await this.#hasTwin(request)) return refuse(twin(nodeId));
     const now = world.now();
-    const { outcome, jobs } = await desk.commit(async (work) => {
+    const { outcome, jobs } = await transactor.commit(async (work) => {
       const outcome = await handshake(work, request, { ...settings, owner });
       return { outcome, jobs: outcome.accepted ? await jobsOf(work, nodeId, true) : [] };
     });
@@ -182,7 +182,7 @@ export class NodeManager {
         reason: outcome.reason,
         LastComputeSeqNum: session.reportedSeq,
         LastOrchestratorSeqNum: outcome.startSeq,
-        StoreID: desk.store.cluster.storeId,
+        StoreID: transactor.store.cluster.storeId,
         Epoch: session.epoch,
       },
     };
@@ -212,17 +212,19 @@ export class NodeManager {
     );
     this.#flushSoon();
     if (session.cancelled.size > 0) await this.#confirmCancelled(session);
-    const { desk, policy } = this.#options;
+    const { transactor, policy } = this.#options;
     if (!extended) {
       const { QueueUsedCapacity: queued } = request;
-      await desk.commit((work) => startClocks(work, nodeId, queued, lastHeard, policy.timeoutGrace));
+      await transactor.commit((work) =>
+        startForeignDeadlines(work, nodeId, queued, lastHeard, policy.timeoutGrace)
+      );
     }
     return { LastComputeSeqNum: session.reportedSeq };
   }
 
   async updateNodeInfo({ NodeInfo }: UpdateNodeInfoRequest): Promise<UpdateNodeInfoResponse> {
     this.#required(NodeInfo.NodeID);
-    await this.#options.desk.commit(async (work) => {
+    await this.#options.transactor.commit(async (work) => {
       const node = await work.tx.nodes.get(NodeInfo.NodeID);
       const infoHash = stringifyJson(NodeInfo);
       if (!node || node.infoHash === infoHash) return;
@@ -250,7 +252,7 @@ export class NodeManager {
   // ---- data plane
 
   outbox(key: SessionKey): NodeOutbox {
-    const outbox = new NodeOutbox(this.#options.desk, key, (ids) => {
+    const outbox = new NodeOutbox(this.#options.transactor, key, (ids) => {
       const session = this.sessions.current(key.nodeId, key.epoch);
       if (session && !session.extended) { for (const id of ids) session.cancelled.add(id); }
     }, (error) => this.#report(error));
@@ -274,7 +276,7 @@ export class NodeManager {
     if (!session?.connected || this.#closing.signal.aborted) return;
     session.connected = false;
     void this.#untilCommitted(() =>
-      this.#options.desk.commit(async (work) => {
+      this.#options.transactor.commit(async (work) => {
         await work.tx.nodes.updateSession(key.nodeId, key.epoch, { status: 'suspect', lastError: reason });
         work.nodeChanged(key.nodeId);
       })
@@ -288,10 +290,10 @@ export class NodeManager {
    * that none can keep the node, or the others, from it.
    */
   async #gone(session: LiveSession, status: 'unknown' | 'closed', why: string): Promise<void> {
-    const { desk } = this.#options;
+    const { transactor } = this.#options;
     const { nodeId, epoch } = session;
     const jobs = await this.#untilCommitted(() =>
-      desk.commit(async (work) => {
+      transactor.commit(async (work) => {
         const row = await work.tx.nodes.updateSession(nodeId, epoch, {
           status,
           lastError: why,
@@ -315,7 +317,8 @@ export class NodeManager {
       for (let id = rest.pop(); id !== undefined; id = rest.pop()) await evaluate(id);
     };
     const evaluate = async (id: string): Promise<void> => {
-      const commit = () => this.#options.desk.commit((work) => Promise.resolve(work.evaluate(id, trigger)));
+      const commit = () =>
+        this.#options.transactor.commit((work) => Promise.resolve(work.evaluate(id, trigger)));
       // One that fails goes on by itself and gives up its place to the others.
       await commit().catch((error) => {
         this.#report(error);
@@ -345,7 +348,7 @@ export class NodeManager {
   async #confirmCancelled(session: LiveSession): Promise<void> {
     const ids = [...session.cancelled];
     session.cancelled.clear();
-    await this.#options.desk.commit(async (work) => {
+    await this.#options.transactor.commit(async (work) => {
       for (const id of ids) {
         const row = await work.tx.executions.get(id);
         if (row?.phase !== 'stopping') continue;
@@ -368,7 +371,7 @@ export class NodeManager {
 
   async #flushHeartbeats(): Promise<void> {
     const batch = this.sessions.takeHeartbeats();
-    if (batch.length > 0) await this.#options.desk.store.write((tx) => tx.nodes.heartbeats(batch));
+    if (batch.length > 0) await this.#options.transactor.store.write((tx) => tx.nodes.heartbeats(batch));
   }
 
   /** Work that nobody waits for. */
@@ -387,7 +390,7 @@ function twin(nodeId: string): string {
 }
 
 /** Jobs with work on the node; when it joins, those whose work was unknown. */
-async function jobsOf(work: Work, nodeId: string, joined: boolean): Promise<Iterable<string>> {
+async function jobsOf(work: UnitOfWork, nodeId: string, joined: boolean): Promise<Iterable<string>> {
   const held = await work.tx.executions.outlinesByNode(nodeId);
   return new Set(
     held.filter(({ phase }) => !joined || phase === 'unknown').map(({ jobId }) => jobId),

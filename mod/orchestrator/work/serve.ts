@@ -5,9 +5,9 @@
 import { makeId } from '../../model/mod.ts';
 import { Fleet, nodeSlot, type PlacementRequest, refusalOf, requestOfKey } from '../../schedule/mod.ts';
 import type { WantRow } from '../../store/mod.ts';
-import { settle } from './settle.ts';
+import { evaluateJob } from './evaluate_job.ts';
 import { EACH } from './want_rows.ts';
-import type { Work } from './work.ts';
+import type { UnitOfWork } from './unit_of_work.ts';
 
 /** Jobs that one transaction serves; more are served by the next one. */
 const MAX_SERVED = 32;
@@ -26,7 +26,7 @@ interface Queue {
 
 /** @param nodes by id, with whether more of it has changed than what is free */
 export async function serve(
-  work: Work,
+  work: UnitOfWork,
   nodes: ReadonlyMap<string, boolean>,
   requests: ReadonlySet<bigint>,
 ): Promise<void> {
@@ -57,7 +57,7 @@ export async function serve(
     if (nodeIds ? !nodeIds.some((nodeId) => candidates.fits(nodeId)) : !candidates.some) continue;
     const unit = await work.unit(first.jobId);
     const evaluationId = makeId('v', context.world.uuid());
-    const count = unit ? await settle(work, unit, { rows: [first] }, evaluationId) : 0;
+    const count = unit ? await evaluateJob(work, unit, { rows: [first] }, evaluationId) : 0;
     if (!unit) await tx.wants.clear(first.jobId);
     served++;
     placed += count;
@@ -77,13 +77,13 @@ function mayTake(fleet: Fleet, nodeId: string, request: PlacementRequest): boole
 }
 
 /** Ops and daemon jobs have a slot on each node that matches, from when it does. */
-async function joinEach(work: Work, request: bigint, nodeIds: readonly string[]): Promise<void> {
+async function joinEach(work: UnitOfWork, request: bigint, nodeIds: readonly string[]): Promise<void> {
   if (nodeIds.length === 0) return;
   for (const { jobId } of await work.tx.wants.inOrder(request, EACH, 0, Number.MAX_SAFE_INTEGER)) {
     const unit = await work.unit(jobId);
     if (!unit) continue;
     const slots = new Set(nodeIds.map(nodeSlot));
-    await settle(work, unit, { slots }, makeId('v', work.context.world.uuid()));
+    await evaluateJob(work, unit, { slots }, makeId('v', work.context.world.uuid()));
   }
 }
 

@@ -18,7 +18,7 @@ import type {
 } from '../types.ts';
 import { reconcileLive, stopAll } from './live.ts';
 import { failure, totalTimeout } from './outcome.ts';
-import { slotState } from './slots.ts';
+import { slotState } from './slot_state.ts';
 
 export interface ReconcileInput {
   readonly job: JobView;

@@ -12,7 +12,7 @@ import { JobUnit } from './job_unit.ts';
 import type { NodeIndex } from './node_index.ts';
 import type { PastIndex } from './past_index.ts';
 import { serve } from './serve.ts';
-import { type Scope, settle } from './settle.ts';
+import { evaluateJob, type Scope } from './evaluate_job.ts';
 
 export interface WorkContext {
   readonly world: World;
@@ -42,7 +42,7 @@ interface Due {
 /** Triggers of evaluations that concern only what the job waits for. */
 const WAITING: readonly EvaluationTrigger[] = ['job-queue', 'exec-failure'];
 
-export class Work {
+export class UnitOfWork {
   readonly #units = new Map<string, JobUnit>();
   readonly #due = new Map<string, Due>();
   readonly #nodes = new Map<string, boolean>();
@@ -160,7 +160,7 @@ export class Work {
     for (const [jobId, { trigger, evaluationId, ...scope }] of this.#due) {
       const unit = await this.unit(jobId);
       if (!unit) continue;
-      if (this.inline) await settle(this, unit, scope, evaluationId);
+      if (this.inline) await evaluateJob(this, unit, scope, evaluationId);
       else await this.enqueue(unit.job, trigger, { id: evaluationId });
     }
     if (this.inline && this.#nodes.size + this.#requests.size > 0 && this.budget > 0) {

@@ -20,11 +20,11 @@ import {
   slotsOnNodes,
 } from '../../schedule/mod.ts';
 import type { ExecutionRow, WantRow } from '../../store/mod.ts';
-import { applyChange, applyPlacement, applyToJob } from './apply.ts';
+import { applyChange, applyPlacement, applyToJob } from './apply_plan.ts';
 import type { JobUnit } from './job_unit.ts';
 import { executionView, jobView, slotView } from './views.ts';
 import { EACH, putWants, type Run, slotsOf } from './want_rows.ts';
-import type { Work } from './work.ts';
+import type { UnitOfWork } from './unit_of_work.ts';
 
 /** What of a job is looked at. */
 export interface Scope {
@@ -42,19 +42,24 @@ export interface Scope {
 const BATCH = 100;
 
 /** @returns how many executions were placed */
-export async function settle(work: Work, unit: JobUnit, scope: Scope, evaluationId: string): Promise<number> {
-  const settling = new Settling(work, unit, evaluationId, await work.context.nodes.fleet(work.tx));
-  if (isTerminalJob(unit.job.job.State.StateType)) await settling.stop();
-  else await settling.run(scope);
-  return settling.placed;
+export async function evaluateJob(
+  work: UnitOfWork,
+  unit: JobUnit,
+  scope: Scope,
+  evaluationId: string,
+): Promise<number> {
+  const evaluation = new JobEvaluation(work, unit, evaluationId, await work.context.nodes.fleet(work.tx));
+  if (isTerminalJob(unit.job.job.State.StateType)) await evaluation.stop();
+  else await evaluation.run(scope);
+  return evaluation.placed;
 }
 
-class Settling {
+class JobEvaluation {
   placed = 0;
   #past: Past | undefined;
 
   constructor(
-    readonly work: Work,
+    readonly work: UnitOfWork,
     readonly unit: JobUnit,
     readonly evaluationId: string,
     readonly fleet: Fleet,

@@ -4,11 +4,11 @@
  */
 import { exceeding, type Resources } from '../../model/mod.ts';
 import { executionDeadline } from '../../schedule/mod.ts';
-import type { Work } from '../work/work.ts';
+import type { UnitOfWork } from '../work/unit_of_work.ts';
 
 /** @param heardBefore when the node was heard the last time, nanoseconds */
-export async function startClocks(
-  work: Work,
+export async function startForeignDeadlines(
+  work: UnitOfWork,
   nodeId: string,
   queued: Resources,
   heardBefore: bigint,

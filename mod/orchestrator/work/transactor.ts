@@ -1,12 +1,12 @@
 /** Where all write operations of the orchestrator pass: grouped by the store, each with its evaluations. */
 import { toBacalhauError } from '../../model/mod.ts';
 import type { OrchestratorStore } from '../../store/mod.ts';
-import { type Wake, Work, type WorkContext } from './work.ts';
+import { UnitOfWork, type Wake, type WorkContext } from './unit_of_work.ts';
 
 /** Executions that are placed in the transaction of somebody who waits for its answer; the rest follow at once. */
 const INLINE_PLACEMENTS = 4;
 
-export class Desk {
+export class Transactor {
   readonly #nodes = new Map<string, boolean>();
   readonly #requests = new Set<bigint>();
   #serving = false;
@@ -22,7 +22,7 @@ export class Desk {
    * fail, the operation is committed without them and they become rows.
    * @throws what `operation` throws; nothing of it has been committed then
    */
-  async commit<T>(operation: (work: Work) => Promise<T>): Promise<T> {
+  async commit<T>(operation: (work: UnitOfWork) => Promise<T>): Promise<T> {
     let evaluating = false;
     try {
       return await this.#run(
@@ -43,7 +43,7 @@ export class Desk {
   }
 
   /** As {@link commit}, but when the evaluations fail so does the operation. */
-  commitWhole<T>(operation: (work: Work) => Promise<T>): Promise<T> {
+  commitWhole<T>(operation: (work: UnitOfWork) => Promise<T>): Promise<T> {
     return this.#run(operation, true, this.context.policy.maxPlacements);
   }
 
@@ -74,9 +74,9 @@ export class Desk {
     for (const id of requests) this.#requests.add(id);
   }
 
-  async #run<T>(operation: (work: Work) => Promise<T>, inline: boolean, budget: number): Promise<T> {
+  async #run<T>(operation: (work: UnitOfWork) => Promise<T>, inline: boolean, budget: number): Promise<T> {
     const { result, left } = await this.store.write(async (tx) => {
-      const work = new Work(tx, this.context, inline, budget);
+      const work = new UnitOfWork(tx, this.context, inline, budget);
       const result = await operation(work);
       await work.finish();
       return { result, left: work.left };
