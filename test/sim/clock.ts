@@ -13,7 +13,8 @@ interface Timer {
 }
 
 /** 2026-01-01, so that times look like times. */
-const EPOCH_NANOS = 1_767_225_600_000_000_000n;
+export const EPOCH_SECONDS = 1_767_225_600;
+const EPOCH_NANOS = BigInt(EPOCH_SECONDS) * 1_000_000_000n;
 
 const rest = () => new Promise<void>((done) => setImmediate(done));
 
@@ -87,8 +88,8 @@ function before(a: Timer, b: Timer): boolean {
 export class SimWorld implements World {
   #crashed = false;
 
-  /** @param skewMs what this node's wall clock is wrong by */
-  constructor(readonly clock: SimClock, readonly randomness: Random, readonly skewMs = 0) {}
+  /** @param skewMs what this node's wall clock is wrong by; it may be set forward */
+  constructor(readonly clock: SimClock, readonly randomness: Random, public skewMs = 0) {}
 
   get crashed(): boolean {
     return this.#crashed;

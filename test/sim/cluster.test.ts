@@ -1,4 +1,4 @@
-/** A few seeds of the simulation; one hundred are in `cluster.long.test.ts`. */
+/** A few seeds of the simulation; one thousand are in `seeds_*.long.test.ts`. */
 import process from 'node:process';
 import { expect, it } from 'vitest';
 import { runSeed } from './run.ts';

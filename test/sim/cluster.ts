@@ -3,18 +3,20 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startComputeNode } from '../../mod/compute/mod.ts';
-import { compatibility } from '../../mod/model/mod.ts';
+import { compatibility, type Resources } from '../../mod/model/mod.ts';
 import { type Orchestrator, startOrchestrator } from '../../mod/orchestrator/mod.ts';
 import { COMPUTE_MIGRATIONS, type ComputeSchema } from '../../mod/store/compute_schema.ts';
 import { type Connect, startComputeLink, type Timings } from '../../mod/transport/mod.ts';
 import { openOrchestratorStore, openSqlite } from '../../mod/store/mod.ts';
 import { SimClock, SimWorld } from './clock.ts';
-import { CAPACITY } from './capacity.ts';
+import { CAPACITY, LESS } from './capacity.ts';
 import { Containers } from './containers.ts';
 import { simFiles } from './files.ts';
 import { Hosts, simPublisher } from './host.ts';
 import { ORCHESTRATOR, SimNetwork } from './network.ts';
+import type { Plant } from './planted.ts';
 import type { Random } from './random.ts';
+import { DISCONNECT_MS, PRUNE_MS, RETENTION_MS, TOMBSTONE_MS, WINDOW_MS } from './settings.ts';
 
 /** Those of the product (`mod/node/parts.ts`). */
 const TIMINGS: Timings = {
@@ -25,9 +27,6 @@ const TIMINGS: Timings = {
   reconnectMs: 100,
   reconnectMaxMs: 1_500,
 };
-/** Shorter than the product's, so that a run of a few minutes sees unknown and lost nodes. */
-const DISCONNECT_MS = 20_000;
-const WINDOW_MS = 30_000;
 const NANOS_PER_MILLI = 1_000_000n;
 
 /** Longest wait for the disk at a commit. */
@@ -39,6 +38,9 @@ interface Process {
   world: SimWorld | null;
   abandon: () => void;
   commits: () => number;
+  /** What the clock of its machine is wrong by. */
+  stepMs: number;
+  capacity: Resources;
   /** Microtasks from the next opening of a transaction to a crash. */
   dieIn: number | null;
 }
@@ -57,7 +59,11 @@ export class SimCluster {
   failure: unknown = null;
   readonly #processes = new Map<string, Process>();
 
-  constructor(readonly random: Random, nodes: number) {
+  /** Between the orchestrator and its connections, and told when its process starts or ends. */
+  watch: (connect: Connect) => Connect = (connect) => connect;
+  orchestratorIs: (up: boolean) => void = () => undefined;
+
+  constructor(readonly random: Random, nodes: number, readonly plant: Plant) {
     this.network = new SimNetwork(this.clock, random.fork());
     this.nodes = Array.from({ length: nodes }, (_, index) => `n-${index + 1}`);
     this.containers = new Map(
@@ -70,6 +76,8 @@ export class SimCluster {
         world: null,
         abandon: () => undefined,
         commits: () => 0,
+        stepMs: 0,
+        capacity: CAPACITY,
         dieIn: null,
       });
     }
@@ -86,7 +94,11 @@ export class SimCluster {
   start(name: string): void {
     const process = this.#processes.get(name)!;
     if (process.world) return;
-    const world = process.world = new SimWorld(this.clock, this.random.fork(), this.random.between(-50, 50));
+    const world = process.world = new SimWorld(
+      this.clock,
+      this.random.fork(),
+      process.stepMs + this.random.between(-50, 50),
+    );
     this.trace(`start ${name}`);
     const starting = name === ORCHESTRATOR
       ? this.#startOrchestrator(process, world)
@@ -110,6 +122,7 @@ export class SimCluster {
     this.hosts.crash(name);
     if (name !== ORCHESTRATOR) return;
     this.orchestrator = null;
+    this.orchestratorIs(false);
     // Its process is the message server too.
     this.network.network.down = true;
     this.network.network.cut();
@@ -118,6 +131,22 @@ export class SimCluster {
   /** Crashes at its next transaction: before, in, or just after it, as many microtasks later as said. */
   crashAtCommit(name: string, microtasks: number): void {
     this.#processes.get(name)!.dieIn = microtasks;
+  }
+
+  /** Its machine's clock goes forward by so much. */
+  stepClock(name: string, ms: number): void {
+    const process = this.#processes.get(name)!;
+    process.stepMs += ms;
+    if (process.world) process.world.skewMs += ms;
+  }
+
+  capacityOf(name: string): Resources {
+    return this.#processes.get(name)!.capacity;
+  }
+
+  /** From its next start on a node has less to give, or all again. */
+  setCapacity(name: string, less: boolean): void {
+    this.#processes.get(name)!.capacity = less ? LESS : CAPACITY;
   }
 
   /** Forgets the crashes that have not happened yet. */
@@ -154,7 +183,8 @@ export class SimCluster {
   async #startOrchestrator(process: Process, world: SimWorld): Promise<void> {
     const { path, name } = process;
     this.network.network.down = false;
-    const connect = this.#connect(world);
+    this.orchestratorIs(true);
+    const connect = this.watch(this.#connect(world));
     const store = await openOrchestratorStore({
       path,
       world,
@@ -162,16 +192,17 @@ export class SimCluster {
       turn: this.#turn(process, world),
     });
     process.abandon = () => store.abandon();
+    this.plant.opened?.(name, path);
     const orchestrator = await startOrchestrator({
       id: name,
       world,
-      store,
+      store: this.plant.store?.(store, world) ?? store,
       bus: await connect({ name }),
       connect,
       timings: TIMINGS,
       defaults: {},
       compatibility: compatibility(''),
-      scheduler: { disconnectWindow: BigInt(WINDOW_MS) * NANOS_PER_MILLI },
+      scheduler: { disconnectWindow: BigInt(this.plant.windowMs ?? WINDOW_MS) * NANOS_PER_MILLI },
       settings: { disconnectTimeoutMs: DISCONNECT_MS },
       onError: (error) => this.trace(`orchestrator error ${error.code}: ${error.message}`),
     });
@@ -187,7 +218,9 @@ export class SimCluster {
       turn: this.#turn(process, world),
     });
     process.abandon = () => store.abandon();
+    this.plant.opened?.(name, path);
     const connect = this.#connect(world);
+    const engines = [this.hosts.engine(name, world), this.containers.get(name)!.engine(world)];
     await startComputeNode({
       nodeId: name,
       installId: `install-${name}`,
@@ -202,10 +235,11 @@ export class SimCluster {
       world,
       files: simFiles(world),
       store,
-      engines: [this.hosts.engine(name, world), this.containers.get(name)!.engine(world)],
+      engines: engines.map((engine) => this.plant.engine?.(engine) ?? engine),
       sources: [],
       publishers: [simPublisher(world)],
-      capacity: CAPACITY,
+      capacity: this.plant.capacity ?? process.capacity,
+      timings: { retentionMs: RETENTION_MS, tombstoneMs: TOMBSTONE_MS, pruneMs: PRUNE_MS },
       ports: { first: 20_000, last: 20_011, bindFailure: () => Promise.resolve(null) },
       executionsFolder: join(this.folder, name),
       environment: { allowList: [], get: () => undefined },

@@ -97,6 +97,7 @@ export class Containers {
       identity,
       state: container.end ? 'ended' : program.starts > 0 ? 'running' : 'created',
       start: async () => {
+        this.hosts.beginning(program);
         await call();
         this.hosts.beforeStart(program);
         program.starts++;

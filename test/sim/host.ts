@@ -33,6 +33,8 @@ export class Hosts {
   readonly programs: Program[] = [];
   /** Called before an object comes into being; throws when no row told of it before (S12). */
   beforeCreate: (nodeId: string, request: RunRequest) => void = () => undefined;
+  /** Called when a node asks an engine to start a program; throws when it must not (S6). */
+  beginning: (program: Program) => void = () => undefined;
   /** Called before a program is let go; throws when it must not be (S13). */
   beforeStart: (program: Program) => void = () => undefined;
 
@@ -114,6 +116,7 @@ function simRun(
   return {
     identity: { engine: 'noop', id: `${program.executionId}.${program.runNo}` },
     start: async () => {
+      hosts.beginning(program);
       await moment(world);
       hosts.beforeStart(program);
       program.starts++;

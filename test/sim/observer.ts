@@ -6,15 +6,15 @@ import type { Committed } from './committed.ts';
 import type { Hosts, Program } from './host.ts';
 import type { RunRequest } from '../../mod/engine/engine.ts';
 import { addResources, exceeding } from '../../mod/model/mod.ts';
-import { CAPACITY } from './capacity.ts';
+import type { Resources } from '../../mod/model/mod.ts';
 import { COMPUTE_LATER, JOB_ENDED, LIVE, ORCHESTRATOR_LATER } from './tables.ts';
-
-export class Violation extends Error {
-  constructor(readonly invariant: string, text: string) {
-    super(`${invariant}: ${text}`);
-    this.name = 'Violation';
-  }
-}
+import { Epochs } from './epochs.ts';
+import { RETENTION_MS } from './settings.ts';
+import { Silence } from './silence.ts';
+import { Stops } from './stops.ts';
+import { type Placed, Usage } from './usage.ts';
+import { Violation } from './violation.ts';
+import { Waiting } from './waiting.ts';
 
 interface ExecutionRow {
   readonly id: string;
@@ -34,6 +34,24 @@ interface NodeRow {
   readonly id: string;
   readonly phase: string;
   readonly run_no: number;
+  /** Seconds since the epoch; 0 = not confirmed. */
+  readonly confirmed: number;
+}
+
+/** What a node has held; `gone` once its row was removed. */
+interface OnNode {
+  readonly node: string;
+  row: NodeRow;
+  gone: boolean;
+}
+
+/** What the observer knows of the world, being above it. */
+interface World {
+  /** ms since the start */
+  now(): number;
+  /** Since the epoch. */
+  seconds(): number;
+  capacityOf(node: string): Resources;
 }
 
 /** A job whose submit was answered. */
@@ -44,7 +62,7 @@ interface Answered {
 
 export class Observer {
   readonly #executions = new Map<string, ExecutionRow>();
-  readonly #onNodes = new Map<string, { readonly node: string; row: NodeRow }>();
+  readonly #onNodes = new Map<string, OnNode>();
   readonly #counted = new Map<string, string>();
   readonly #attempts = new Map<string, number>();
   readonly #jobs = new Map<string, { version: number; state: string }>();
@@ -54,12 +72,25 @@ export class Observer {
   /** How often what was seen, so that a test can tell whether the faults had any bite. */
   readonly seen = new Map<string, number>();
   trace: (what: string) => void = () => undefined;
+  readonly stops: Stops;
+  readonly silence: Silence;
+  readonly #usage: Usage;
+  readonly #waiting: Waiting;
 
   constructor(
     readonly orchestrator: Committed,
     readonly nodes: ReadonlyMap<string, Committed>,
     readonly hosts: Hosts,
+    readonly world: World,
+    readonly epochs: Epochs,
   ) {
+    this.stops = new Stops(orchestrator, nodes);
+    this.silence = new Silence(world.now);
+    this.#usage = new Usage(orchestrator);
+    this.#waiting = new Waiting(orchestrator, this.#usage, world.now);
+    hosts.beginning = (program) => {
+      if (this.stops.beginning(program)) this.#see('begun before its cancel came');
+    };
     hosts.beforeCreate = (nodeId, request) => this.#beforeCreate(nodeId, request);
     hosts.beforeStart = (program) => this.#beforeStart(program);
   }
@@ -68,6 +99,19 @@ export class Observer {
   look(): void {
     if (this.orchestrator.changed()) this.#lookAtOrchestrator();
     for (const [node, file] of this.nodes) if (file.changed()) this.#lookAtNode(node, file);
+    this.#waiting.check();
+    this.silence.settle();
+  }
+
+  /** The orchestrator's process starts or ends. */
+  orchestratorIs(up: boolean): void {
+    this.silence.orchestrator(up);
+    this.#waiting.forget();
+  }
+
+  /** Whether the node has held the execution, or still does. */
+  hasHeld(node: string, executionId: string): boolean {
+    return this.#onNodes.get(executionId)?.node === node;
   }
 
   /** A submit was answered: from now on the job has to be there as it is (S1). */
@@ -136,8 +180,10 @@ export class Observer {
       'select id, job_id, version, slot, attempt, node_id, phase, counted, node_rev, code from executions',
     );
     const live = new Map<string, string>();
+    const placed: Placed[] = [];
     for (const row of rows) {
       const before = this.#executions.get(row.id);
+      if (!before) placed.push(row);
       const slot = `${row.job_id}/${row.version}/${row.slot}`;
       this.#sameExecution(row, before, slot);
       if (LIVE.has(row.phase)) {
@@ -151,11 +197,15 @@ export class Observer {
     this.#lookAtSlots();
     this.#lookAtJobs(rows);
     this.#lookAtHistory();
+    this.epochs.look();
+    this.#usage.look(rows, placed);
+    if (this.#waiting.look() > 0) this.#see('looks at who waits');
     if (this.#answered.size > 0) this.checkAnswered();
   }
 
   #sameExecution(row: ExecutionRow, before: ExecutionRow | undefined, slot: string): void {
     if (!before) {
+      this.stops.placed(row.job_id, row.id);
       if (row.attempt > 1) this.#see('attempted again');
       const held = this.#onNodes.get(row.id);
       if (held && held.node !== row.node_id) {
@@ -178,6 +228,7 @@ export class Observer {
     if (before.phase === row.phase) return;
     this.trace(`${row.id} ${slot} on ${row.node_id}: ${before.phase} → ${row.phase}`);
     this.#see(row.phase);
+    this.silence.changed(row.id, row.node_id, before.phase, row.phase);
     if (before.phase === 'unknown' && LIVE.has(row.phase)) this.#see('adopted');
     // Disks are safe here: what a node has acknowledged it still knows.
     if (row.code === 'ExecutionForgotten') {
@@ -269,7 +320,11 @@ export class Observer {
   }
 
   #lookAtNode(node: string, file: Committed): void {
-    for (const row of file.rows<NodeRow>('select id, phase, run_no from executions')) {
+    const rows = file.rows<NodeRow>(
+      'select id, phase, run_no, confirmed_at / 1000000000 as confirmed from executions',
+    );
+    this.#lookAtRemoved(node, new Set(rows.map(({ id }) => id)));
+    for (const row of rows) {
       const known = this.#onNodes.get(row.id);
       if (known && known.node !== node) {
         throw new Violation('S3', `${row.id} is on ${known.node} and ${node}`);
@@ -278,7 +333,8 @@ export class Observer {
       if (placed && placed.node_id !== node) {
         throw new Violation('S3', `${row.id} of ${placed.node_id} is on ${node}`);
       }
-      if (!known) this.#onNodes.set(row.id, { node, row });
+      if (!known) this.#onNodes.set(row.id, { node, row, gone: false });
+      else if (known.gone) throw new Violation('S16', `${node} has ${row.id} again, which it has removed`);
       else {
         const before = known.row;
         known.row = row;
@@ -293,7 +349,25 @@ export class Observer {
     }
   }
 
+  /** S14: a row goes when it is confirmed and past its retention. */
+  #lookAtRemoved(node: string, there: ReadonlySet<string>): void {
+    for (const [id, known] of this.#onNodes) {
+      if (known.node !== node || known.gone || there.has(id)) continue;
+      known.gone = true;
+      this.#see('removed from its node');
+      const kept = this.world.seconds() - known.row.confirmed;
+      if (known.row.confirmed > 0 && kept >= RETENTION_MS / 1000 - 2) continue;
+      throw new Violation(
+        'S14',
+        `${node} has removed ${id}, confirmed at ${known.row.confirmed}, after ${kept} s`,
+      );
+    }
+  }
+
   #beforeCreate(nodeId: string, { executionId, runNo }: RunRequest): void {
+    if (this.#onNodes.get(executionId)?.gone) {
+      throw new Violation('S16', `${nodeId} runs ${executionId} again, which it has removed`);
+    }
     const [row] = this.nodes.get(nodeId)!.rows<NodeRow>(
       'select id, phase, run_no from executions where id = ?',
       executionId,
@@ -340,7 +414,7 @@ export class Observer {
       if (both === undefined) continue;
       throw new Violation('S10', `${other.executionId} and ${executionId} have port ${both} on ${nodeId}`);
     }
-    const over = exceeding(used, CAPACITY);
+    const over = exceeding(used, this.world.capacityOf(nodeId));
     if (over.length > 0) {
       throw new Violation('S10', `${executionId} exceeds ${over.join(', ')} of ${nodeId}`);
     }

@@ -4,12 +4,17 @@
  * the run: the digest over all that happened is the same each time.
  */
 import { createHash } from 'node:crypto';
+import { CAPACITY } from './capacity.ts';
+import { EPOCH_SECONDS } from './clock.ts';
 import { SimCluster } from './cluster.ts';
 import { Committed } from './committed.ts';
 import { type Faults, LATE_MS, NO_FAULTS, ORCHESTRATOR } from './network.ts';
-import { Observer, Violation } from './observer.ts';
+import { Epochs } from './epochs.ts';
+import { Observer } from './observer.ts';
+import type { Plant } from './planted.ts';
 import { Random } from './random.ts';
 import { JOB_ENDED } from './tables.ts';
+import { Violation } from './violation.ts';
 import { Users } from './workload.ts';
 import { Wire } from './wire.ts';
 
@@ -43,6 +48,8 @@ export interface Outcome {
 export interface RunOptions {
   /** Told of each event. */
   readonly trace?: (line: string) => void;
+  /** A fault of the product's, planted to see that a check shows it. */
+  readonly plant?: Plant;
 }
 
 /** @throws SimulationFailed */
@@ -84,17 +91,33 @@ class Simulation {
 
   constructor(readonly seed: number, readonly options: RunOptions) {
     this.#random = new Random(seed);
-    const cluster = this.#cluster = new SimCluster(this.#random.fork(), 2 + this.#random.below(3));
+    const cluster = this.#cluster = new SimCluster(
+      this.#random.fork(),
+      2 + this.#random.below(3),
+      options.plant ?? {},
+    );
     this.#orchestrator = new Committed(cluster.file(ORCHESTRATOR));
     this.#nodes = new Map(cluster.nodes.map((name) => [name, new Committed(cluster.file(name))]));
-    this.#observer = new Observer(this.#orchestrator, this.#nodes, cluster.hosts);
-    this.#wire = new Wire(this.#orchestrator, this.#nodes);
+    const { clock } = cluster;
+    const wire = this.#wire = new Wire(this.#orchestrator, this.#nodes);
+    const epochs = new Epochs(this.#orchestrator, (reply) => wire.isDone(reply));
+    const observer = this.#observer = new Observer(this.#orchestrator, this.#nodes, cluster.hosts, {
+      now: () => clock.now,
+      seconds: () => EPOCH_SECONDS + clock.now / 1000,
+      capacityOf: (node) => cluster.capacityOf(node),
+    }, epochs);
+    wire.onTaken = (reply) => epochs.acknowledged(reply);
+    wire.onHeard = (node) => observer.silence.sign(node);
+    wire.hasHeld = (node, executionId) => observer.hasHeld(node, executionId);
+    cluster.watch = (connect) => epochs.watch(connect);
+    cluster.orchestratorIs = (up) => observer.orchestratorIs(up);
     this.#users = new Users(cluster, this.#observer, this.#random.fork());
     const trace = (what: string) => this.#event(what);
     cluster.trace = this.#observer.trace = this.#wire.trace = trace;
     // A violation must stop the run, not the process that it is found in.
     cluster.network.onSend = (from, to, message) => this.#guard(() => this.#wire.onSend(from, to, message));
-    const { beforeCreate, beforeStart } = cluster.hosts;
+    const { beginning, beforeCreate, beforeStart } = cluster.hosts;
+    cluster.hosts.beginning = (...of) => this.#guard(() => beginning(...of));
     cluster.hosts.beforeCreate = (...of) => this.#guard(() => beforeCreate(...of));
     cluster.hosts.beforeStart = (...of) => this.#guard(() => beforeStart(...of));
   }
@@ -119,6 +142,12 @@ class Simulation {
     await this.#until(FAULTS_MS, () => false);
 
     this.#event('faults stop');
+    for (const name of nodes) {
+      // What a smaller node has promised is too much for it, and no other may have room.
+      if (this.#cluster.capacityOf(name) === CAPACITY) continue;
+      this.#cluster.crash(name);
+      this.#cluster.setCapacity(name, false);
+    }
     network.healAll();
     this.#cluster.spareAll();
     for (const name of [ORCHESTRATOR, ...nodes]) this.#cluster.start(name);
@@ -194,12 +223,18 @@ class Simulation {
       'crash at commit',
       'cut off',
       'engine away',
+      'clock step',
+      'other capacity',
     ]);
     this.#event(`fault: ${kind} ${name}`);
     if (kind === 'crash at commit') {
       return this.#cluster.crashAtCommit(name, random.below(random.pick([20, 100, 500])));
     }
     const ms = random.between(50, away);
+    if (kind === 'clock step') {
+      return this.#cluster.stepClock(ORCHESTRATOR, random.pick([2_000, 60_000, 3_600_000]));
+    }
+    if (kind === 'other capacity') this.#cluster.setCapacity(name, random.chance(0.5));
     if (kind === 'engine away') return this.#cluster.containers.get(name)?.goAway(ms);
     if (kind === 'cut off') return network.cutOff(name, ms);
     this.#cluster.crash(name);

@@ -5,9 +5,12 @@
 import type { BusMessage } from '../../mod/transport/bus/bus.ts';
 import { decodeMessage } from '../../mod/transport/mod.ts';
 import type { Committed } from './committed.ts';
-import { isData } from './network.ts';
-import { Violation } from './observer.ts';
+import { isData, ORCHESTRATOR } from './network.ts';
+import { Violation } from './violation.ts';
 import { COMPUTE_ENDED, EXECUTING, LIVE } from './tables.ts';
+
+/** First byte of an envelope; acknowledgements are plain JSON. */
+const ENVELOPE = 1;
 
 interface Sent {
   readonly message: BusMessage;
@@ -39,15 +42,31 @@ export class Wire {
   /** Messages that are said again on purpose are no one's turn. */
   replaying = false;
 
+  /** The orchestrator acknowledges what a node sent with this reply subject. */
+  onTaken: (reply: string) => void = () => undefined;
+  /** The orchestrator answers that it has heard a node. */
+  onHeard: (node: string) => void = () => undefined;
+  /** Whether the node has held the execution; its row may be gone by now. */
+  hasHeld: (node: string, executionId: string) => boolean = () => false;
+
   constructor(readonly orchestrator: Committed, readonly nodes: ReadonlyMap<string, Committed>) {}
+
+  /** Whether the effect of the message with this reply subject is stored. */
+  isDone(reply: string): boolean {
+    const sent = this.#sent.get(reply);
+    return sent === undefined || this.#isDone(sent);
+  }
 
   onSend(from: string, to: string, message: BusMessage): void {
     if (isData(message.subject)) return this.#onData(from, to, message);
     const sent = this.#sent.get(message.subject);
-    if (!sent || message.status !== undefined) return;
+    if (message.status !== undefined) return;
+    if (!sent) return this.#onControl(from, to, message);
     const text = new TextDecoder().decode(message.data);
     this.trace(`${from} → ${to} ack ${sent.seq} ${sent.type} ${sent.executionId} ${text}`);
-    if (text === '{}') this.#onAck(sent);
+    if (text !== '{}') return;
+    if (from === ORCHESTRATOR) this.onTaken(message.subject);
+    this.#onAck(sent);
   }
 
   #onData(from: string, to: string, message: BusMessage): void {
@@ -72,6 +91,15 @@ export class Wire {
       this.#rounds.set(message.subject, current = { name: round, open: new Map() });
     }
     current.open.set(sent.seq, sent);
+  }
+
+  #onControl(from: string, to: string, { subject, data }: BusMessage): void {
+    if (from !== ORCHESTRATOR || !subject.startsWith('_INBOX.') || data[0] !== ENVELOPE) return;
+    const { type, payload } = decodeMessage(data);
+    const heard = type === 'transport.HandshakeResponse'
+      ? payload.accepted
+      : type === 'transport.HeartbeatResponse';
+    if (heard) this.onHeard(to);
   }
 
   #onAck(sent: Sent): void {
@@ -111,7 +139,7 @@ export class Wire {
       )[0];
     switch (type) {
       case 'AskForBid':
-        return atNode() !== undefined;
+        return atNode() !== undefined || this.hasHeld(node, executionId);
       case 'BidAccepted': {
         const row = atNode();
         return !row || row.desired === 1 || COMPUTE_ENDED.has(row.phase) || row.phase === 'cancelling';

@@ -61,10 +61,13 @@ export class Users {
     else await this.#sleep(stopAfter);
     await this.#persist(`stop ${wanted.name}`, async () => {
       try {
-        await this.#orchestrator().jobs.stopJob(wanted.id, { namespace: 'default', reason: 'the user' });
+        const { jobs } = this.#orchestrator();
+        const stop = () => jobs.stopJob(wanted.id, { namespace: 'default', reason: 'the user' });
+        await (this.cluster.plant.stop?.(stop) ?? stop());
       } catch (thrown) {
         if (!(thrown instanceof BacalhauError) || thrown.code !== 'ConflictJobState') throw thrown;
       }
+      this.observer.stops.answered(wanted.id);
       return '';
     });
   }

@@ -3,18 +3,14 @@ import { expect, it } from 'vitest';
 import { SilenceWatch } from '../../../mod/orchestrator/nodes/silence.ts';
 import { type LiveSession, Sessions } from '../../../mod/orchestrator/nodes/sessions.ts';
 import { DEFAULT_SETTINGS } from '../../../mod/orchestrator/options.ts';
-import { realWorld } from '../../../runtime/world.ts';
-import { SimClock } from '../../sim/clock.ts';
+import { SimClock, SimWorld } from '../../sim/clock.ts';
+import { Random } from '../../sim/random.ts';
 
 const SECOND = 1000;
 
 function rig() {
   const clock = new SimClock();
-  const world = {
-    ...realWorld,
-    now: () => BigInt(Math.round(clock.now * 1e6)),
-    after: (ms: number, callback: () => void) => ({ [Symbol.dispose]: clock.at(ms, callback) }),
-  };
+  const world = new SimWorld(clock, new Random(1));
   const sessions = new Sessions();
   const silent: string[] = [];
   const watch = new SilenceWatch(world, DEFAULT_SETTINGS, sessions, (nodes) => {
@@ -43,7 +39,7 @@ function rig() {
     clock.at(seconds * SECOND - clock.now, () => undefined);
     return clock.run(seconds * SECOND, () => clock.now >= seconds * SECOND);
   };
-  return { watch, join, until, silent };
+  return { watch, join, until, silent, world };
 }
 
 it('a node with the shorter allowance is noticed first, though it came later', async () => {
@@ -69,4 +65,16 @@ it('time without a connection to the message server does not count', async () =>
   expect(silent).toEqual([]);
   await until(600);
   expect(silent).toEqual(['own at 565']);
+});
+
+it('a clock that is set forward, or a machine that slept, makes no node silent', async () => {
+  const { watch, join, until, silent, world } = rig();
+  watch.hear();
+  join('own', true);
+  await until(50);
+  world.skewMs += 3600 * SECOND;
+  await until(70);
+  expect(silent).toEqual([]);
+  await until(300);
+  expect(silent.length).toBe(1);
 });
