@@ -17,9 +17,9 @@ import {
   type Server,
   start,
   temporaryFolder,
-  until,
 } from '../support/program.ts';
 import { median, quantile, render, type Row } from './measure.ts';
+import { until } from '../support/until.ts';
 
 export const JOBS = '/api/v1/orchestrator/jobs';
 const MB = 1e6;
@@ -110,22 +110,30 @@ async function freePorts(count: number): Promise<number[]> {
 }
 
 async function answering(port: number, server: Server): Promise<void> {
-  await until('the server answers', async () => {
-    if (server.child.exitCode !== null) throw new Error(`a server ended:\n${server.lines.join('\n')}`);
-    using api = new Connection(port);
-    return (await api.request('GET', '/api/v1/agent/alive').catch(() => null))?.status === 200;
-  }, 60_000);
+  await until(
+    async () => {
+      if (server.child.exitCode !== null) throw new Error(`a server ended:\n${server.lines.join('\n')}`);
+      using api = new Connection(port);
+      return (await api.request('GET', '/api/v1/agent/alive').catch(() => null))?.status === 200;
+    },
+    'the server answers',
+    60_000,
+  );
 }
 
 export async function ended(api: Connection, id: string): Promise<void> {
   interface Answer {
     readonly Job: { readonly State: { readonly StateType: string; readonly Message?: string } };
   }
-  await until(`job ${id} ends`, async () => {
-    const { Job } = await api.json<Answer>('GET', `${JOBS}/${id}`);
-    if (Job.State.StateType === 'Failed') throw new Error(`job ${id} failed: ${Job.State.Message}`);
-    return Job.State.StateType === 'Completed';
-  }, 120_000);
+  await until(
+    async () => {
+      const { Job } = await api.json<Answer>('GET', `${JOBS}/${id}`);
+      if (Job.State.StateType === 'Failed') throw new Error(`job ${id} failed: ${Job.State.Message}`);
+      return Job.State.StateType === 'Completed';
+    },
+    `job ${id} ends`,
+    120_000,
+  );
 }
 
 export async function submit(api: Connection): Promise<string> {

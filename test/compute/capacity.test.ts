@@ -8,7 +8,8 @@ import { fitsInto } from '../../mod/model/mod.ts';
 import { COMPUTE_PHASES } from '../../mod/store/compute_rows.ts';
 import { ComputeStore } from '../../mod/store/compute_store.ts';
 import { realWorld } from '../../runtime/world.ts';
-import { ask, cancel, execution, harness, phaseOf, untilPhase, waitFor } from './harness.ts';
+import { ask, cancel, execution, harness, phaseOf, untilPhase } from './harness.ts';
+import { until } from '../support/until.ts';
 
 describe('LocalQueue', () => {
   const waiting = (id: string, CPU: number, priority = 0, queuedAt = 0n) => ({
@@ -97,8 +98,8 @@ it('a node never runs more than its capacity, and runs all in the end', async ()
       const task = { Resources: { CPU: `${((index * 7) % 10 + 1) / 10}` } };
       void h.send(ask(execution(`e-${index}`, {}, { desired: 1, task })));
     }
-    await waitFor(() => h.sent.filter(({ type }) => type === 'RunResult').length === 60);
-    await waitFor(() => engineRuns.now === 0);
+    await until(() => h.sent.filter(({ type }) => type === 'RunResult').length === 60);
+    await until(() => engineRuns.now === 0);
     expect(engineRuns.most).toBeLessThanOrEqual(10);
     expect(engineRuns.most).toBeGreaterThan(5);
   } finally {
@@ -130,7 +131,7 @@ it('the next starts when a program has ended, however long its object takes to b
     const task = { Resources: { CPU: '1' }, Network: { Type: 'Host', Ports } } as const;
     for (const id of ['e-1', 'e-2', 'e-3']) {
       await h.send(ask(execution(id, {}, { desired: 1, task })));
-      await waitFor(() => started.includes(id) && h.node.debugInfo().available.CPU === 1);
+      await until(() => started.includes(id) && h.node.debugInfo().available.CPU === 1);
     }
   } finally {
     removed.resolve();
@@ -172,13 +173,13 @@ it('what a program holds beyond its grant is not given to the next one', async (
     const task = { Resources: { Memory: `${100 * MIB}` } };
     await h.send(ask(execution('e-1', {}, { desired: 1, task })));
     // The program gets what it asked for; the node counts what its engine takes beside.
-    await waitFor(() => h.node.debugInfo().available.Memory === 250 * MIB);
+    await until(() => h.node.debugInfo().available.Memory === 250 * MIB);
     await untilPhase(h, 'e-1', 'running');
     expect((await new ComputeStore(h.db).find('e-1'))!.identity!.id).toBe(String(100 * MIB));
     memory = 300 * MIB;
-    await waitFor(() => h.node.debugInfo().available.Memory === 100 * MIB);
+    await until(() => h.node.debugInfo().available.Memory === 100 * MIB);
     await h.send(ask(execution('e-2', {}, { desired: 1, task })));
-    await waitFor(() => h.node.debugInfo().queued.length === 1);
+    await until(() => h.node.debugInfo().queued.length === 1);
   } finally {
     await h.node.close('keep');
     await h.close();
@@ -192,10 +193,10 @@ it('a node that has become smaller hands back what can no longer fit, and the re
     const order = (id: string, CPU: string) =>
       h.send(ask(execution(id, { DelayMs: 60_000 }, { desired: 1, task: { Resources: { CPU } } })));
     await order('e-1', '1.5');
-    await waitFor(() => h.starts.length === 1);
+    await until(() => h.starts.length === 1);
     await order('e-2', '2');
     await order('e-3', '0.5');
-    await waitFor(() => h.node.debugInfo().queued.length + h.starts.length === 3);
+    await until(() => h.node.debugInfo().queued.length + h.starts.length === 3);
     await h.crash();
     Object.assign(options.capacity, { CPU: 1.5 });
     await h.start();
@@ -204,7 +205,7 @@ it('a node that has become smaller hands back what can no longer fit, and the re
     expect(event!.Details).toMatchObject({ class: 'infrastructure', Retryable: 'true' });
     expect(await phaseOf(h, 'e-2')).toBe('failed');
     await h.send(cancel('e-1'));
-    await waitFor(() => h.starts.at(-1)!.startsWith('e-3/'));
+    await until(() => h.starts.at(-1)!.startsWith('e-3/'));
   } finally {
     await h.close();
   }

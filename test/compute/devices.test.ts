@@ -5,7 +5,8 @@ import { Capacity } from '../../mod/compute/capacity.ts';
 import { chooseDevices } from '../../mod/compute/devices.ts';
 import type { Engine, RunRequest } from '../../mod/engine/engine.ts';
 import { addResources, type Gpu, maxResources, subtractResources } from '../../mod/model/mod.ts';
-import { ask, execution, harness, untilPhase, waitFor } from './harness.ts';
+import { ask, execution, harness, untilPhase } from './harness.ts';
+import { until } from '../support/until.ts';
 
 const gpu = (Vendor: string, Index: number): Gpu => ({
   Index,
@@ -126,7 +127,7 @@ it('a node gives each run its own devices, keeps them over a restart and takes t
     expect(h.node.nodeInfo().ComputeNodeInfo.AvailableCapacity.GPUs).toBeUndefined();
     expect(requests.has('e-3')).toBe(false);
     ends.get('e-2')!();
-    await waitFor(() => requests.has('e-3'));
+    await until(() => requests.has('e-3'));
     expect(devices('e-3')).toEqual([CARDS[1]]);
     expect(h.node.nodeInfo().ComputeNodeInfo.AvailableCapacity.GPUs).toEqual([CARDS[2]]);
   } finally {

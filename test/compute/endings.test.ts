@@ -7,10 +7,11 @@ import type { Publisher } from '../../mod/publisher/publisher.ts';
 import type { Source } from '../../mod/storage/source.ts';
 import { ComputeStore } from '../../mod/store/compute_store.ts';
 import type { ComputeError, ExecutionStatus } from '../../mod/transport/wire/messages.ts';
-import { ask, cancel, execution, harness, phaseOf, untilPhase, waitFor } from './harness.ts';
+import { ask, cancel, execution, harness, phaseOf, untilPhase } from './harness.ts';
 import type { Harness, HarnessOptions } from './harness.ts';
 import { exit, lasting } from './lasting.ts';
 import type { Lasting } from './lasting.ts';
+import { until } from '../support/until.ts';
 
 const opened: Harness[] = [];
 async function open(host: Lasting, options?: HarnessOptions) {
@@ -72,7 +73,7 @@ async function stopped(h: Harness): Promise<ExecutionStatus> {
         ? [payload as ExecutionStatus]
         : []
     )[0];
-  await waitFor(() => found() !== undefined);
+  await until(() => found() !== undefined);
   return found()!;
 }
 
@@ -82,7 +83,7 @@ describe('output, exit code and results are kept', () => {
     const keep = keeper();
     const h = await open(host, { publishers: [keep], timings: { stopGraceMs: 77 } });
     await h.send(order({ Timeouts: { ExecutionTimeout: 1 } }));
-    await waitFor(() => host.world.size === 1);
+    await until(() => host.world.size === 1);
     const container = host.world.get('e-1/1')!;
     const { RunCommandResult, PublishResult, Events } = await failure(h);
     expect(Events![0]!.Details!.class).toBe('timeout');
@@ -94,7 +95,7 @@ describe('output, exit code and results are kept', () => {
     expect(PublishResult).toEqual(PUBLISHED);
     expect(keep.kept).toEqual(['hello\n|143']);
     expect(container.stops).toEqual([77]);
-    await waitFor(() => host.world.size === 0);
+    await until(() => host.world.size === 0);
   });
 
   it('of a program that ran out of memory', async () => {
@@ -125,7 +126,7 @@ describe('output, exit code and results are kept', () => {
     expect(RunCommandResult).toMatchObject({ Stdout: 'hello\n', ExitCode: 137 });
     expect(PublishResult).toEqual(PUBLISHED);
     expect(seen).toEqual([1]);
-    await waitFor(() => host.world.size === 0);
+    await until(() => host.world.size === 0);
     expect(h.node.nodeInfo().ComputeNodeInfo.AvailableCapacity.CPU).toBe(1);
   });
 
@@ -171,7 +172,7 @@ describe('output, exit code and results are kept', () => {
     const payload = await failure(h);
     expect(payload.Events![0]!.Message).toContain('executable file not found');
     expect('RunCommandResult' in payload).toBe(false);
-    await waitFor(() => host.world.size === 0);
+    await until(() => host.world.size === 0);
   });
 
   it('of a program that could not be started: the exit code that a shell gives for it', async () => {
@@ -286,7 +287,7 @@ describe('a crash in the ending', () => {
     const keep = keeper(() => ++publishing === 1 && hang ? new Promise(() => {}) : Promise.resolve());
     const h = await open(host, { publishers: [keep] });
     await h.send(order({ Timeouts: { ExecutionTimeout: 1 } }));
-    await waitFor(() => publishing === 1);
+    await until(() => publishing === 1);
     expect(await phaseOf(h, 'e-1')).toBe('harvesting');
     await h.crash();
     hang = false;
@@ -295,7 +296,7 @@ describe('a crash in the ending', () => {
     expect(Events![0]!.Message).toBe('Execution timed out after 1s');
     expect(RunCommandResult).toMatchObject({ Stdout: 'hello\n', ExitCode: 0 });
     expect(PublishResult).toEqual(PUBLISHED);
-    await waitFor(() => host.world.size === 0);
+    await until(() => host.world.size === 0);
   });
 
   it('while what a stopped run left is published: it is published again, then removed', async () => {
@@ -307,13 +308,13 @@ describe('a crash in the ending', () => {
     await h.send(order());
     await untilPhase(h, 'e-1', 'running');
     await h.send(cancel('e-1'));
-    await waitFor(() => publishing === 1);
+    await until(() => publishing === 1);
     await h.crash();
     expect(host.world.size).toBe(1);
     hang = false;
     await h.start();
     expect((await stopped(h)).PublishResult).toEqual(PUBLISHED);
-    await waitFor(() => host.world.size === 0);
+    await until(() => host.world.size === 0);
     expect(keep.kept).toEqual(['hello\n|137']);
   });
 
@@ -328,7 +329,7 @@ describe('a crash in the ending', () => {
     await h.crash();
     exit(host.world.get('e-2/1'), { kind: 'exited', exitCode: 7 });
     const deadline = performance.now() + 1_100;
-    await waitFor(() => performance.now() > deadline);
+    await until(() => performance.now() > deadline);
     await h.start();
     expect((await failure(h)).RunCommandResult).toMatchObject({ Stdout: 'hello\n', ExitCode: 137 });
     expect((await h.until('RunResult', 'e-2')).payload.RunCommandResult).toMatchObject({ ExitCode: 7 });
@@ -357,7 +358,7 @@ describe('a second end during the grace of the first', () => {
     expect(await phaseOf(h, 'e-1')).toBe('cancelling');
     gate.resolve();
     expect((await stopped(h)).RunCommandResult).toMatchObject({ Stdout: 'hello\n', ExitCode: 137 });
-    await waitFor(() => host.world.size === 0);
+    await until(() => host.world.size === 0);
     expect(h.sent.filter(({ type }) => type === 'ComputeError')).toEqual([]);
   });
 });

@@ -15,6 +15,7 @@ import type { InMessage, OutMessage } from '../../mod/transport/wire/messages.ts
 import { ContainedFiles } from '../../runtime/files/mod.ts';
 import { realWorld } from '../../runtime/world.ts';
 import type { World } from '../../runtime/world.ts';
+import { until } from '../support/until.ts';
 
 export interface Harness {
   readonly folder: string;
@@ -60,7 +61,7 @@ export async function harness(options: HarnessOptions = {}): Promise<Harness> {
         h.sent.find((message) =>
           message.type === type && 'ExecutionID' in message.payload && message.payload.ExecutionID === id
         );
-      await waitFor(
+      await until(
         () => found() !== undefined,
         () => `${type} of ${id}; sent: ${JSON.stringify(h.sent, big)}`,
       );
@@ -173,17 +174,6 @@ function mortal(alive: () => boolean): World {
       if (!alive()) await new Promise(() => {});
     },
   };
-}
-
-export async function waitFor(
-  condition: () => boolean,
-  what: () => string = () => 'condition',
-): Promise<void> {
-  const end = performance.now() + 5_000;
-  while (!condition()) {
-    if (performance.now() > end) throw new Error(`waited in vain for ${what()}`);
-    await realWorld.sleep(2);
-  }
 }
 
 const big = (_: string, value: unknown) => typeof value === 'bigint' ? String(value) : value;

@@ -13,8 +13,9 @@ import { EXTENSION, startComputeLink, startOrchestratorLink } from '../../mod/tr
 import type { InMessage, OutMessage } from '../../mod/transport/mod.ts';
 import { ContainedFiles } from '../../runtime/files/mod.ts';
 import { realWorld as world } from '../../runtime/world.ts';
-import { accept, ask, execution, waitFor } from './harness.ts';
+import { accept, ask, execution } from './harness.ts';
 import { MemoryNetwork } from '../support/memory_bus.ts';
+import { until } from '../support/until.ts';
 
 it('bids, runs and reports over the wire', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'compute-link-'));
@@ -95,11 +96,11 @@ it('bids, runs and reports over the wire', async () => {
   });
   try {
     const has = (type: string) => received.find((message) => message.type === type);
-    await waitFor(() => has('ExecutionInventory') !== undefined, () => 'the inventory');
+    await until(() => has('ExecutionInventory') !== undefined, () => 'the inventory');
     send(ask(execution('e-1', { Output: 'over the wire' })));
-    await waitFor(() => has('BidResult') !== undefined, () => 'the bid');
+    await until(() => has('BidResult') !== undefined, () => 'the bid');
     send(accept('e-1'));
-    await waitFor(() => has('RunResult') !== undefined, () => 'the result');
+    await until(() => has('RunResult') !== undefined, () => 'the result');
     expect(has('RunResult')!.payload).toMatchObject({
       RunCommandResult: { Stdout: 'over the wire', ExitCode: 0 },
     });

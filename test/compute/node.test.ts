@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { accept, ask, cancel, execution, harness, phaseOf, reject, untilPhase, waitFor } from './harness.ts';
+import { accept, ask, cancel, execution, harness, phaseOf, reject, untilPhase } from './harness.ts';
 import type { Harness, HarnessOptions } from './harness.ts';
 import { mkdir } from 'node:fs/promises';
 import { readdirSync } from 'node:fs';
@@ -7,6 +7,7 @@ import type { Engine } from '../../mod/engine/mod.ts';
 import { noopEngine } from '../../mod/engine/noop.ts';
 import type { Source } from '../../mod/storage/source.ts';
 import { realWorld } from '../../runtime/world.ts';
+import { until } from '../support/until.ts';
 
 const opened: Harness[] = [];
 async function open(options?: HarnessOptions) {
@@ -186,7 +187,7 @@ describe('one execution', () => {
     const { payload } = await h.until('RunResult', 'e-1');
     expect(seen).toEqual(['data', 'exitCode', 'stderr', 'stdout', 'out']);
     expect(payload.PublishResult).toEqual({ Type: 'urlDownload', Params: { URL: 'http://x' } });
-    await waitFor(() => readdirSync(`${h.folder}/executions/e-1/1`).join() === 'log');
+    await until(() => readdirSync(`${h.folder}/executions/e-1/1`).join() === 'log');
   });
 });
 
@@ -226,7 +227,7 @@ describe('repetition and replay (S7, S16)', () => {
     await h.send(cancel('e-1'));
     await untilPhase(h, 'e-1', '');
     let marked = false;
-    await waitFor(() => {
+    await until(() => {
       void h.db.read((db) => db.selectFrom('prunes').selectAll().execute()).then((rows) =>
         marked = rows.length > 0
       );
@@ -242,7 +243,7 @@ describe('repetition and replay (S7, S16)', () => {
   it('an unconfirmed result is sent again until it is confirmed', async () => {
     const h = await open({ timings: { resendMs: 20, resendMaxMs: 20 } });
     await h.send(ask(execution('e-1', {}, { desired: 1 })));
-    await waitFor(() => all(h, 'RunResult', 'e-1').length >= 3);
+    await until(() => all(h, 'RunResult', 'e-1').length >= 3);
     await h.send(cancel('e-1'));
     expect(await phaseOf(h, 'e-1')).toBe('completed');
   });
@@ -255,7 +256,7 @@ describe('confirmation by a peer of ours', () => {
     await h.until('BidResult', 'e-1');
     // A result that is not confirmed goes round three times meanwhile.
     await h.send(ask(execution('e-2', {}, { desired: 1 })));
-    await waitFor(() => all(h, 'RunResult', 'e-2').length >= 3);
+    await until(() => all(h, 'RunResult', 'e-2').length >= 3);
     expect(all(h, 'BidResult', 'e-1')).toHaveLength(1);
   });
 });
@@ -265,7 +266,7 @@ describe('a node that drains', () => {
     const h = await open();
     const it = execution('e-1', { DelayMs: 50 }, { desired: 1 });
     await h.send(ask(it));
-    await waitFor(() => h.starts.length === 1);
+    await until(() => h.starts.length === 1);
     const drained = h.node.drain();
     await h.send(ask(it));
     await h.send(ask(execution('e-2', {}, { desired: 1 })));
@@ -289,7 +290,7 @@ describe('cancel', () => {
     await h.send(
       ask(execution('e-2', { DelayMs: 60_000 }, { desired: 1, task: { Resources: { CPU: '1' } } })),
     );
-    await waitFor(() => h.starts.includes('e-2/1'));
+    await until(() => h.starts.includes('e-2/1'));
     await h.send(ask(execution('e-3', {}, { desired: 1, task: { Resources: { CPU: '1' } } })));
     await untilPhase(h, 'e-3', 'queued');
     await h.send(cancel('e-3'));
@@ -332,12 +333,12 @@ describe('cancel', () => {
     await h.send(ask(execution('e-1', { DelayMs: 60_000 }, { desired: 1 })));
     await untilPhase(h, 'e-1', 'running');
     await h.send(cancel('e-1'));
-    await waitFor(() =>
+    await until(() =>
       all(h, 'ExecutionStatus', 'e-1').some((message) =>
         (message.payload as { Phase: string }).Phase === 'stopped'
       )
     );
-    await waitFor(() => h.node.nodeInfo().ComputeNodeInfo.RunningExecutions === 0);
+    await until(() => h.node.nodeInfo().ComputeNodeInfo.RunningExecutions === 0);
     expect(h.node.nodeInfo().ComputeNodeInfo.AvailableCapacity.CPU).toBe(1);
     expect(all(h, 'ComputeError', 'e-1')).toEqual([]);
   });

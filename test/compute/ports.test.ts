@@ -9,8 +9,9 @@ import { ComputeStore } from '../../mod/store/compute_store.ts';
 import type { NetworkType, PortMapping, Task } from '../../mod/model/mod.ts';
 import { bindFailure } from '../../runtime/ports.ts';
 import { realWorld } from '../../runtime/world.ts';
-import { accept, ask, cancel, execution, harness, untilPhase, waitFor } from './harness.ts';
+import { accept, ask, cancel, execution, harness, untilPhase } from './harness.ts';
 import type { HarnessOptions } from './harness.ts';
+import { until } from '../support/until.ts';
 
 const free = () => Promise.resolve(null);
 const never = new AbortController().signal;
@@ -251,7 +252,7 @@ describe('a node that publishes ports', () => {
       const http = { Name: 'http', Target: 80 };
       await h.send(ask(published('e-1', http)));
       await h.send(ask(published('e-2', http)));
-      await waitFor(() => requests.size === 2);
+      await until(() => requests.size === 2);
       const [first, second] = ['e-1', 'e-2'].map((id) => requests.get(id)!.ports![0]!);
       expect([first!.Static, second!.Static].toSorted()).toEqual([25_000, 25_001]);
       expect(requests.get('e-1')!.env).toMatchObject({
@@ -268,7 +269,7 @@ describe('a node that publishes ports', () => {
         `Publishing ports: http: ${first!.Static} → 80`,
       );
       await h.send(ask(published('e-4', http)));
-      await waitFor(() => requests.has('e-4'));
+      await until(() => requests.has('e-4'));
       expect(requests.get('e-4')!.ports![0]!.Static).toBe(first!.Static);
     } finally {
       await h.close();
@@ -310,7 +311,7 @@ describe('a node that publishes ports', () => {
         h.send(cancel('e-1')),
         h.send(ask(published('e-2', { Name: 'x', Static: 8080 }))),
       ]);
-      await waitFor(() => requests.has('e-2'));
+      await until(() => requests.has('e-2'));
       expect(requests.get('e-2')!.ports).toEqual([{ Name: 'x', Static: 8080, Target: 8080 }]);
     } finally {
       await h.close();
@@ -350,7 +351,7 @@ describe('a node that publishes ports', () => {
       expect(requests.get('e-1')!.pinned).toEqual({ 'docker.image.digest': 'sha256:1' });
       expect(tries).toBe(0);
       await h.send(ask(published('e-2', { Name: 'http' })));
-      await waitFor(() => requests.has('e-2'));
+      await until(() => requests.has('e-2'));
       expect(requests.get('e-2')!.ports![0]!.Static).not.toBe(given[0]!.Static);
       end('e-1');
       await h.until('RunResult', 'e-1');
@@ -368,7 +369,7 @@ describe('a node that publishes ports', () => {
       await h.crash();
       await h.start();
       await h.send(accept('e-1'));
-      await waitFor(() => requests.has('e-1'));
+      await until(() => requests.has('e-1'));
       expect(requests.get('e-1')!.pinned).toEqual({ 'docker.image.digest': 'sha256:1' });
     } finally {
       await h.close();

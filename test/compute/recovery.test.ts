@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { compatibility } from '../../mod/model/mod.ts';
 import type { RunResult } from '../../mod/transport/wire/messages.ts';
-import { accept, ask, cancel, execution, harness, phaseOf, untilPhase, waitFor } from './harness.ts';
+import { accept, ask, cancel, execution, harness, phaseOf, untilPhase } from './harness.ts';
 import type { Harness, HarnessOptions } from './harness.ts';
 import { exit, lasting } from './lasting.ts';
+import { until } from '../support/until.ts';
 
 const opened: Harness[] = [];
 async function open(options?: HarnessOptions) {
@@ -45,7 +46,7 @@ describe('a crash', () => {
     for (const name of ['inputs/0', 'results/out']) mkdirSync(join(run, name), { recursive: true });
     writeFileSync(join(run, 'log'), '');
     await h.start();
-    await waitFor(() => readdirSync(run).join() === 'log', () => `files: ${readdirSync(run)}`);
+    await until(() => readdirSync(run).join() === 'log', () => `files: ${readdirSync(run)}`);
   });
 
   it('before the bid was sent: it is sent; an approval afterwards runs it once', async () => {
@@ -75,7 +76,7 @@ describe('a crash', () => {
     await h.crash();
     await h.start();
     // The long one goes first again, under its next number; no number is used twice.
-    await waitFor(() => h.starts.includes('e-1/2'));
+    await until(() => h.starts.includes('e-1/2'));
     await h.send(cancel('e-1'));
     await h.until('RunResult', 'e-3');
     expect(h.starts).toEqual(['e-1/1', 'e-1/2', 'e-2/1', 'e-3/1']);
@@ -84,7 +85,7 @@ describe('a crash', () => {
   it('in a module: it runs again as a recorded new run, told in the result to a peer of the original', async () => {
     const h = await open();
     await h.send(ask(execution('e-1', { DelayMs: 300, Output: 'x' }, { desired: 1 })));
-    await waitFor(() => h.starts.length === 1);
+    await until(() => h.starts.length === 1);
     await h.crash();
     await h.start();
     const { payload } = await h.until('RunResult', 'e-1');
@@ -100,7 +101,7 @@ describe('a crash', () => {
     await h.crash();
     h.sent.length = 0;
     await h.start();
-    await waitFor(() =>
+    await until(() =>
       h.sent.some(({ type, payload }) =>
         type === 'ExecutionStatus' &&
         (payload as { Events: readonly { Topic: string }[] | null }).Events?.[0]?.Topic === 'Restart'
@@ -113,7 +114,7 @@ describe('a crash', () => {
   it("in a module fails the execution where the original's meaning is asked for (A7)", async () => {
     const h = await open({ compatibility: compatibility('1.9') });
     await h.send(ask(execution('e-1', { DelayMs: 300 }, { desired: 1 })));
-    await waitFor(() => h.starts.length === 1);
+    await until(() => h.starts.length === 1);
     await h.crash();
     await h.start();
     expect((await h.until('ComputeError', 'e-1')).payload.Events![0]!.Message).toBe(
@@ -133,7 +134,7 @@ describe('a crash', () => {
     expect(world.get('e-1/1')!.started).toBe(1);
     exit(world.get('e-1/1'), { kind: 'exited', exitCode: 7 });
     expect((await h.until('RunResult', 'e-1')).payload.RunCommandResult!.ExitCode).toBe(7);
-    await waitFor(() => world.size === 0);
+    await until(() => world.size === 0);
   });
 
   it("between a container's creation and its start: it is started once", async () => {
@@ -153,7 +154,7 @@ describe('a crash', () => {
     await h.crash();
     hang = false;
     await h.start();
-    await waitFor(() => world.get('e-1/1')!.started === 1);
+    await until(() => world.get('e-1/1')!.started === 1);
   });
 
   it('while publishing: it is published again under the same id, not run again', async () => {
@@ -179,7 +180,7 @@ describe('a crash', () => {
         }),
       ),
     );
-    await waitFor(() => published.length === 1);
+    await until(() => published.length === 1);
     await h.crash();
     await h.start();
     const { RunCommandResult } = (await h.until('RunResult', 'e-1')).payload as RunResult;
@@ -209,7 +210,7 @@ describe('a crash', () => {
     stuck = false;
     await h.start();
     await untilPhase(h, 'e-1', 'cancelled');
-    await waitFor(() => world.size === 0);
+    await until(() => world.size === 0);
   });
 
   it('after the end: an unacknowledged result is sent, an acknowledged one not at once', async () => {

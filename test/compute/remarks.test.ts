@@ -2,9 +2,10 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { afterEach, expect, it } from 'vitest';
 import type { ExecutionStatus } from '../../mod/transport/wire/messages.ts';
-import { ask, execution, harness, untilPhase, waitFor } from './harness.ts';
+import { ask, execution, harness, untilPhase } from './harness.ts';
 import type { Harness, HarnessOptions } from './harness.ts';
 import { exit, lasting } from './lasting.ts';
+import { until } from '../support/until.ts';
 
 const order = (publisher = '') =>
   ask(
@@ -34,14 +35,14 @@ it('a peer that takes notices hears of it while the program runs', async () => {
   const host = lasting();
   const h = await open({ engines: [host.engine], extended: true });
   await h.send(order());
-  await waitFor(() => host.world.get('e-1/1')?.started === 1);
+  await until(() => host.world.get('e-1/1')?.started === 1);
   // Before the node has reported that it runs, and after.
   const { remark } = host.world.get('e-1/1')!.request;
   remark!('Network: first', { Hint: 'Add it' });
   await untilPhase(h, 'e-1', 'running');
-  await waitFor(() => eventsOf(h).length === 1);
+  await until(() => eventsOf(h).length === 1);
   remark!('Network: second');
-  await waitFor(() => eventsOf(h).length === 2);
+  await until(() => eventsOf(h).length === 2);
   expect(eventsOf(h)).toEqual([
     ['running', 'Running Execution', 'Network: first', 'Add it'],
     ['running', 'Running Execution', 'Network: second', undefined],

@@ -1,10 +1,11 @@
 /** What an engine has and nobody owns is removed; engines that are away are waited for. */
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Run, RunRequest } from '../../mod/engine/engine.ts';
-import { ask, cancel, execution, harness, phaseOf, untilPhase, waitFor } from './harness.ts';
+import { ask, cancel, execution, harness, phaseOf, untilPhase } from './harness.ts';
 import type { Harness, HarnessOptions } from './harness.ts';
 import { exit, lasting } from './lasting.ts';
 import type { Lasting } from './lasting.ts';
+import { until } from '../support/until.ts';
 
 const opened: Harness[] = [];
 async function open(host: Lasting, options?: HarnessOptions) {
@@ -57,11 +58,11 @@ describe('the sweep', () => {
       }],
     });
     await h.send(order('e-1'));
-    await waitFor(() => host.world.size === 1);
+    await until(() => host.world.size === 1);
     await create(host, stray('e-9'));
-    await waitFor(() => !host.world.has('e-9/1'));
+    await until(() => !host.world.has('e-9/1'));
     const seen = lists;
-    await waitFor(() => lists > seen + 2);
+    await until(() => lists > seen + 2);
     expect(host.world.has('e-1/1')).toBe(true);
     made.resolve();
     await untilPhase(h, 'e-1', 'running');
@@ -75,8 +76,8 @@ describe('the sweep', () => {
     await untilPhase(h, 'e-1', 'running');
     exit(host.world.get('e-1/1'), { kind: 'exited', exitCode: 0 });
     await h.until('RunResult', 'e-1');
-    await waitFor(() => h.node.nodeInfo().ComputeNodeInfo.AvailableCapacity.CPU === 1);
-    await waitFor(() => host.world.size === 0);
+    await until(() => h.node.nodeInfo().ComputeNodeInfo.AvailableCapacity.CPU === 1);
+    await until(() => host.world.size === 0);
     expect(h.node.debugInfo().drift.removed).toBe(1);
   });
 
@@ -86,7 +87,7 @@ describe('the sweep', () => {
     await h.send(order('e-1'));
     await untilPhase(h, 'e-1', 'running');
     host.world.delete('e-1/1');
-    await waitFor(() => h.node.debugInfo().drift.missing > 0);
+    await until(() => h.node.debugInfo().drift.missing > 0);
     expect(h.node.debugInfo().drift).toEqual({ removed: 0, missing: 1 });
   });
 });
@@ -107,7 +108,7 @@ describe('an engine that is away at start', () => {
     host.away = null;
     exit(host.world.get('e-1/1'), { kind: 'exited', exitCode: 7 });
     expect((await h.until('RunResult', 'e-1')).payload.RunCommandResult!.ExitCode).toBe(7);
-    await waitFor(() => host.world.size === 0);
+    await until(() => host.world.size === 0);
     expect(host.world.get('e-1/1')).toBeUndefined();
   });
 
@@ -125,7 +126,7 @@ describe('an engine that is away at start', () => {
     host.away = null;
     await untilPhase(h, 'e-1', 'cancelled');
     expect(container.stops).toHaveLength(1);
-    await waitFor(() => host.world.size === 0);
+    await until(() => host.world.size === 0);
     expect(h.node.nodeInfo().ComputeNodeInfo.AvailableCapacity.CPU).toBe(1);
   });
 
@@ -156,7 +157,7 @@ describe('progress', () => {
     const host = lasting();
     const h = await open(host, { extended: true, engines: pulling(host) });
     await h.send(order('e-1'));
-    await waitFor(() =>
+    await until(() =>
       h.sent.some(({ payload }) =>
         'Events' in payload && payload.Events?.[0]?.Message === 'Pulling image: 10 of 20 MB'
       )

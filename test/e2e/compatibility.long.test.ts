@@ -8,7 +8,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectedNodes, type Orchestrator, startCompute, startOrchestrator } from '../support/cluster.ts';
 import { Connection } from '../support/http_load.ts';
 import { wasmJob } from '../support/jobs.ts';
-import { ROOT, run, type Server, temporaryFolder, until } from '../support/program.ts';
+import { ROOT, run, type Server, temporaryFolder } from '../support/program.ts';
+import { until } from '../support/until.ts';
 
 const JOBS = '/api/v1/orchestrator/jobs';
 
@@ -80,7 +81,7 @@ describe.each([{ version: '' }, { version: '1.9' }])('Compatibility="$version"',
         Source: { Type: 'inline', Params: { URL: 'data:,x', ...params } },
       }];
       const { JobID } = await api.json<{ JobID: string }>('PUT', JOBS, wasmJob({ module: wasm, inputs }));
-      await until('the job ends', async () => ['Completed', 'Failed'].includes((await job(JobID)).StateType));
+      await until(async () => ['Completed', 'Failed'].includes((await job(JobID)).StateType), 'the job ends');
       return (await executions(JobID)).at(-1)!.RunOutput.ExitCode;
     };
     const readOnly = await exitCode({});

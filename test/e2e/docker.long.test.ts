@@ -10,7 +10,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { dockerd, dockerMissing, type TestDocker } from '../support/docker.ts';
 import { DockerCluster } from '../support/docker_cluster.ts';
 import { dockerJob } from '../support/jobs.ts';
-import { type Ended, type Runtime, until } from '../support/program.ts';
+import { type Ended, type Runtime } from '../support/program.ts';
+import { until } from '../support/until.ts';
 
 const docker = await dockerd();
 if (!docker) console.log(dockerMissing());
@@ -207,12 +208,12 @@ describe.skipIf(!docker).each<Runtime>(['bun', 'deno'])('docker run, %s', { time
         `${begin}exec sleep 1000`,
       );
       const id = idOf(started);
-      await until('it has written', async () => (await cluster.cli('job', 'logs', id)).stdout === 'out\n');
+      await until(async () => (await cluster.cli('job', 'logs', id)).stdout === 'out\n', 'it has written');
       const follower = cluster.begin('job', 'logs', '--follow', id);
       await follower.line(/^out$/);
       expect(await cluster.cli('job', 'stop', id)).toMatchObject({ code: 0 });
       // The stream closes by itself.
-      await until('the follower has ended', () => follower.child.exitCode === 0);
+      await until(() => follower.child.exitCode === 0, 'the follower has ended');
       await cluster.nothingLeft();
       expect((await cluster.job(id)).StateType).toBe('Stopped');
       await kept(id, 'out\n');
@@ -274,13 +275,13 @@ describe.skipIf(!docker).each<Runtime>(['bun', 'deno'])('docker run, %s', { time
     const declaring = await (docker as TestDocker).image('bacalhau-test/volume:1', ['VOLUME /kept']);
     const id = idOf(await client('--wait=false', declaring, '--', 'sleep', '1000'));
     const { containers, volumes } = (docker as TestDocker).docker;
-    const volume = await until('the container runs', async () => {
+    const volume = await until(async () => {
       const [container] = await containers.list({
         filters: { label: [`bacalhau.install=${cluster.install}`], status: ['running'] },
       });
       return container &&
         (await containers.inspect(container.Id)).Mounts.find(({ Type }) => Type === 'volume')?.Name;
-    });
+    }, 'the container runs');
     const names = async () => (await volumes.list()).map(({ Name }) => Name);
     expect(await names()).toContain(volume);
     await cluster.cli('job', 'stop', id);
@@ -300,7 +301,7 @@ describe.skipIf(!docker).each<Runtime>(['bun', 'deno'])('docker run, %s', { time
     const ports = await cluster.ports(id, 'http', 2);
     expect(ports).toHaveLength(2);
     for (const port of ports) {
-      const said = await until(`port ${port} answers`, () => get(port).catch(() => ''));
+      const said = await until(() => get(port).catch(() => ''), `port ${port} answers`);
       // Each tells its own port, so it was this container that answered.
       expect(said).toBe(`${port}\n`);
       expect(await isFree(port)).toBe(false);
@@ -320,7 +321,7 @@ describe.skipIf(!docker).each<Runtime>(['bun', 'deno'])('docker run, %s', { time
     const fixed = ['--port', `name=http,target=80,static=${port}`];
     const id = idOf(await client(...fixed, '--wait=false', ...web));
     const passwd = () => fetch(`http://127.0.0.1:${port}/passwd`).then((answer) => answer.text(), () => '');
-    expect(await until('it answers', passwd)).toContain('root:');
+    expect(await until(passwd, 'it answers')).toContain('root:');
     const second = await client(...fixed, '--queue-timeout', '0', ...web);
     expect(second.code).toBe(1);
     expect(second.stderr).toContain(String(port));

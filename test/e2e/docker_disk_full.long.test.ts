@@ -6,7 +6,7 @@ import { expect, it } from 'vitest';
 import { dockerd, dockerMissing } from '../support/docker.ts';
 import { DockerCluster } from '../support/docker_cluster.ts';
 import { dockerJob } from '../support/jobs.ts';
-import { until } from '../support/program.ts';
+import { until } from '../support/until.ts';
 
 const docker = await dockerd();
 if (!docker) console.log(dockerMissing());
@@ -22,7 +22,7 @@ it.skipIf(!docker)('a full disk ends jobs, not the node', async () => {
   const said = async (id: string) => (await cluster.history(id)).map(({ Event }) => Event.Message).join('\n');
 
   await using _disk = await smallDisk(cluster, data);
-  await until('room is kept in reserve', () => readdirSync(join(data, 'compute')).includes('reserve'));
+  await until(() => readdirSync(join(data, 'compute')).includes('reserve'), 'room is kept in reserve');
 
   // Outputs: the program meets the full disk itself, and its own end is the result.
   const writes = await job('dd if=/dev/zero of=/out/big bs=1M count=100; exit 5', {
@@ -37,24 +37,24 @@ it.skipIf(!docker)('a full disk ends jobs, not the node', async () => {
     stderr: expect.stringContaining('No space left on device'),
   });
   // They go with it.
-  await until('there is room again', () => {
+  await until(() => {
     const { bavail, bsize } = statfsSync(data);
     return bavail * bsize > 45_000_000;
-  });
+  }, 'there is room again');
   expect(await cluster.ended(await job('echo fine'))).toMatchObject({ StateType: 'Completed' });
 
   // Output: the log is the node's own. The work may be done elsewhere; here it waits for room.
   const prints = await job('head -c 100000000 /dev/zero; sleep 1000');
-  await until('the disk is full', async () => /no room left on its disk/.test(await said(prints)));
+  await until(async () => /no room left on its disk/.test(await said(prints)), 'the disk is full');
   expect(await said(prints)).toMatch(/output of the program could not be kept.*no space left/i);
   expect(await cluster.job(prints)).toMatchObject({ StateType: 'Queued' });
   await until(
-    'nothing is left on the engine',
     async () => (await docker!.ours(cluster.install)).containers.length === 0,
+    'nothing is left on the engine',
   );
   await cluster.cli('job', 'stop', prints);
   const waits = await job('echo fine');
-  await until('it waits', async () => /no room left on its disk/.test(await said(waits)));
+  await until(async () => /no room left on its disk/.test(await said(waits)), 'it waits');
   for (const name of readdirSync(runs)) rmSync(join(runs, name), { recursive: true });
   // It is asked again after a while.
   expect(await cluster.ended(waits, 150_000)).toMatchObject({ StateType: 'Completed' });

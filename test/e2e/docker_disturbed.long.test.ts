@@ -15,7 +15,7 @@ import {
 } from '../support/docker.ts';
 import { DockerCluster } from '../support/docker_cluster.ts';
 import { dockerJob } from '../support/jobs.ts';
-import { until } from '../support/program.ts';
+import { until } from '../support/until.ts';
 
 const there = await dockerd();
 if (!there) console.log(dockerMissing());
@@ -100,9 +100,9 @@ describe.skipIf(!there)('containers', { timeout: 180_000 }, () => {
   it('of an engine that hangs for 20 s end as if it had not', async () => {
     const daemon = new DaemonControl(docker);
     const running = await submit('echo a; sleep 3; echo b');
-    await until('it runs', async () => (await cluster.cli('job', 'logs', running)).stdout === 'a\n');
+    await until(async () => (await cluster.cli('job', 'logs', running)).stdout === 'a\n', 'it runs');
     const stopped = await submit('sleep 1000');
-    await until('it runs, too', async () => (await docker.ours(cluster.install)).containers.length === 2);
+    await until(async () => (await docker.ours(cluster.install)).containers.length === 2, 'it runs, too');
     daemon.freeze();
     try {
       const made = await submit('echo c');
@@ -140,16 +140,16 @@ describe.skipIf(!there)('containers', { timeout: 180_000 }, () => {
       const ids = await Promise.all(
         Array.from({ length: 8 }, (_, index) => submit('echo a; sleep 3; echo b', index % 2 ? HTTP : {})),
       );
-      await until('both have some', async () => {
+      await until(async () => {
         const nodes = await Promise.all(ids.map(async (id) => (await cluster.executions(id))[0]?.NodeID));
         return new Set(nodes).size === 2 && !nodes.includes(undefined);
-      });
+      }, 'both have some');
       await neighbour.kill('SIGKILL');
       neighbour = await start();
       for (const id of ids) expect(await completed(id)).toBe('a\nb\n');
       expect((await docker.docker.containers.inspect(Id)).State.Status).toBe('created');
       await docker.docker.containers.remove(Id, { force: true });
-      await until('nothing is left of either', async () => (await docker.ours()).containers.length === 0);
+      await until(async () => (await docker.ours()).containers.length === 0, 'nothing is left of either');
     } finally {
       await neighbour.end();
     }

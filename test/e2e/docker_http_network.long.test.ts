@@ -22,8 +22,9 @@ import {
 import { probe, sections } from '../engine/docker/support/script.ts';
 import { dockerd, dockerMissing, type TestDocker } from '../support/docker.ts';
 import { DockerCluster } from '../support/docker_cluster.ts';
-import { type Runtime, temporaryFolder, until } from '../support/program.ts';
+import { type Runtime, temporaryFolder } from '../support/program.ts';
 import { tlsImage } from '../support/tls_image.ts';
+import { until } from '../support/until.ts';
 
 const docker = await dockerd();
 if (!docker) console.log(dockerMissing());
@@ -425,7 +426,7 @@ describe.skipIf(!docker).each<Runtime>(['bun', 'deno'])('an HTTP network, %s', (
     const id = started.stdout.trim();
     const passes = async () => {
       const before = world.seen.length;
-      await until('a request passes', () => world.seen.length > before);
+      await until(() => world.seen.length > before, 'a request passes');
     };
     await passes();
     await cluster.compute.kill('SIGKILL');

@@ -11,7 +11,8 @@ import { ALLOWED, METADATA, type Outside, outside } from '../engine/docker/suppo
 import { dockerd, dockerMissing, type TestDocker } from '../support/docker.ts';
 import { DockerCluster } from '../support/docker_cluster.ts';
 import { dockerJob } from '../support/jobs.ts';
-import { type Runtime, temporaryFolder, until } from '../support/program.ts';
+import { type Runtime, temporaryFolder } from '../support/program.ts';
+import { until } from '../support/until.ts';
 
 const docker = await dockerd();
 if (!docker) console.log(dockerMissing());
@@ -89,7 +90,7 @@ describe.skipIf(!docker).each<Runtime>(['bun', 'deno'])('published ports, %s', (
     for (const port of ports) {
       expect(port).toBeGreaterThanOrEqual(20_000);
       expect(port).toBeLessThanOrEqual(32_000);
-      expect(await until(`port ${port} answers`, () => get(port))).toBe(`${port} 80 service\n`);
+      expect(await until(() => get(port), `port ${port} answers`)).toBe(`${port} 80 service\n`);
       expect(await isFree(port)).toBe(false);
     }
     await stop(id);
@@ -99,7 +100,7 @@ describe.skipIf(!docker).each<Runtime>(['bun', 'deno'])('published ports, %s', (
   it('without a target are the same inside', async () => {
     const id = await submit({ Type: 'bridge', Ports: [{ Name: 'web' }] }, '$BACALHAU_PORT_web');
     const [port] = await cluster.ports(id, 'web');
-    expect(await until('it answers', () => get(port!))).toBe(`${port} ${port} service\n`);
+    expect(await until(() => get(port!), 'it answers')).toBe(`${port} ${port} service\n`);
     await stop(id);
   });
 
@@ -109,7 +110,7 @@ describe.skipIf(!docker).each<Runtime>(['bun', 'deno'])('published ports, %s', (
     const ports = [{ Name: 'web', Target: 80, HostNetwork: '127.0.0.1' }];
     const id = await submit({ Type: 'bridge', Ports: ports }, '80');
     const [port] = await cluster.ports(id, 'web');
-    expect(await until('it answers', () => get(port!))).toBe(`${port} 80 service\n`);
+    expect(await until(() => get(port!), 'it answers')).toBe(`${port} 80 service\n`);
     expect(await get(port!, gateway)).toBe('');
     await stop(id);
     const elsewhere = [{ Name: 'web', Target: 80, HostNetwork: '192.0.2.77' }];
@@ -130,7 +131,7 @@ describe.skipIf(!docker).each<Runtime>(['bun', 'deno'])('published ports, %s', (
     const ports = await cluster.ports(id, 'web', 2);
     expect(new Set(ports).size).toBe(2);
     for (const port of ports) {
-      expect(await until(`port ${port} answers`, () => get(port))).toBe(`${port} unset service\n`);
+      expect(await until(() => get(port), `port ${port} answers`)).toBe(`${port} unset service\n`);
     }
     await stop(id);
     expect(await Promise.all(ports.map(isFree))).toEqual([true, true]);
@@ -151,7 +152,7 @@ describe.skipIf(!docker).each<Runtime>(['bun', 'deno'])('published ports, %s', (
     }
     await closed(other);
     const id = await submit({ Type: 'bridge', Ports: [{ Name: 'web', Static: port, Target: 80 }] }, '80');
-    expect(await until('it answers', () => get(port))).toBe(`${port} 80 service\n`);
+    expect(await until(() => get(port), 'it answers')).toBe(`${port} 80 service\n`);
     await stop(id);
     expect(await isFree(port)).toBe(true);
   });
@@ -160,7 +161,7 @@ describe.skipIf(!docker).each<Runtime>(['bun', 'deno'])('published ports, %s', (
     const port = await freePort();
     const Network = { Type: 'bridge', Ports: [{ Name: 'web', Static: port, Target: 80 }, { Name: 'any' }] };
     const id = await submit(Network, '80');
-    expect(await until('it answers', () => get(port))).toBe(`${port} 80 service\n`);
+    expect(await until(() => get(port), 'it answers')).toBe(`${port} 80 service\n`);
     await cluster.compute.kill('SIGKILL');
     expect(await get(port)).toBe(`${port} 80 service\n`);
     await cluster.startCompute();
@@ -264,14 +265,14 @@ describe.skipIf(!docker)('the metadata address of a cloud', () => {
           task: { Network: { Type: 'bridge' } },
         }));
       const ids = [await submit()];
-      await until('it reaches another address', () => arrived(ALLOWED) >= 3);
+      await until(() => arrived(ALLOWED) >= 3, 'it reaches another address');
       await cluster.compute.kill('SIGKILL');
       let seen = arrived(ALLOWED);
-      await until('it goes on without its node', () => arrived(ALLOWED) >= seen + 3);
+      await until(() => arrived(ALLOWED) >= seen + 3, 'it goes on without its node');
       await cluster.startCompute();
       ids.push(await submit());
       seen = arrived(ALLOWED);
-      await until('both go on', () => arrived(ALLOWED) >= seen + 10);
+      await until(() => arrived(ALLOWED) >= seen + 10, 'both go on');
       expect(arrived(METADATA)).toBe(0);
       for (const id of ids) expect(await cluster.cli('job', 'stop', id)).toMatchObject({ code: 0 });
       await cluster.nothingLeft();

@@ -7,7 +7,8 @@ import type { TestDocker } from '../support/docker.ts';
 import { DockerCluster } from '../support/docker_cluster.ts';
 import { dockerJob } from '../support/jobs.ts';
 import { podman } from '../support/podman.ts';
-import { type Ended, until } from '../support/program.ts';
+import { type Ended } from '../support/program.ts';
+import { until } from '../support/until.ts';
 
 const host = await podman((reason) => console.log(reason));
 
@@ -84,7 +85,7 @@ describe.skipIf(!host)('docker run on podman', { timeout: 120_000 }, () => {
 
   it('stops on request and at its time limit', async () => {
     const id = await submit('echo up; exec sleep 1000');
-    await until('it has written', async () => await logs(id) === 'up\n');
+    await until(async () => await logs(id) === 'up\n', 'it has written');
     expect(await cluster.cli('job', 'stop', id)).toMatchObject({ code: 0 });
     await cluster.nothingLeft();
     expect((await cluster.job(id)).StateType).toBe('Stopped');
@@ -128,17 +129,17 @@ describe.skipIf(!host)('docker run on podman', { timeout: 120_000 }, () => {
     const running = await submit(
       'i=0; while [ $i -lt 100 ]; do i=$((i+1)); echo $i; sleep 0.05; done; exit 7',
     );
-    await until('it prints', async () => (await logs(running)).includes('\n10\n'));
+    await until(async () => (await logs(running)).includes('\n10\n'), 'it prints');
     await cluster.compute.kill('SIGKILL');
     await cluster.startCompute();
     expect(await result(running)).toMatchObject({ Stdout: lines(100), ExitCode: 7 });
 
     const ending = await submit('echo up; sleep 1; seq 300; exit 8');
-    await until('it prints', async () => await logs(ending) === 'up\n');
+    await until(async () => await logs(ending) === 'up\n', 'it prints');
     await cluster.compute.kill('SIGKILL');
     await until(
-      'it has ended',
       async () => (await engine.ours(cluster.install)).containers.every((name) => name.endsWith(' exited')),
+      'it has ended',
     );
     await cluster.startCompute();
     expect(await result(ending)).toMatchObject({ Stdout: `up\n${lines(300)}`, ExitCode: 8 });

@@ -8,7 +8,8 @@ import { expect, it } from 'vitest';
 import { dockerd, dockerMissing, privateDockerd } from '../support/docker.ts';
 import { DockerCluster } from '../support/docker_cluster.ts';
 import { dockerJob } from '../support/jobs.ts';
-import { temporaryFolder, until } from '../support/program.ts';
+import { temporaryFolder } from '../support/program.ts';
+import { until } from '../support/until.ts';
 
 const there = await dockerd();
 if (!there) console.log(dockerMissing());
@@ -73,7 +74,7 @@ it.skipIf(!there)('a node that is not root publishes what containers wrote, and 
       expect(readFileSync(join(folder.path, 'out', path), 'utf8'), `${name}: ${path}`).toBe(content);
     }
     const runs = join(cluster.folder, 'n-docker', 'compute', 'runs', executions[0]!.ID, '1');
-    await until(`${name}: results are gone`, () => readdirSync(runs).join() === 'log');
+    await until(() => readdirSync(runs).join() === 'log', `${name}: results are gone`);
   }
   await cluster.nothingLeft();
 });

@@ -10,7 +10,8 @@ import { describe, expect, it } from 'vitest';
 import { startOrchestrator } from '../support/cluster.ts';
 import { Connection, load } from '../support/http_load.ts';
 import { wasmJob } from '../support/jobs.ts';
-import { type Runtime, temporaryFolder, until } from '../support/program.ts';
+import { type Runtime, temporaryFolder } from '../support/program.ts';
+import { until } from '../support/until.ts';
 
 const JOBS = '/api/v1/orchestrator/jobs';
 
@@ -54,7 +55,7 @@ async function trace(pid: number, file: string, work: () => Promise<void>): Prom
   });
   let said = '';
   strace.stderr!.on('data', (text) => said += text);
-  await until('strace is attached', () => said.includes('attached'));
+  await until(() => said.includes('attached'), 'strace is attached');
   await work();
   const ended = new Promise((done) => strace.once('close', done));
   process.kill(strace.pid!, 'SIGINT');

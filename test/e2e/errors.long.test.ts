@@ -13,8 +13,8 @@ import {
   type Runtime,
   type Server,
   temporaryFolder,
-  until,
 } from '../support/program.ts';
+import { until } from '../support/until.ts';
 
 /** `(func (export "_start") (loop (br 0)))` */
 const ENDLESS = join(ROOT, 'test/fixtures/wasm/endless.wasm');
@@ -73,7 +73,7 @@ describe.each<Runtime>(['bun', 'deno'])('wrong input, %s', (runtime) => {
   }];
 
   async function nothingLeft(): Promise<void> {
-    await until('no busy child is left', () => descendants(compute.pid).length <= 2, 10_000);
+    await until(() => descendants(compute.pid).length <= 2, 'no busy child is left', 10_000);
     const runs = join(folder.path, 'n-errors');
     expect(await readdir(runs)).not.toContain('undefined');
   }

@@ -8,7 +8,8 @@ import { expect, it } from 'vitest';
 import { connectedNodes, startCompute, startOrchestrator } from '../support/cluster.ts';
 import { Connection } from '../support/http_load.ts';
 import { wasmJob } from '../support/jobs.ts';
-import { descendants, isAlive, ROOT, temporaryFolder, until } from '../support/program.ts';
+import { descendants, isAlive, ROOT, temporaryFolder } from '../support/program.ts';
+import { until } from '../support/until.ts';
 
 const JOBS = 50;
 const API = '/api/v1/orchestrator/jobs';
@@ -60,10 +61,14 @@ it('50 jobs survive kill -9 of the orchestrator and of both compute nodes', asyn
       ids.push((await api.json<{ JobID: string }>('PUT', API, body)).JobID);
     }
     const progress = (count: number) =>
-      until(`${count} of ${JOBS} jobs completed`, async () => {
-        observe();
-        return (await completed(api, ids)).length >= count;
-      }, 120_000);
+      until(
+        async () => {
+          observe();
+          return (await completed(api, ids)).length >= count;
+        },
+        `${count} of ${JOBS} jobs completed`,
+        120_000,
+      );
 
     await progress(5);
     await one.kill('SIGKILL');
@@ -98,5 +103,5 @@ it('50 jobs survive kill -9 of the orchestrator and of both compute nodes', asyn
     observe();
     for (const server of [one, two, orchestrator]) await server.end();
   }
-  await until('no process is left', () => ![...started, ...seen].some(isAlive), 5_000);
+  await until(() => ![...started, ...seen].some(isAlive), 'no process is left', 5_000);
 });

@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DECISION_LOG } from '../../runtime/egress/mod.ts';
 import { connectedNodes, type Orchestrator, startCompute, startOrchestrator } from '../support/cluster.ts';
-import { ROOT, run, type Runtime, type Server, temporaryFolder, until } from '../support/program.ts';
+import { ROOT, run, type Runtime, type Server, temporaryFolder } from '../support/program.ts';
+import { until } from '../support/until.ts';
 
 const MODULE = join(ROOT, 'test/fixtures/wasm/http.wasm');
 const TLS = join(ROOT, 'test/fixtures/tls');
@@ -124,10 +125,10 @@ describe.each<Runtime>(['bun', 'deno'])('under %s', (runtime) => {
 
   it('a job that waits for an answer is stopped, and its connection closed', async () => {
     const { stdout } = await job('--id-only', '--wait=false', MODULE, `GET|${origin}/silent|||9|9`);
-    await until('the request is under way', () => waiting === 1);
+    await until(() => waiting === 1, 'the request is under way');
     const stopped = await run(runtime, ['job', 'stop', stdout.trim()], { env });
     expect(stopped.code).toBe(0);
-    await until('its connection is closed', () => waiting === 0);
+    await until(() => waiting === 0, 'its connection is closed');
   });
 
   it('a host that answers before it has read the request', async () => {

@@ -11,7 +11,8 @@ import { processCpuMs } from '../../runtime/process.ts';
 import { connectedNodes, type Orchestrator, startCompute, startOrchestrator } from '../support/cluster.ts';
 import { Connection } from '../support/http_load.ts';
 import { wasmJob } from '../support/jobs.ts';
-import { descendants, memoryOf, ROOT, run, type Server, temporaryFolder, until } from '../support/program.ts';
+import { descendants, memoryOf, ROOT, run, type Server, temporaryFolder } from '../support/program.ts';
+import { until } from '../support/until.ts';
 
 const API = '/api/v1/orchestrator/jobs';
 const NODE = 'n-limits';
@@ -173,13 +174,13 @@ describe.skipIf(process.platform !== 'linux')('limits of a module', () => {
   }
 
   async function ended(id: string): Promise<{ state: string; message: string; execution: Execution }> {
-    const { StateType, Message = '' } = await until(`job ${id} ends`, async () => {
+    const { StateType, Message = '' } = await until(async () => {
       const { Job } = await ask<{ Job: { State: { StateType: string; Message?: string } } }>(
         'GET',
         `${API}/${id}`,
       );
       return ['Completed', 'Failed', 'Stopped'].includes(Job.State.StateType) ? Job.State : null;
-    });
+    }, `job ${id} ends`);
     const executions = await executionsOf(id);
     expect(executions).toHaveLength(1);
     return { state: StateType, message: Message, execution: executions[0]! };
@@ -228,8 +229,8 @@ describe.skipIf(process.platform !== 'linux')('limits of a module', () => {
     expect(before.size).toBeLessThanOrEqual(2);
     await hello();
     expect(mostUsed(before)).toBeLessThan(20);
-    await until('memory is given back', () => memoryOf(compute.pid) < IDLE_MEMORY, 15_000);
-    await until('the disk is free again', () => bytesOf(join(folder, NODE)) < MOST_DISK, 15_000);
+    await until(() => memoryOf(compute.pid) < IDLE_MEMORY, 'memory is given back', 15_000);
+    await until(() => bytesOf(join(folder, NODE)) < MOST_DISK, 'the disk is free again', 15_000);
   });
 
   // SIGSEGV while the guest's own code runs is a trap to the runtime: see test/engine/wasm/processes.test.ts.
@@ -237,23 +238,23 @@ describe.skipIf(process.platform !== 'linux')('limits of a module', () => {
     const idle = usage();
     const id = await submit(wasmJob({ module, parameters: ['loop'] }));
     const busy = await until(
-      'its process',
       () => [...usage()].find(([pid, used]) => used - (idle.get(pid) ?? 0) > BUSY_TICKS)?.[0],
+      'its process',
     );
     // What the kernel does when a host has no memory left is a SIGKILL to the process that it likes least.
     expect(readFileSync(`/proc/${busy}/oom_score_adj`, 'utf8').trim()).toBe('1000');
     expect(readFileSync(`/proc/${busy}/environ`, 'utf8')).toBe('');
     process.kill(busy, signal);
-    const died = await until('the execution fails', async () => {
+    const died = await until(async () => {
       const executions = await executionsOf(id);
       return executions.find(({ ComputeState }) => ComputeState.StateType === FAILED);
-    });
+    }, 'the execution fails');
     expect(died.ComputeState.Message).toMatch(
       new RegExp(`The process of module "/main.wasm" died \\(killed by ${signal}`),
     );
     expect(await hello()).toBeLessThan(HELLO_MS);
     // It is not the job's fault, so it is run again.
-    await until('the next execution', async () => (await executionsOf(id)).length === 2);
+    await until(async () => (await executionsOf(id)).length === 2, 'the next execution');
     await ask('DELETE', `${API}/${id}`);
   });
 

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectedNodes, type Orchestrator, startCompute, startOrchestrator } from '../support/cluster.ts';
 import { Connection } from '../support/http_load.ts';
-import { ROOT, run, type Runtime, type Server, temporaryFolder, until } from '../support/program.ts';
+import { ROOT, run, type Runtime, type Server, temporaryFolder } from '../support/program.ts';
+import { until } from '../support/until.ts';
 
 const JOBS = '/api/v1/orchestrator/jobs';
 const FIXTURES = join(ROOT, 'test/fixtures/wasm');
@@ -85,7 +86,7 @@ describe.each<Runtime>(['bun', 'deno'])('under %s', (runtime) => {
   }
 
   async function outcome(id: string): Promise<Ended> {
-    return await until(`the end of ${id}`, async () => {
+    return await until(async () => {
       const { Job } = await api.json<{ Job: { State: { StateType: string } } }>('GET', `${JOBS}/${id}`);
       if (!['Completed', 'Failed'].includes(Job.State.StateType)) return null;
       const { Items: [execution] } = await api.json<
@@ -93,7 +94,7 @@ describe.each<Runtime>(['bun', 'deno'])('under %s', (runtime) => {
       >('GET', `${JOBS}/${id}/executions`);
       const { ExitCode, Stdout } = execution!.RunOutput;
       return { state: Job.State.StateType, exitCode: ExitCode, stdout: Stdout };
-    });
+    }, `the end of ${id}`);
   }
 
   it('the old layout, with modules among the parameters, twice the same', async () => {

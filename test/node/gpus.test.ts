@@ -10,7 +10,7 @@ import { noopEngine } from '../../mod/engine/mod.ts';
 import type { Gpu, NodeInfo } from '../../mod/model/mod.ts';
 import { startNode } from '../../mod/node/mod.ts';
 import { realWorld } from '../../runtime/world.ts';
-import { waitFor } from '../compute/harness.ts';
+import { until } from '../support/until.ts';
 
 const TOOLS = resolve(import.meta.dirname!, '../fixtures/gpu/nvidia');
 const CARDS: readonly Gpu[] = [
@@ -79,7 +79,7 @@ it('tells of them in capacity and labels, and gives each run its own', async () 
     body: JSON.stringify({ Job }),
   });
   expect(await answer.text()).toContain('JobID');
-  await waitFor(() => requests.length === 2);
+  await until(() => requests.length === 2);
   const given = requests.flatMap(({ resources }) => resources.GPUs ?? []);
   expect(given.toSorted((a, b) => a.Index - b.Index)).toEqual(CARDS);
   expect((await about(running.apiUrl)).ComputeNodeInfo.AvailableCapacity.GPU).toBeUndefined();

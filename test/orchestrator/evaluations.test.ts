@@ -3,7 +3,8 @@ import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it } from 'vitest';
 import type { NewEvaluation } from '../../mod/store/mod.ts';
 import { realWorld } from '../../runtime/world.ts';
-import { Cluster, spec, until } from './rig.ts';
+import { Cluster, spec } from './rig.ts';
+import { until } from '../support/until.ts';
 
 describe('evaluations', () => {
   it('that fail are put off, and the submit stands; the others go on', async () => {
@@ -18,7 +19,7 @@ describe('evaluations', () => {
     await using cluster = await Cluster.start({ world });
     await cluster.node('n-1');
     const id = await cluster.submit(spec());
-    await until('it was tried and put off', () => cluster.errors.some((text) => text.includes('is broken')));
+    await until(() => cluster.errors.some((text) => text.includes('is broken')), 'it was tried and put off');
     const evaluations = await cluster.store.read((reader) => reader.evaluations.byJob(id));
     expect(evaluations.some(({ Status }) => Status === 'pending')).toBe(true);
     expect(await cluster.executions(id)).toEqual([]);
@@ -49,10 +50,10 @@ describe('evaluations', () => {
         each.filter(({ TriggeredBy: by, Status }) => by === 'exec-update' && Status === 'pending')
       );
     };
-    await until('the others are done', async () => {
+    await until(async () => {
       const [a, b, c] = await due();
       return a!.length === 0 && c!.length === 0 && b!.length === 1 && b![0]!.WaitUntil > 0n;
-    });
+    }, 'the others are done');
     // Once for its try, and once more because the history of a job that cannot be read cannot be written.
     expect(cluster.errors.length).toBeLessThanOrEqual(3);
   });
@@ -61,18 +62,15 @@ describe('evaluations', () => {
     await using cluster = await Cluster.start();
     const node = await cluster.node('n-1', { automatic: false, cpu: 1 });
     const running = await cluster.submit(spec());
-    const [execution] = await until('asked', () => node.asked().length > 0 && node.asked());
+    const [execution] = await until(() => node.asked().length > 0 && node.asked(), 'asked');
     node.bid(execution!, true);
-    await until('runs', () => node.running().length === 1);
+    await until(() => node.running().length === 1, 'runs');
     const queued = await cluster.submit(spec());
     const stopped = await cluster.submit(spec());
     await cluster.orchestrator.jobs.stopJob(stopped, { namespace: '', reason: '' });
-    await until(
-      'all is said',
-      async () =>
-        (await cluster.store.read((reader) => reader.outbox.count('n-1'))) === 0 &&
-        node.outbox.rows.length === 0,
-    );
+    await until(async () =>
+      (await cluster.store.read((reader) => reader.outbox.count('n-1'))) === 0 &&
+      node.outbox.rows.length === 0, 'all is said');
     const look = () =>
       cluster.store.read(async (reader) => {
         const jobs = [running, queued, stopped];
@@ -98,8 +96,8 @@ describe('evaluations', () => {
       }
     });
     await until(
-      'all are evaluated',
       async () => (await cluster.store.read((r) => r.evaluations.nextDueAt())) !== 0n,
+      'all are evaluated',
     );
     expect(await look()).toEqual(before);
     expect(node.inbox.map(({ type }) => type)).toEqual(['AskForBid', 'BidAccepted']);
@@ -125,13 +123,13 @@ describe('evaluations', () => {
     });
     const node = await cluster.node('n-1', { automatic: false });
     const id = await cluster.submit(spec({}, { Timeouts: { ExecutionTimeout: 1 } }));
-    const [execution] = await until('asked', () => node.asked().length > 0 && node.asked());
+    const [execution] = await until(() => node.asked().length > 0 && node.asked(), 'asked');
     node.bid(execution!, true);
-    await until('it runs', () => node.held.get(execution!)?.phase === 'running');
+    await until(() => node.held.get(execution!)?.phase === 'running', 'it runs');
     const row = async () => (await cluster.executions(id))[0]!;
     for (const phase of ['queued', 'running', 'queued'] as const) {
       node.progress(execution!, phase);
-      await until(`it is ${phase}`, async () => (await row()).phase === phase);
+      await until(async () => (await row()).phase === phase, `it is ${phase}`);
       // Only a program that has started has a time to keep, and each start has its own.
       expect((await row()).execDeadline > 0n).toBe(phase === 'running');
     }
@@ -140,7 +138,7 @@ describe('evaluations', () => {
     expect((await cluster.executions(id)).map(({ phase, class: kind }) => [phase, kind])).toEqual([
       ['failed', 'timeout'],
     ]);
-    await until('the node was told', () => !node.held.has(execution!));
+    await until(() => !node.held.has(execution!), 'the node was told');
   });
 
   it('end an execution on a node that never tells of a start, counted from when its queue is empty', async () => {
@@ -151,11 +149,11 @@ describe('evaluations', () => {
     const node = await cluster.node('n-1', { automatic: false, foreign: true });
     node.queued = { CPU: 1 };
     const id = await cluster.submit(spec({}, { Timeouts: { ExecutionTimeout: 1 } }));
-    const [execution] = await until('asked', () => node.asked().length > 0 && node.asked());
+    const [execution] = await until(() => node.asked().length > 0 && node.asked(), 'asked');
     node.bid(execution!, true);
-    await until('it may run', () => node.held.get(execution!)?.phase === 'running');
+    await until(() => node.held.get(execution!)?.phase === 'running', 'it may run');
     const beats = node.heartbeats;
-    await until('heartbeats came', () => node.heartbeats > beats + 3);
+    await until(() => node.heartbeats > beats + 3, 'heartbeats came');
     expect((await cluster.executions(id))[0]).toMatchObject({ phase: 'approved', execDeadline: 0n });
     node.queued = {};
     await cluster.ended(id, 'Failed');

@@ -4,7 +4,8 @@ import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it } from 'vitest';
 import { realWorld } from '../../runtime/world.ts';
 import { decodeMessage, encodeMessage, type OutMessage } from '../../mod/transport/mod.ts';
-import { Cluster, FakeNode, spec, TIMINGS, until } from './rig.ts';
+import { Cluster, FakeNode, spec, TIMINGS } from './rig.ts';
+import { until } from '../support/until.ts';
 
 const QUICK = {
   settings: {
@@ -23,23 +24,23 @@ describe('a restarted orchestrator', () => {
     expect(await cluster.state(queued)).toBe('Queued');
 
     const node = await cluster.node('n-1', { automatic: false, cpu: 1 });
-    const [execution] = await until('asked', () => node.asked().length > 0 && node.asked());
+    const [execution] = await until(() => node.asked().length > 0 && node.asked(), 'asked');
     await cluster.restart();
-    await until('node is back', () => node.connections === 2);
+    await until(() => node.connections === 2, 'node is back');
     node.bid(execution!, true);
-    await until('runs', () => node.running().length === 1);
+    await until(() => node.running().length === 1, 'runs');
     await cluster.restart();
-    await until('node is back', () => node.connections === 3);
-    await until('adopted', async () => (await cluster.executions(queued))[0]!.phase === 'running');
+    await until(() => node.connections === 3, 'node is back');
+    await until(async () => (await cluster.executions(queued))[0]!.phase === 'running', 'adopted');
     expect((await cluster.executions(queued)).map(({ id }) => id)).toEqual([execution]);
     const next = await cluster.submit(spec({ Name: 'next' }));
     expect(await cluster.state(next)).toBe('Queued');
     await cluster.restart();
     node.finish(execution!);
     await cluster.ended(queued, 'Completed');
-    const [following] = await until('the next is asked', () => node.asked().length > 0 && node.asked());
+    const [following] = await until(() => node.asked().length > 0 && node.asked(), 'the next is asked');
     node.bid(following!, true);
-    await until('runs', () => node.running().length === 1);
+    await until(() => node.running().length === 1, 'runs');
     node.finish(following!);
     await cluster.ended(next, 'Completed');
     expect([...node.runs.values()]).toEqual([1, 1]);
@@ -49,15 +50,15 @@ describe('a restarted orchestrator', () => {
     await using cluster = await Cluster.start();
     const node = await cluster.node('n-1', { automatic: false });
     const id = await cluster.submit(spec());
-    const [execution] = await until('asked', () => node.asked().length > 0 && node.asked());
+    const [execution] = await until(() => node.asked().length > 0 && node.asked(), 'asked');
     node.bid(execution!, true);
-    await until('runs', () => node.running().length === 1);
+    await until(() => node.running().length === 1, 'runs');
     await node.down();
     await cluster.orchestrator.jobs.stopJob(id, { namespace: '', reason: '' });
     await cluster.restart();
     expect((await cluster.executions(id))[0]!.phase).toBe('stopping');
     await node.up();
-    await until('stopped', async () => (await cluster.executions(id))[0]!.phase === 'stopped');
+    await until(async () => (await cluster.executions(id))[0]!.phase === 'stopped', 'stopped');
   });
 
   it('keeps what many submits were answered, whatever the moment', async () => {
@@ -67,7 +68,7 @@ describe('a restarted orchestrator', () => {
     const one = () => cluster.submit(spec()).then((id) => void answered.push(id), () => undefined);
     // Calls into a store that was abandoned never settle, as in a process that was killed.
     for (let i = 0; i < 40; i++) void one();
-    await until('some are answered', () => answered.length >= 5);
+    await until(() => answered.length >= 5, 'some are answered');
     await cluster.restart();
     const known = [...answered];
     for (const id of known) await cluster.ended(id, 'Completed');
@@ -89,9 +90,9 @@ describe('a row that cannot be read', () => {
     const node = await cluster.node('n-1', { automatic: false, cpu: 9 });
     const ids: string[] = [];
     for (const Name of ['a', 'b', 'c', 'd']) ids.push(await cluster.submit(spec({ Name })));
-    const asked = await until('asked', () => node.asked().length === 4 && node.asked());
+    const asked = await until(() => node.asked().length === 4 && node.asked(), 'asked');
     for (const id of asked) node.bid(id, true);
-    await until('all run', () => node.running().length === 4);
+    await until(() => node.running().length === 4, 'all run');
     const bad = ids[1]!;
     const others = ids.filter((id) => id !== bad);
     const phases = async () => {
@@ -100,9 +101,9 @@ describe('a row that cannot be read', () => {
     };
     spoil(cluster, bad);
     await cluster.restart();
-    await until('the inventory counts', async () => (await phases()).every((phase) => phase === 'running'));
+    await until(async () => (await phases()).every((phase) => phase === 'running'), 'the inventory counts');
     await node.down();
-    await until('unknown', async () => (await phases()).every((phase) => phase === 'unknown'));
+    await until(async () => (await phases()).every((phase) => phase === 'unknown'), 'unknown');
     expect((await cluster.orchestrator.nodes.getNode('n-1')).Connection).toBe('DISCONNECTED');
 
     const held = await cluster.store.read((reader) => reader.executions.outlinesByNode('n-1'));
@@ -116,9 +117,9 @@ describe('a row that cannot be read', () => {
 describe('a silent node', () => {
   const runningOn = async (cluster: Cluster, node: FakeNode, changes = {}) => {
     const id = await cluster.submit(spec(changes));
-    const [execution] = await until('asked', () => node.asked().length > 0 && node.asked());
+    const [execution] = await until(() => node.asked().length > 0 && node.asked(), 'asked');
     node.bid(execution!, true);
-    await until('runs', () => node.running().includes(execution!));
+    await until(() => node.running().includes(execution!), 'runs');
     return { id, execution: execution! };
   };
 
@@ -127,14 +128,14 @@ describe('a silent node', () => {
     const node = await cluster.node('n-1', { automatic: false });
     const { id, execution } = await runningOn(cluster, node);
     await node.down();
-    await until('unknown', async () => (await cluster.executions(id))[0]!.phase === 'unknown');
+    await until(async () => (await cluster.executions(id))[0]!.phase === 'unknown', 'unknown');
     expect((await cluster.orchestrator.nodes.getNode('n-1')).ConnectionState).toMatchObject({
       Status: 'DISCONNECTED',
       LastError: 'heartbeat timeout',
     });
     expect(await cluster.state(id)).toBe('Running');
     await node.up();
-    await until('running', async () => (await cluster.executions(id))[0]!.phase === 'running');
+    await until(async () => (await cluster.executions(id))[0]!.phase === 'running', 'running');
     node.finish(execution);
     await cluster.ended(id, 'Completed');
     expect(await cluster.executions(id)).toHaveLength(1);
@@ -150,12 +151,12 @@ describe('a silent node', () => {
     const other = await cluster.node('n-2', { automatic: false });
     await node.down();
     node.finish(execution);
-    const [second] = await until('placed elsewhere', () => other.asked().length > 0 && other.asked());
+    const [second] = await until(() => other.asked().length > 0 && other.asked(), 'placed elsewhere');
     expect((await cluster.executions(id))[0]).toMatchObject({ phase: 'lost', code: 'NodeLost' });
     await node.up();
-    await until('the late result is confirmed', () => !node.held.has(execution));
+    await until(() => !node.held.has(execution), 'the late result is confirmed');
     other.bid(second!, true);
-    await until('runs', () => other.running().length === 1);
+    await until(() => other.running().length === 1, 'runs');
     other.finish(second!);
     await cluster.ended(id, 'Completed');
     const rows = await cluster.executions(id);
@@ -186,8 +187,8 @@ describe('a silent node', () => {
     await cluster.orchestrator.jobs.stopJob(id, { namespace: '', reason: '' });
     node.held.set('e-stray', { phase: 'running', jobId: 'j-other', revision: 1n });
     await node.up();
-    await until('it holds nothing', () => node.held.size === 0);
-    await until('stopped', async () => (await cluster.executions(id))[0]!.phase === 'stopped');
+    await until(() => node.held.size === 0, 'it holds nothing');
+    await until(async () => (await cluster.executions(id))[0]!.phase === 'stopped', 'stopped');
   });
 
   it('that leaves an ask unanswered is passed over', async () => {
@@ -208,17 +209,17 @@ describe('messages', () => {
     await using cluster = await Cluster.start();
     const node = await cluster.node('n-1', { automatic: false });
     const id = await cluster.submit(spec());
-    const [execution] = await until('asked', () => node.asked().length > 0 && node.asked());
+    const [execution] = await until(() => node.asked().length > 0 && node.asked(), 'asked');
     node.outbox.add(node.result(execution!)); // before it was even approved
     node.bid(execution!, true);
     node.bid(execution!, true);
-    await until('runs', () => node.running().length === 1);
+    await until(() => node.running().length === 1, 'runs');
     const status = (Phase: 'running' | 'preparing', Revision: bigint): OutMessage => ({
       type: 'ExecutionStatus',
       payload: { ...node.about(execution!), Phase, Revision },
     });
     node.outbox.add(status('running', 5n), status('preparing', 4n));
-    await until('running', async () => (await cluster.executions(id))[0]!.phase === 'running');
+    await until(async () => (await cluster.executions(id))[0]!.phase === 'running', 'running');
     node.finish(execution!);
     await cluster.ended(id, 'Completed');
     const before = { rows: await cluster.executions(id), history: await cluster.history(id) };
@@ -227,7 +228,7 @@ describe('messages', () => {
     node.bid(execution!, false, 'changed my mind');
     node.fail(execution!, 'after all');
     node.outbox.add(status('running', 7n));
-    await until('all are taken', () => node.outbox.rows.length === 0);
+    await until(() => node.outbox.rows.length === 0, 'all are taken');
     expect(await cluster.executions(id)).toEqual(before.rows);
     expect(await cluster.history(id)).toEqual(before.history);
     expect(await cluster.state(id)).toBe('Completed');
@@ -237,11 +238,11 @@ describe('messages', () => {
     await using cluster = await Cluster.start();
     const owner = await cluster.node('n-1', { automatic: false });
     const id = await cluster.submit(spec());
-    const [execution] = await until('asked', () => owner.asked().length > 0 && owner.asked());
+    const [execution] = await until(() => owner.asked().length > 0 && owner.asked(), 'asked');
     const other = await cluster.node('n-2', { automatic: false });
     other.held.set(execution!, { phase: 'offered', jobId: id, revision: 1n });
     other.bid(execution!, true);
-    await until('taken', () => other.outbox.rows.length === 0);
+    await until(() => other.outbox.rows.length === 0, 'taken');
     expect((await cluster.executions(id))[0]!.phase).toBe('asked');
   });
 });
@@ -265,16 +266,16 @@ describe('submit', () => {
     await using cluster = await Cluster.start();
     const node = await cluster.node('n-1', { automatic: false });
     const id = await cluster.submit(spec({ Name: 'job' }));
-    const [old] = await until('asked', () => node.asked().length > 0 && node.asked());
+    const [old] = await until(() => node.asked().length > 0 && node.asked(), 'asked');
     node.bid(old!, true);
-    await until('runs', () => node.running().length === 1);
+    await until(() => node.running().length === 1, 'runs');
     node.automatic = true;
     expect(await cluster.submit(spec({ Name: 'job', Labels: { v: '2' } }))).toBe(id);
     await cluster.ended(id, 'Completed');
-    const rows = await until('settled', async () => {
+    const rows = await until(async () => {
       const rows = await cluster.executions(id);
       return rows[0]!.phase === 'stopped' && rows;
-    });
+    }, 'settled');
     expect(rows.map(({ jobVersion, phase }) => [jobVersion, phase])).toEqual([[1, 'stopped'], [
       2,
       'completed',
@@ -330,17 +331,17 @@ describe('nodes', () => {
 
     // Of a copied data directory: the same installation.
     const twin = cluster.node('n-1').catch(() => undefined);
-    const impostor = await until('the twin was started', () => cluster.nodes[1]);
+    const impostor = await until(() => cluster.nodes[1], 'the twin was started');
     await until(
-      'the twin is refused',
       () => impostor.lastStatus.includes('another process with node id "n-1" is connected; stop it'),
+      'the twin is refused',
     );
     await cluster.nodes[0]!.down();
     await twin;
-    await until('the twin takes over', () => impostor.connections === 1);
+    await until(() => impostor.connections === 1, 'the twin takes over');
     const first = cluster.nodes[0]!;
     void first.up().catch(() => undefined);
-    await until('the first is refused in its turn', () => first.lastStatus.includes('another process'));
+    await until(() => first.lastStatus.includes('another process'), 'the first is refused in its turn');
   });
 
   it('of the original are told apart by the time of their start, and one restarted takes over once it is silent', async () => {
@@ -372,9 +373,9 @@ describe('nodes', () => {
     const node = await cluster.node('n-1');
     await node.link!.notice('');
     await until(
-      'closed',
       async () =>
         (await cluster.orchestrator.nodes.getNode('n-')).ConnectionState.LastError === 'graceful shutdown',
+      'closed',
     );
   });
 

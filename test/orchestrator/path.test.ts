@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { Cluster, spec, until } from './rig.ts';
+import { Cluster, spec } from './rig.ts';
+import { until } from '../support/until.ts';
 
 describe('a job', () => {
   it('is placed, approved, run and completed, with the history of the original', async () => {
@@ -48,7 +49,7 @@ describe('a job', () => {
         },
       },
     });
-    await until('the result is confirmed', () => node.held.size === 0);
+    await until(() => node.held.size === 0, 'the result is confirmed');
     expect(cluster.errors).toEqual([]);
   });
 
@@ -93,12 +94,12 @@ describe('a job', () => {
     ];
     const id = await cluster.submit(spec());
     for (let attempt = 1; attempt <= 3; attempt++) {
-      const node = await until('asked', () => nodes.find((each) => each.asked().length > 0));
+      const node = await until(() => nodes.find((each) => each.asked().length > 0), 'asked');
       const [execution] = node.asked();
       node.bid(execution!, true);
-      await until('runs', () => node.running().includes(execution!));
+      await until(() => node.running().includes(execution!), 'runs');
       node.fail(execution!, 'disk is gone', { class: 'infrastructure' });
-      await until('confirmed', () => !node.held.has(execution!));
+      await until(() => !node.held.has(execution!), 'confirmed');
     }
     await cluster.ended(id, 'Failed');
     const rows = await cluster.executions(id);
@@ -113,7 +114,7 @@ describe('a job', () => {
     await using cluster = await Cluster.start();
     const node = await cluster.node('n-1', { automatic: false });
     const id = await cluster.submit(spec());
-    const [execution] = await until('asked', () => node.asked().length > 0 && node.asked());
+    const [execution] = await until(() => node.asked().length > 0 && node.asked(), 'asked');
     node.bid(execution!, false, 'rejected bid: this node does not allow /etc', { Hint: 'allow it' });
     await cluster.ended(id, 'Failed');
     const job = await cluster.orchestrator.jobs.getJob(id, { namespace: '' });
@@ -134,7 +135,7 @@ describe('a job', () => {
     await using cluster = await Cluster.start();
     const node = await cluster.node('n-1', { cpu: 1, automatic: false });
     const first = await cluster.submit(spec());
-    await until('asked', () => node.asked().length === 1);
+    await until(() => node.asked().length === 1, 'asked');
     const low = await cluster.submit(spec());
     const later = await cluster.submit(spec());
     const high = await cluster.submit(spec({ Priority: 5 }));
@@ -156,17 +157,17 @@ describe('stop', () => {
     await using cluster = await Cluster.start();
     const node = await cluster.node('n-1', { automatic: false });
     const id = await cluster.submit(spec({ Count: 2 }));
-    await until('asked', () => node.asked().length === 2);
+    await until(() => node.asked().length === 2, 'asked');
     const [one] = node.asked();
     node.bid(one!, true);
-    await until('runs', () => node.running().length === 1);
+    await until(() => node.running().length === 1, 'runs');
     const { EvaluationID } = await cluster.orchestrator.jobs.stopJob(id, { namespace: '', reason: 'enough' });
     expect(EvaluationID).not.toBe('');
     const job = await cluster.orchestrator.jobs.getJob(id, { namespace: '' });
     expect(job.State).toEqual({ StateType: 'Stopped', Message: 'enough' });
     await until(
-      'all are stopped',
       async () => (await cluster.executions(id)).every(({ phase }) => phase === 'stopped'),
+      'all are stopped',
     );
     expect(node.held.size).toBe(0);
     expect(await cluster.orchestrator.jobs.stopJob(id, { namespace: '', reason: '' })).toEqual({
@@ -180,19 +181,19 @@ describe('stop', () => {
     await using cluster = await Cluster.start();
     const node = await cluster.node('n-1', { automatic: false });
     const id = await cluster.submit(spec());
-    const [execution] = await until('asked', () => node.asked().length > 0 && node.asked());
+    const [execution] = await until(() => node.asked().length > 0 && node.asked(), 'asked');
     node.bid(execution!, true);
-    await until('runs', () => node.running().length === 1);
+    await until(() => node.running().length === 1, 'runs');
     node.finish(execution!);
     const stopped = await cluster.orchestrator.jobs.stopJob(id, { namespace: '', reason: '' }).then(
       () => true,
       (error) => error.code !== 'ConflictJobState',
     );
     await cluster.ended(id, stopped ? 'Stopped' : 'Completed');
-    const [row] = await until('over', async () => {
+    const [row] = await until(async () => {
       const rows = await cluster.executions(id);
       return rows.every(({ phase }) => phase === 'stopped' || phase === 'completed') && rows;
-    });
+    }, 'over');
     expect(row!.phase).toBe(stopped ? 'stopped' : 'completed');
   });
 

@@ -1,7 +1,8 @@
 /** Output and results of executions that failed or were stopped are kept, shown, and handed out. */
 import { expect, it } from 'vitest';
 import type { OutMessage, Remains } from '../../mod/transport/mod.ts';
-import { Cluster, type FakeNode, spec, until } from './rig.ts';
+import { Cluster, type FakeNode, spec } from './rig.ts';
+import { until } from '../support/until.ts';
 
 const OUTPUT = {
   Stdout: 'hello\n',
@@ -17,9 +18,9 @@ const ANY = { namespace: '', orderBy: 'created_at', reverse: false, limit: 0, al
 
 async function running(cluster: Cluster, node: FakeNode, more: Record<string, unknown> = {}) {
   const id = await cluster.submit(spec(more));
-  const [execution] = await until('asked', () => node.asked().length > 0 && node.asked());
+  const [execution] = await until(() => node.asked().length > 0 && node.asked(), 'asked');
   node.bid(execution!, true);
-  await until('runs', () => node.running().length === 1);
+  await until(() => node.running().length === 1, 'runs');
   return { id, execution: execution! };
 }
 
@@ -67,14 +68,14 @@ it('of one that was stopped, also when an inventory said first that it has ended
   expect(stopping!.DesiredState).toEqual({ StateType: 2, Message: 'Execution stopped: job stopped' });
   node.held.get(execution)!.phase = 'failed';
   await node.up();
-  await until('stopped', async () => (await cluster.executions(id))[0]!.phase === 'stopped');
+  await until(async () => (await cluster.executions(id))[0]!.phase === 'stopped', 'stopped');
   expect((await cluster.executions(id))[0]!.runOutput).toBe(null);
   const report: OutMessage = {
     type: 'ExecutionStatus',
     payload: { ...node.about(execution), Phase: 'stopped', Revision: 99n, ...remains('stopped') },
   };
   node.outbox.add(report);
-  await until('kept', async () => (await cluster.executions(id))[0]!.runOutput?.ExitCode === 137);
+  await until(async () => (await cluster.executions(id))[0]!.runOutput?.ExitCode === 137, 'kept');
   expect(await cluster.orchestrator.jobs.results(id, { namespace: '' })).toEqual([result('stopped')]);
   const { rev } = (await cluster.executions(id))[0]!;
   // A repetition changes nothing (S7); what follows it tells that it was taken.

@@ -23,6 +23,7 @@ import { decodeEnvelope, encodeEnvelope } from '../../mod/transport/wire/envelop
 import { MemoryNetwork } from '../support/memory_bus.ts';
 import { realWorld } from '../../runtime/world.ts';
 import { MemoryOutbox } from '../transport/rig.ts';
+import { until } from '../support/until.ts';
 
 export const TIMINGS: Timings = {
   heartbeatMs: 50,
@@ -32,20 +33,6 @@ export const TIMINGS: Timings = {
   reconnectMs: 10,
   reconnectMaxMs: 50,
 };
-
-/** Waits for a condition of the world outside; never sleeps a fixed time for a result. */
-export async function until<T>(
-  what: string,
-  condition: () => Promise<T | undefined | false> | T | undefined | false,
-) {
-  const deadline = Date.now() + 10_000;
-  for (;;) {
-    const value = await condition();
-    if (value) return value;
-    if (Date.now() > deadline) throw new Error(`never happened: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
 
 export function spec(changes: Record<string, unknown> = {}, task: Record<string, unknown> = {}) {
   return {
@@ -127,7 +114,7 @@ export class Cluster implements AsyncDisposable {
   }
 
   ended(id: string, state: string): Promise<string> {
-    return until(`job is ${state}`, async () => (await this.state(id)) === state && state);
+    return until(async () => (await this.state(id)) === state && state, `job is ${state}`);
   }
 
   executions(id: string) {
@@ -273,7 +260,7 @@ export class FakeNode {
       },
       status: (status, reason) => void (this.lastStatus = `${status}: ${reason}`),
     });
-    await until(`${this.id} is connected`, () => this.connections > before);
+    await until(() => this.connections > before, `${this.id} is connected`);
   }
 
   async down(): Promise<void> {

@@ -1,7 +1,8 @@
 /** What is told of a job is told of one version of it: what an earlier one printed or left is not the latest's. */
 import { expect, it } from 'vitest';
 import type { LogQuery } from '../../mod/model/mod.ts';
-import { Cluster, spec, until } from './rig.ts';
+import { Cluster, spec } from './rig.ts';
+import { until } from '../support/until.ts';
 
 const LOGS: LogQuery = { namespace: '', executionId: '', tail: false, follow: true };
 
@@ -31,7 +32,7 @@ it('logs, results, executions and history of an update that never ran are not th
 
   node.automatic = false;
   await cluster.submit(spec({ Name: 'again', Labels: { v: '2' } }));
-  const [asked] = await until('asked', () => node.asked().length > 0 && node.asked());
+  const [asked] = await until(() => node.asked().length > 0 && node.asked(), 'asked');
   node.bid(asked!, false, 'its input cannot be had', { class: 'user', FailsExecution: 'true' });
   await cluster.ended(id, 'Failed');
 

@@ -1,7 +1,8 @@
 /** Jobs that wait: as rows, woken by what concerns them, in order. */
 import { expect, it } from 'vitest';
 import type { OrchestratorStore } from '../../mod/store/mod.ts';
-import { Cluster, spec, until } from './rig.ts';
+import { Cluster, spec } from './rig.ts';
+import { until } from '../support/until.ts';
 
 const wants = (cluster: Cluster, id: string) =>
   cluster.store.read((reader) => reader.wants.ready(id, 2n ** 62n, 1000));
@@ -13,7 +14,7 @@ it('the wants of a job are rows that survive a crash; a node that joins serves t
   const one = await cluster.submit(spec({ Priority: 7 }));
   await cluster.restart();
   const node = await cluster.node('n-1', { cpu: 2, automatic: false });
-  await until('as many are asked as fit', () => node.asked().length === 3);
+  await until(() => node.asked().length === 3, 'as many are asked as fit');
   const jobs = node.inbox.map((message) => message.type === 'AskForBid' && message.payload.Execution.JobID);
   expect(jobs).toEqual([one, many, many]);
   expect(await wants(cluster, one)).toEqual([]);
@@ -34,7 +35,7 @@ it('capacity that is freed wakes those that it suits, and nobody else is looked 
   await using cluster = await Cluster.start();
   const node = await cluster.node('n-1', { cpu: 1, automatic: false });
   const first = await cluster.submit(spec());
-  await until('asked', () => node.asked().length === 1);
+  await until(() => node.asked().length === 1, 'asked');
   const elsewhere = await cluster.submit(
     spec({ Priority: 9, Constraints: [{ Key: 'zone', Operator: '=', Values: ['eu'] }] }, {
       Timeouts: { QueueTimeout: 3600 },
@@ -44,7 +45,7 @@ it('capacity that is freed wakes those that it suits, and nobody else is looked 
   const before = await cluster.store.read((reader) => reader.jobs.get(elsewhere));
   node.bid(node.asked()[0]!, false, 'not here', { Hint: '' });
   await cluster.ended(first, 'Failed');
-  await until('the next is asked', () => node.asked().length === 1);
+  await until(() => node.asked().length === 1, 'the next is asked');
   expect((await cluster.executions(next))[0]).toMatchObject({ phase: 'asked' });
   expect(await cluster.store.read((reader) => reader.jobs.get(elsewhere))).toEqual(before);
 });
@@ -70,10 +71,10 @@ it.each(CHANGES)(
         await cluster.submit(spec({ Type, Count: 0, Constraints })),
       );
     }
-    await until('the first is asked', () => first.asked().length === 2);
+    await until(() => first.asked().length === 2, 'the first is asked');
     expect(node.asked()).toEqual([]);
     Object.assign(options, { cpu: 2 }, after);
-    await until('the other is asked', () => node.asked().length === 2);
+    await until(() => node.asked().length === 2, 'the other is asked');
     for (const id of ids) {
       expect((await cluster.executions(id)).map(({ slot }) => slot)).toEqual(['n:n-eu', 'n:n-late']);
     }
@@ -84,7 +85,7 @@ it('a report looks at its slot only: the others of its job are not read', async 
   await using cluster = await Cluster.start();
   const node = await cluster.node('n-1', { cpu: 100, automatic: false });
   const id = await cluster.submit(spec({ Count: 20 }));
-  await until('all are asked', () => node.asked().length === 20);
+  await until(() => node.asked().length === 20, 'all are asked');
   const [one] = node.asked();
   // Whoever reads a broken neighbour fails.
   const rows = await cluster.executions(id);
@@ -97,11 +98,11 @@ it('a report looks at its slot only: the others of its job are not read', async 
   file.close();
   expect(rows).toHaveLength(20);
   node.bid(one!, true);
-  await until('it runs', () => node.running().includes(one!));
+  await until(() => node.running().includes(one!), 'it runs');
   node.finish(one!);
   await until(
-    'its result counts',
     async () => (await cluster.store.read((reader) => reader.executions.get(one!)))!.phase === 'completed',
+    'its result counts',
   );
   expect(cluster.errors).toEqual([]);
 });
@@ -132,7 +133,7 @@ it('what was undone has left no trace in memory: nodes, wants and what a job has
   const id = await cluster.submit(spec({ Count: 7 }));
   const asked = () => nodes.map((node) => node.asked().length);
   const full = async () => {
-    await until('all that fit are asked', () => asked().every((count) => count === 3));
+    await until(() => asked().every((count) => count === 3), 'all that fit are asked');
     const rows = await cluster.executions(id);
     expect(rows.filter(({ phase }) => phase === 'asked')).toHaveLength(6);
   };
@@ -140,7 +141,7 @@ it('what was undone has left no trace in memory: nodes, wants and what a job has
   expect(await wants(cluster, id)).toMatchObject([{ slot: '6', slots: 1 }]);
   const [first] = nodes[0]!.asked();
   nodes[0]!.bid(first!, true);
-  await until('it runs', () => nodes[0]!.running().includes(first!));
+  await until(() => nodes[0]!.running().includes(first!), 'it runs');
   nodes[0]!.finish(first!);
   await full();
   expect(await wants(cluster, id)).toEqual([]);

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { DiskReserve } from '../../runtime/disk_reserve.ts';
 import { realWorld } from '../../runtime/world.ts';
-import { temporaryFolder, until } from '../support/program.ts';
+import { temporaryFolder } from '../support/program.ts';
+import { until } from '../support/until.ts';
 
 it('takes room, and gives it away once', async () => {
   await using folder = await temporaryFolder();
@@ -12,7 +13,7 @@ it('takes room, and gives it away once', async () => {
   using reserve = new DiskReserve(path, 3_000_000, realWorld, () => released++);
   expect(reserve.release()).toBe(false);
   reserve.start();
-  await until('it is there', () => existsSync(path));
+  await until(() => existsSync(path), 'it is there');
   expect(statSync(path).size).toBe(3_000_000);
   expect(statSync(path).blocks * 512).toBeGreaterThanOrEqual(3_000_000);
   expect(reserve.lacking).toBe(false);
@@ -27,7 +28,7 @@ it('takes none where there is too little, or no folder', async () => {
   const path = join(folder.path, 'reserve');
   using reserve = new DiskReserve(path, 1e15, realWorld, () => {});
   reserve.start();
-  await until('it is known', () => reserve.lacking);
+  await until(() => reserve.lacking, 'it is known');
   rmSync(folder.path, { recursive: true });
   using lost = new DiskReserve(path, 1000, realWorld, () => {});
   lost.start();

@@ -1,7 +1,8 @@
 /** An orchestrator and compute nodes, each a process of its own, as an operator would start them. */
 import { join } from 'node:path';
 import { Connection } from './http_load.ts';
-import { type Runtime, type Server, start, until } from './program.ts';
+import { type Runtime, type Server, start } from './program.ts';
+import { until } from './until.ts';
 
 export interface Orchestrator extends Server {
   readonly apiPort: number;
@@ -78,9 +79,9 @@ interface NodeList {
 /** Resolves when all the named nodes are connected. */
 export async function connectedNodes(apiPort: number, names: readonly string[]): Promise<void> {
   using api = new Connection(apiPort);
-  await until(`nodes ${names.join(', ')} connected`, async () => {
+  await until(async () => {
     const { Nodes } = await api.json<NodeList>('GET', '/api/v1/orchestrator/nodes');
     const connected = Nodes.filter((node) => node.Connection === 'CONNECTED').map((node) => node.Info.NodeID);
     return names.every((name) => connected.includes(name));
-  });
+  }, `nodes ${names.join(', ')} connected`);
 }

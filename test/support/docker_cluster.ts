@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { connectedNodes, type Orchestrator, startCompute, startOrchestrator } from './cluster.ts';
 import type { TestDocker } from './docker.ts';
 import { Connection } from './http_load.ts';
-import { type Ended, run, type Runtime, type Server, start, temporaryFolder, until } from './program.ts';
+import { type Ended, run, type Runtime, type Server, start, temporaryFolder } from './program.ts';
+import { until } from './until.ts';
 
 const JOBS = '/api/v1/orchestrator/jobs';
 const NODE = 'n-docker';
@@ -137,20 +138,24 @@ export class DockerCluster implements AsyncDisposable {
 
   /** Its state once it is terminal. */
   ended(id: string, ms = 60_000): Promise<JobState> {
-    return until(`job ${id} ends`, async () => {
-      const state = await this.job(id);
-      return ['Completed', 'Failed', 'Stopped'].includes(state.StateType) ? state : null;
-    }, ms);
+    return until(
+      async () => {
+        const state = await this.job(id);
+        return ['Completed', 'Failed', 'Stopped'].includes(state.StateType) ? state : null;
+      },
+      `job ${id} ends`,
+      ms,
+    );
   }
 
   /** Host ports of the job's `count` ports named `name`, as its history tells them. */
   ports(id: string, name: string, count = 1): Promise<number[]> {
     const pattern = new RegExp(`\\b${name}: (?:[\\d.]+:)?(\\d+)`);
-    return until(`${count} ports of job ${id}`, async () => {
+    return until(async () => {
       const found = (await this.history(id)).map(({ Event }) => pattern.exec(Event.Message)?.[1])
         .filter((port) => port !== undefined).map(Number);
       return new Set(found).size >= count ? [...new Set(found)] : null;
-    });
+    }, `${count} ports of job ${id}`);
   }
 
   /** Tells the objects of this node from those of any other on the same engine. */
@@ -170,7 +175,7 @@ export class DockerCluster implements AsyncDisposable {
   /** Removal comes after the report of an end, so it is waited for. */
   async nothingLeft(ms = 15_000): Promise<void> {
     let left: string[] = [];
-    await until('nothing is left on the engine', async () => (left = await this.left()).length === 0, ms)
+    await until(async () => (left = await this.left()).length === 0, 'nothing is left on the engine', ms)
       .catch((error: Error) => {
         throw new Error(`${error.message}: ${left.join(', ')}\n${this.compute.lines.slice(-30).join('\n')}`);
       });

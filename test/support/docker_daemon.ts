@@ -19,7 +19,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { connectDocker } from '../../runtime/docker/mod.ts';
 import { processStartTime } from '../../runtime/process.ts';
-import { until } from './program.ts';
+import { until } from './until.ts';
 
 /** Set by docker_setup.ts for all workers of a run. */
 export const FOLDER_VARIABLE = 'BACALHAU_TEST_DOCKER';
@@ -52,7 +52,7 @@ export async function daemonOf(folder: string, args: readonly string[] = []): Pr
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     const state = join(folder, 'state.json');
-    await until('a dockerd that another worker starts', () => existsSync(state), 2 * START_MS);
+    await until(() => existsSync(state), 'a dockerd that another worker starts', 2 * START_MS);
     return JSON.parse(readFileSync(state, 'utf8'));
   }
   await sweep();
@@ -109,10 +109,14 @@ async function startDaemon(folder: string, args: readonly string[]): Promise<Sta
   child.unref();
   await remember(folder, 'dockerd', child.pid!);
   const docker = await connectDocker({ host, env: {}, timeoutMs: 2000 });
-  await until('dockerd answers', async () => {
-    if (ended) throw new Error(`dockerd ended: ${readFileSync(join(folder, 'log'), 'utf8').slice(-2000)}`);
-    return await docker.ping().then(() => true, () => false);
-  }, START_MS);
+  await until(
+    async () => {
+      if (ended) throw new Error(`dockerd ended: ${readFileSync(join(folder, 'log'), 'utf8').slice(-2000)}`);
+      return await docker.ping().then(() => true, () => false);
+    },
+    'dockerd answers',
+    START_MS,
+  );
   docker.close();
   return { host, pid: child.pid! };
 }
@@ -167,7 +171,7 @@ async function endProcess(file: string): Promise<void> {
   const alive = () => processStartTime(Number(pid)) === start;
   if (!alive()) return;
   process.kill(Number(pid), 'SIGTERM');
-  await until('the end of a process', () => !alive(), 15_000).catch(() =>
+  await until(() => !alive(), 'the end of a process', 15_000).catch(() =>
     process.kill(Number(pid), 'SIGKILL')
   );
 }

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { connectDocker } from '../../runtime/docker/mod.ts';
 import { type TestDocker, testDocker } from './docker.ts';
-import { until } from './program.ts';
+import { until } from './until.ts';
 
 const PARENT = '/var/tmp';
 
@@ -51,12 +51,12 @@ export async function podman(
   });
   closeSync(log);
   const probe = await connectDocker({ host, env: {}, timeoutMs: 2000 });
-  await until('podman answers', async () => {
+  await until(async () => {
     if (child.exitCode !== null) {
       throw new Error(`podman ended: ${readFileSync(join(folder, 'log'), 'utf8')}`);
     }
     return await probe.ping().then(() => true, () => false);
-  });
+  }, 'podman answers');
   probe.close();
   const engine = await testDocker(folder, host, child.pid!, port);
   return {

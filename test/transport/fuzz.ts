@@ -5,8 +5,9 @@ import { expect } from 'vitest';
 import { realWorld } from '../../runtime/world.ts';
 import { encodeMessage, startComputeLink, startOrchestratorLink } from '../../mod/transport/mod.ts';
 import { Random } from '../sim/random.ts';
-import { bid, cancel, ComputeRig, nodeInfo, OrchestratorRig, status, until } from './rig.ts';
+import { bid, cancel, ComputeRig, nodeInfo, OrchestratorRig, status } from './rig.ts';
 import { MemoryNetwork } from '../support/memory_bus.ts';
+import { until } from '../support/until.ts';
 
 const LONGEST_ANSWER = 16 * 1024;
 
@@ -97,8 +98,8 @@ export async function fuzz(seed: number, count: number): Promise<void> {
     await until(() => computeLink.status === 'connected', 'joined still or again');
     orchestrator.outbox('n-1').add(cancel('e-last'));
     compute.outbox.add(bid('e-last'));
-    await until(() => compute.ids.includes('e-last'), 'the node hears', 20_000);
-    await until(() => orchestrator.ids.includes('e-last'), 'the orchestrator hears', 20_000);
+    await until(() => compute.ids.includes('e-last'), 'the node hears');
+    await until(() => orchestrator.ids.includes('e-last'), 'the orchestrator hears');
     expect(strays).toEqual([]);
     expect(longest).toBeLessThan(LONGEST_ANSWER);
     for (const id of [...compute.ids, ...orchestrator.ids].filter(Boolean)) expect(id).not.toContain('..');

@@ -18,8 +18,9 @@ import type {
   OrchestratorLinkOptions,
 } from '../../mod/transport/mod.ts';
 import { encodeNack } from '../../mod/transport/wire/replies.ts';
-import { bid, cancel, ComputeRig, numbered, OrchestratorRig, status, until } from './rig.ts';
+import { bid, cancel, ComputeRig, numbered, OrchestratorRig, status } from './rig.ts';
 import { MemoryNetwork } from '../support/memory_bus.ts';
+import { until } from '../support/until.ts';
 
 const open: AsyncDisposable[] = [];
 afterEach(async () => {
@@ -155,7 +156,7 @@ describe('joining', () => {
     await until(() => rig.connections === 1, 'connected');
     side.drop('n-1', 'lease lost');
     expect(side.sessions()).toEqual([]);
-    await until(() => rig.connections === 2, 'second handshake', 2000);
+    await until(() => rig.connections === 2, 'second handshake');
     expect(orch.drops).toEqual(['n-1: lease lost']);
     expect(rig.statuses.filter((text) => text.startsWith('disconnected'))).toEqual([]);
   });
@@ -177,7 +178,7 @@ describe('joining', () => {
     network.crash('orch');
     await first.link.close();
     const second = await orchestrate(network);
-    await until(() => second.link.sessions().length === 1, 'second session', 2500);
+    await until(() => second.link.sessions().length === 1, 'second session');
   });
 
   it('reconnects when the server goes away and comes back, with a new connection', async () => {
@@ -277,7 +278,7 @@ describe('data', () => {
     const { rig: orch } = await orchestrate(network, { timings: { ...LONG } });
     const { rig } = compute(network);
     orch.outbox('n-1').add(...numbered(10).map(cancel));
-    await until(() => orch.outbox('n-1').rows.length === 0, 'acknowledged', 3000);
+    await until(() => orch.outbox('n-1').rows.length === 0, 'acknowledged');
     expect(rig.ids).toEqual(numbered(10));
   });
 
@@ -309,7 +310,6 @@ describe('data', () => {
       await until(
         () => rig.outbox.rows.length === 0 && orch.outbox('n-1').rows.length === 0,
         'both outboxes empty',
-        20_000,
       );
       // First appearances are in order; repeats are the receiver's to ignore.
       expect([...new Set(rig.ids)]).toEqual(ids);

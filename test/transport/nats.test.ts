@@ -10,7 +10,8 @@ import { BacalhauError } from '../../mod/model/mod.ts';
 import { startComputeLink, startOrchestratorLink } from '../../mod/transport/mod.ts';
 import type { Bus, ComputeLink } from '../../mod/transport/mod.ts';
 import { natsConnect } from '../../mod/transport/bus/nats_bus.ts';
-import { bid, cancel, ComputeRig, numbered, OrchestratorRig, until } from './rig.ts';
+import { bid, cancel, ComputeRig, numbered, OrchestratorRig } from './rig.ts';
+import { until } from '../support/until.ts';
 
 const SERVER = '/usr/sbin/nats-server';
 const present = existsSync(SERVER) || process.env.CI === 'true';

@@ -218,12 +218,3 @@ export const status = (ExecutionID: string): OutMessage => ({
 
 export const numbered = (count: number, from = 0): string[] =>
   Array.from({ length: count }, (_, index) => `e-${from + index}`);
-
-/** Resolves as soon as the condition holds. */
-export async function until(condition: () => boolean, what: string, ms = 10_000): Promise<void> {
-  const end = performance.now() + ms;
-  while (!condition()) {
-    if (performance.now() > end) throw new Error(`not within ${ms} ms: ${what}`);
-    await realWorld.sleep(2);
-  }
-}

@@ -76,14 +76,3 @@ function refusedEnd(error: unknown): RunEnd {
   const { code, message, hint } = error;
   return { kind: 'failed', code, message, hint, class: 'user' };
 }
-
-/** The first truthy answer. @throws when there is none within `ms` */
-export async function until<T>(condition: () => T, ms = 5000): Promise<NonNullable<T>> {
-  const deadline = performance.now() + ms;
-  for (;;) {
-    const answer = condition();
-    if (answer) return answer;
-    if (performance.now() > deadline) throw new Error(`not true after ${ms} ms: ${condition}`);
-    await realWorld.sleep(5);
-  }
-}

@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { ask, decisions, pattern, send, Web } from './http_guest.ts';
-import { Bench, CHILDREN, FIXTURES, until } from './helpers.ts';
+import { Bench, CHILDREN, FIXTURES } from './helpers.ts';
+import { until } from '../../support/until.ts';
 
 const LOOPBACK = { Type: 'HTTP', Domains: ['127.0.0.1'] } as const;
 

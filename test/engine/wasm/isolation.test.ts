@@ -13,7 +13,8 @@ import process from 'node:process';
 import { describe, expect, test } from 'vitest';
 import type { RequestOptions } from '../../fixtures/wasm/request.ts';
 import { findProgram, processAlive } from '../../../runtime/process.ts';
-import { Bench, CHILDREN, until } from './helpers.ts';
+import { Bench, CHILDREN } from './helpers.ts';
+import { until } from '../../support/until.ts';
 
 const NEVER = new AbortController().signal;
 const MIB = 2 ** 20;

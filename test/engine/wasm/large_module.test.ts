@@ -4,7 +4,8 @@ import { readdirSync, readlinkSync, writeFileSync } from 'node:fs';
 import process from 'node:process';
 import { expect, test } from 'vitest';
 import { processCpuMs } from '../../../runtime/process.ts';
-import { Bench, CHILDREN, until } from './helpers.ts';
+import { Bench, CHILDREN } from './helpers.ts';
+import { until } from '../../support/until.ts';
 
 const NEVER = new AbortController().signal;
 const FUNCTIONS = 8000;

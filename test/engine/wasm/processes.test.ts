@@ -7,7 +7,8 @@ import { describe, expect, test } from 'vitest';
 import { wasmEngine } from '../../../mod/engine/mod.ts';
 import { processAlive, processMemory, processStartTime } from '../../../runtime/process.ts';
 import { realWorld } from '../../../runtime/world.ts';
-import { Bench, CHILDREN, FIXTURES, until } from './helpers.ts';
+import { Bench, CHILDREN, FIXTURES } from './helpers.ts';
+import { until } from '../../support/until.ts';
 
 const NEVER = new AbortController().signal;
 
@@ -48,7 +49,7 @@ describe.each(Object.entries(CHILDREN))('under %s', (_runtime, childCommand) => 
     const before = ticks(pid);
     await until(() => ticks(pid) > before + 5);
     node.kill('SIGKILL');
-    await until(() => processStartTime(pid) !== identity.startTime, 1000);
+    await until(() => processStartTime(pid) !== identity.startTime);
   });
 });
 

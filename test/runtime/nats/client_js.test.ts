@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type NatsServer, type NatsServerOptions, startNatsServer } from '../../../runtime/nats/mod.ts';
-import { eventually } from './support/raw.ts';
+import { until } from '../../support/until.ts';
 
 const fixtures = join(import.meta.dirname!, '..', '..', 'fixtures', 'tls');
 const cert = readFileSync(join(fixtures, 'cert.pem'), 'utf8');
@@ -74,7 +74,7 @@ describe('the JavaScript client', () => {
     const sizes = Array.from({ length: 200 }, (_, i) => i % 7 === 0 ? 20_000 + i * 1000 : i);
     for (const size of sizes) a.publish('s', new Uint8Array(size).fill(size & 255));
     await a.flush();
-    await eventually(() => seen.length === sizes.length);
+    await until(() => seen.length === sizes.length);
     expect(seen.map((m) => m.data.length)).toEqual(sizes);
     expect(seen.every((m) => m.data.every((byte) => byte === (m.data.length & 255)))).toBe(true);
   });
@@ -128,7 +128,7 @@ describe('the JavaScript client', () => {
     ) {
       await expect(client(server, options)).rejects.toThrow(/Authorization Violation/);
     }
-    await eventually(() => server.stats().connections === 2);
+    await until(() => server.stats().connections === 2);
   });
 
   test.each(
@@ -147,7 +147,7 @@ describe('the JavaScript client', () => {
     await b.flush();
     for (let i = 0; i < 50; i++) a.publish('s', new Uint8Array(i * 3000));
     await a.flush();
-    await eventually(() => seen.length === 50);
+    await until(() => seen.length === 50);
     expect(seen.map((m) => m.data.length)).toEqual(Array.from({ length: 50 }, (_, i) => i * 3000));
     await expect(
       connect({

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type NatsServer, type NatsServerOptions, startNatsServer } from '../../../runtime/nats/mod.ts';
-import { eventually, rawClient } from './support/raw.ts';
+import { rawClient } from './support/raw.ts';
+import { until } from '../../support/until.ts';
 
 const fixtures = join(import.meta.dirname!, '..', '..', 'fixtures', 'tls');
 const cert = readFileSync(join(fixtures, 'cert.pem'), 'utf8');
@@ -51,7 +52,7 @@ describe('limits of a connection', () => {
     slow.socket.pause();
     const local = server.connect();
     for (let i = 0; i < 40; i++) local.publish('s', new Uint8Array(1_000_000));
-    await eventually(() => server.stats().slowConsumers === 1);
+    await until(() => server.stats().slowConsumers === 1);
     slow.socket.destroy();
   });
 
@@ -68,10 +69,10 @@ describe('limits of a connection', () => {
     });
     alive.send('CONNECT {"verbose":false}\r\n');
     mute.send('CONNECT {"verbose":false}\r\n');
-    await eventually(() => mute.closed());
+    await until(() => mute.closed());
     expect(mute.text().match(/PING\r\n/g)).toHaveLength(2);
     expect(mute.text()).toMatch(/-ERR 'Stale Connection'\r\n$/);
-    await eventually(() => answered >= 4);
+    await until(() => answered >= 4);
     expect(alive.closed()).toBe(false);
     expect(faults).toEqual(['Stale Connection']);
     alive.socket.destroy();
@@ -80,12 +81,12 @@ describe('limits of a connection', () => {
   test('no CONNECT in time, or anything else before it', async () => {
     const { server } = await start({ token: 'secret', authTimeoutMs: 80 });
     const mute = rawClient(server.port);
-    await eventually(() => mute.closed());
+    await until(() => mute.closed());
     expect(mute.text()).toMatch(/"auth_required":true.*-ERR 'Authentication Timeout'\r\n$/s);
     const { server: patient } = await start({ token: 'secret' });
     const early = rawClient(patient.port);
     early.send('SUB > 1\r\n');
-    await eventually(() => early.closed());
+    await until(() => early.closed());
     expect(early.text()).toMatch(/-ERR 'Authorization Violation'\r\n$/);
     expect(patient.stats().subscriptions).toBe(0);
   });
@@ -94,13 +95,13 @@ describe('limits of a connection', () => {
     const { server: patient } = await start({ tls: { cert, key } });
     const plain = rawClient(patient.port);
     plain.send('CONNECT {}\r\n');
-    await eventually(() => plain.closed());
+    await until(() => plain.closed());
     expect(plain.text()).toMatch(/"tls_required":true.*-ERR 'Secure Connection - TLS Required'\r\n$/s);
     const { server } = await start({ tls: { cert, key }, authTimeoutMs: 100 });
     const broken = rawClient(server.port);
     broken.send('\x16\x03\x01 this is no handshake at all'.padEnd(200, '.'));
     const mute = rawClient(server.port);
-    await eventually(() => mute.closed() && broken.closed());
+    await until(() => mute.closed() && broken.closed());
     expect(server.stats().connections).toBe(0);
   });
 
@@ -124,7 +125,7 @@ describe('limits of a connection', () => {
     for (let i = 0; i < 60; i++) good.send(block);
     good.send('PUB t 2\r\nok\r\n');
     await good.until(() => good.text().endsWith('MSG t 1 2\r\nok\r\n'));
-    await eventually(() => faults.length === 6);
+    await until(() => faults.length === 6);
     expect(faults.every((text) => text.includes('for all clients'))).toBe(true);
     good.socket.destroy();
     for (const client of slow) client.socket.destroy();
@@ -134,14 +135,14 @@ describe('limits of a connection', () => {
     const { server } = await start({ maxSubscriptions: 3, maxSubscriptionsTotal: 5 });
     const greedy = rawClient(server.port);
     greedy.send('CONNECT {"verbose":false}\r\nSUB a 1\r\nSUB b 2\r\nSUB c 3\r\nSUB d 4\r\n');
-    await eventually(() => greedy.closed());
+    await until(() => greedy.closed());
     expect(greedy.text()).toMatch(/-ERR 'maximum subscriptions exceeded'\r\n$/);
     const first = rawClient(server.port);
     first.send('CONNECT {"verbose":false}\r\nSUB a 1\r\nSUB b 2\r\nSUB c 3\r\nPING\r\n');
     await first.until(() => first.text().includes('PONG'));
     const second = rawClient(server.port);
     second.send('CONNECT {"verbose":false}\r\nSUB a 1\r\nSUB b 2\r\nSUB c 3\r\n');
-    await eventually(() => second.closed());
+    await until(() => second.closed());
     expect(server.stats().subscriptions).toBe(3);
     first.socket.destroy();
   });
@@ -152,7 +153,7 @@ describe('limits of a connection', () => {
     first.send('PING\r\n');
     await first.until(() => first.text().includes('PONG'));
     const second = rawClient(server.port);
-    await eventually(() => second.closed());
+    await until(() => second.closed());
     expect(second.text()).toMatch(/-ERR 'maximum connections exceeded'\r\n$/);
     first.send('PING\r\n');
     await first.until(() => first.text().endsWith('PONG\r\nPONG\r\n'));
@@ -167,7 +168,7 @@ describe('limits of a connection', () => {
       await client.until(() => client.text().includes('INFO'));
       client.socket.resetAndDestroy();
     }
-    await eventually(() => server.stats().totalConnections === 4 && server.stats().connections === 0);
+    await until(() => server.stats().totalConnections === 4 && server.stats().connections === 0);
     expect(server.stats().subscriptions).toBe(0);
   });
 });

@@ -13,7 +13,8 @@ import { Bench } from '../../engine/wasm/helpers.ts';
 import { connectedNodes, startCompute, startOrchestrator } from '../../support/cluster.ts';
 import { Connection } from '../../support/http_load.ts';
 import { wasmJob } from '../../support/jobs.ts';
-import { PROGRAMS, type Runtime, temporaryFolder, until } from '../../support/program.ts';
+import { PROGRAMS, type Runtime, temporaryFolder } from '../../support/program.ts';
+import { until } from '../../support/until.ts';
 
 interface Program {
   readonly path: string;
@@ -80,10 +81,10 @@ async function runAsJob(
     ],
   };
   const { JobID } = await api.json<{ JobID: string }>('PUT', JOBS, { Job: { ...Job, Tasks: [task] } });
-  await until(`job ${JobID} ended`, async () => {
+  await until(async () => {
     const { Job } = await api.json<{ Job: { State: { StateType: string } } }>('GET', `${JOBS}/${JobID}`);
     return ['Completed', 'Failed', 'Stopped'].includes(Job.State.StateType);
-  });
+  }, `job ${JobID} ended`);
   return (await api.json<Executions>('GET', `${JOBS}/${JobID}/executions`)).Items.at(-1)!.RunOutput;
 }
 

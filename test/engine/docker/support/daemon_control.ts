@@ -5,7 +5,8 @@ import { dirname, join } from 'node:path';
 import process from 'node:process';
 import type { TestDocker } from '../../../support/docker.ts';
 import { remember } from '../../../support/docker_daemon.ts';
-import { isAlive, until } from '../../../support/program.ts';
+import { isAlive } from '../../../support/program.ts';
+import { until } from '../../../support/until.ts';
 
 export class DaemonControl {
   readonly #command: readonly string[];
@@ -26,7 +27,7 @@ export class DaemonControl {
   /** Resolves when the process is gone. */
   async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
     process.kill(this.#pid, signal);
-    await until('the end of dockerd', () => !isAlive(this.#pid));
+    await until(() => !isAlive(this.#pid), 'the end of dockerd');
   }
 
   /** Again, on the same data; resolves when it answers. */
@@ -39,7 +40,7 @@ export class DaemonControl {
     child.unref();
     this.#pid = child.pid!;
     await remember(this.#folder, 'dockerd', this.#pid);
-    await until('dockerd answers', () => this.host.docker.ping().then(() => true, () => false));
+    await until(() => this.host.docker.ping().then(() => true, () => false), 'dockerd answers');
   }
 
   async restart(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
@@ -52,7 +53,7 @@ export class DaemonControl {
     const file = join(this.#folder, 'exec', 'containerd', 'containerd.pid');
     if (!existsSync(file)) return;
     const pid = Number(readFileSync(file, 'utf8'));
-    await until('the end of containerd', () => !isAlive(pid));
+    await until(() => !isAlive(pid), 'the end of containerd');
     rmSync(file);
   }
 

@@ -9,9 +9,9 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { processAlive } from '../../../../runtime/process.ts';
-import { until } from '../../../support/program.ts';
 import type { Names } from './outside_dns.ts';
 import { selfServer } from './outside_server.ts';
+import { until } from '../../../support/until.ts';
 
 /** Addresses of the outside; the host has routes to them while it exists. */
 export const ALLOWED = '93.184.216.34';
@@ -37,19 +37,23 @@ export interface Outside extends AsyncDisposable {
 const LOCK = join(tmpdir(), 'bacalhau-test-outside.lock');
 
 async function lock(): Promise<() => void> {
-  await until('the outside of another test file', () => {
-    try {
-      writeFileSync(LOCK, String(process.pid), { flag: 'wx' });
-      return true;
-    } catch {
-      const owner = existsSync(LOCK) ? Number(readFileSync(LOCK, 'utf8')) : 0;
-      if (owner > 0 && !processAlive(owner)) {
-        sweep(owner);
-        rmSync(LOCK, { force: true });
+  await until(
+    () => {
+      try {
+        writeFileSync(LOCK, String(process.pid), { flag: 'wx' });
+        return true;
+      } catch {
+        const owner = existsSync(LOCK) ? Number(readFileSync(LOCK, 'utf8')) : 0;
+        if (owner > 0 && !processAlive(owner)) {
+          sweep(owner);
+          rmSync(LOCK, { force: true });
+        }
+        return false;
       }
-      return false;
-    }
-  }, 570_000);
+    },
+    'the outside of another test file',
+    570_000,
+  );
   return () => rmSync(LOCK, { force: true });
 }
 

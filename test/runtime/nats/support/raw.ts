@@ -39,12 +39,3 @@ export function rawClient(port: number): RawClient {
     },
   };
 }
-
-/** Resolves when `done` holds; for state that tells nobody when it changes. */
-export async function eventually(done: () => boolean, withinMs = 5000): Promise<void> {
-  const end = performance.now() + withinMs;
-  while (!done()) {
-    if (performance.now() > end) throw new Error('did not happen in time');
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-}
