@@ -67,7 +67,6 @@ const WRITERS: Readonly<Record<string, string>> = {
   'cmd/devstack.ts': 'its own temporary folder',
   'cmd/job/get.ts': 'the output folder of a client',
   'cmd/job/fetch_results.ts': 'results, into a fresh folder below the one that the user names',
-  'mod/storage/local.ts': 'paths of the node that its operator allows',
   'mod/store/sqlite.ts': 'rights of the files that SQLite makes',
   'runtime/cpu_share.ts': 'control groups of the kernel',
   'runtime/folder_lock.ts': 'rights of the file that SQLite makes',

@@ -7,11 +7,15 @@ import { RunFailure } from './failure.ts';
 import type { Held } from './held.ts';
 import type { Workshop } from './workshop.ts';
 
-/** @throws the first error of a source, after all of them have let go of the folder */
+/**
+ * @param handles takes those of inputs that are used in place
+ * @throws the first error of a source, after all of them have let go of the folder
+ */
 export async function prepareInputs(
   shop: Workshop,
   held: Held,
   folder: string,
+  handles: DisposableStack,
   signal: AbortSignal,
 ): Promise<readonly MountedInput[]> {
   const { execution, task } = held;
@@ -30,6 +34,7 @@ export async function prepareInputs(
         input,
         inputs.length === 1 ? folder : `${folder}/${index}`,
         room,
+        handles,
         both,
       );
     } catch (thrown) {
@@ -66,6 +71,7 @@ async function prepare(
   input: InputSource,
   directory: string,
   room: DiskRoom,
+  handles: DisposableStack,
   signal: AbortSignal,
 ): Promise<MountedInput> {
   await shop.files.makeFolder(directory);
@@ -78,10 +84,12 @@ async function prepare(
     partitionCount: execution.Job?.Count ?? 0,
     signal,
   });
+  const { hostPath, handle } = prepared;
+  if (handle) handles.use(handle);
   // compatibility.md A5: the original lets a program write into what was fetched for it, though not into local paths.
-  const fetched = prepared.hostPath.startsWith(directory);
+  const fetched = hostPath.startsWith(directory);
   const readOnly = prepared.readOnly && (shop.compatibility.inputsReadOnly || !fetched);
-  return { hostPath: prepared.hostPath, target: input.Target, readOnly };
+  return { hostPath, ...(handle && { handle }), target: input.Target, readOnly };
 }
 
 function sourceOf(shop: Workshop, input: InputSource) {

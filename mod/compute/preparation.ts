@@ -16,6 +16,8 @@ export interface Preparing {
   readonly shop: Workshop;
   readonly held: Held;
   readonly paths: RunPaths;
+  /** Of inputs that are used in place; disposed when the run is over. */
+  readonly handles: DisposableStack;
   readonly signal: AbortSignal;
   /** Throws when the run is not wanted any more; called before each effect. */
   readonly goOn: () => void;
@@ -23,7 +25,7 @@ export interface Preparing {
 
 /** @param discard whether an earlier try may have left files */
 export async function prepareRun(run: Preparing, discard: boolean): Promise<RunRequest> {
-  const { shop, held, paths, signal, goOn } = run;
+  const { shop, held, paths, handles, signal, goOn } = run;
   const { task } = held;
   const env = environmentOf(shop, held);
   if (discard) await removeFolder(shop, paths.folder);
@@ -35,7 +37,7 @@ export async function prepareRun(run: Preparing, discard: boolean): Promise<RunR
   goOn();
   const inputs = await atStep(EventTopic.DownloadingInputs, () => {
     if (task.InputSources?.length) shop.status.mark(held, 'preparing');
-    return prepareInputs(shop, held, paths.inputs, signal);
+    return prepareInputs(shop, held, paths.inputs, handles, signal);
   });
   goOn();
   await assign(run);

@@ -103,7 +103,9 @@ async function decide(shop: Workshop, row: HeldExecution, held: Held, told: bool
     case 'starting':
     case 'running': {
       const run = await find(shop, row, held);
-      return run ? go(held, { kind: 'adopt', run }) : await startOver(shop, row, held, told);
+      if (run && !run.stale) return go(held, { kind: 'adopt', run });
+      await run?.remove();
+      return await startOver(shop, row, held, told, run !== null);
     }
     case 'harvesting':
     case 'publishing': {
@@ -131,12 +133,22 @@ async function find(shop: Workshop, row: HeldExecution, held: Held): Promise<Run
   return engine ? await engine.find(row.identity, shop.runRequest(held)) : null;
 }
 
-/** The run is gone without a trace of its end. */
-async function startOver(shop: Workshop, row: HeldExecution, held: Held, told: boolean): Promise<Resume> {
+/**
+ * The run is gone without a trace of its end.
+ * @param unstarted its program is known to have never begun
+ */
+async function startOver(
+  shop: Workshop,
+  row: HeldExecution,
+  held: Held,
+  told: boolean,
+  unstarted: boolean,
+): Promise<Resume> {
   const { execution } = held;
   const engine = shop.providers.engines.get(held.task.Engine?.Type ?? '');
   const finite = isFinite(execution.Job?.Type ?? 'batch');
-  const again = engine && (!finite || (engine.endsWithNode && shop.compatibility.modulesRunAgain));
+  const again = engine &&
+    (unstarted || !finite || (engine.endsWithNode && shop.compatibility.modulesRunAgain));
   if (!again) {
     const failure = engine?.endsWithNode ? restarted() : gone(row, engine !== undefined);
     return go(held, { kind: 'salvage', verdict: verdict(shop, failure), exitCode: null, run: null });

@@ -50,6 +50,7 @@ export class Runner {
   readonly #abort = new AbortController();
   readonly #paths: RunPaths;
   readonly #publisher: SpecConfig | null;
+  readonly #handles = new DisposableStack();
   #run: Run | null;
   #owns: boolean;
   #timer: Disposable | null = null;
@@ -125,6 +126,8 @@ export class Runner {
       this.#timer?.[Symbol.dispose]();
       if (this.#abandoned) return;
       shop.log('error', 'cannot bring a run to its end', { execution: held.id, error: String(thrown) });
+    } finally {
+      this.#handles.dispose();
     }
   }
 
@@ -166,7 +169,8 @@ export class Runner {
     const { signal } = this.#abort;
     const engine = engineOf(shop, held);
     const goOn = () => this.#goOn();
-    const request = await prepareRun({ shop, held, paths: this.#paths, signal, goOn }, discard);
+    const handles = this.#handles;
+    const request = await prepareRun({ shop, held, paths: this.#paths, handles, signal, goOn }, discard);
     const run = await atStep(EventTopic.PreparingEnvironment, () => engine.create(request, signal));
     this.#run = run;
     return run;

@@ -3,11 +3,14 @@
  * (invariants.md section 4, C5-C8): `create` makes the object (container, waiting child process), its identity is
  * stored, then `start` lets the program go. After a restart `find` looks the object up by its identity.
  */
+import type { PathHandle } from '../../runtime/files/mod.ts';
 import type { PortMapping, Refusal, Resources, RunOutput, StringMap, Task } from '../model/mod.ts';
 
 export interface MountedInput {
   /** Absolute path on this host, a file or a directory. */
   readonly hostPath: string;
+  /** Of what was checked there; open until the run is over. Absent = nobody else can change what is above the path. */
+  readonly handle?: PathHandle;
   /** Absolute path that the program sees. */
   readonly target: string;
   readonly readOnly: boolean;
@@ -75,6 +78,8 @@ export interface Run {
   readonly identity: EngineIdentity;
   /** Of a run that `find` gave: only one that is `created` may still be started. Absent = it was started. */
   readonly state?: 'created' | 'running' | 'ended';
+  /** It is `created`, but what it was to mount was held by the process that made it: to be removed, and made anew. */
+  readonly stale?: boolean;
   /** Lets the program go; called at most once per run number (invariants.md S13). */
   start(): Promise<void>;
   /** Resolves when the program has ended and its log is complete; may be called before `start`. */

@@ -38,17 +38,23 @@ export async function accessTo(real: string, entries: readonly AllowEntry[]): Pr
   return access;
 }
 
+export interface Location {
+  readonly real: string;
+  /** The part of it that exists. */
+  readonly existing: string;
+  readonly exists: boolean;
+}
+
 /** Where an absolute path really leads: all links resolved, also of the folders above what does not exist yet. */
-export async function realLocation(path: string): Promise<{ real: string; exists: boolean }> {
-  let existing = resolve(path);
+export async function realLocation(path: string): Promise<Location> {
   const missing: string[] = [];
-  for (;;) {
+  for (let above = resolve(path);; above = dirname(above)) {
     try {
-      return { real: join(await realpath(existing), ...missing), exists: missing.length === 0 };
+      const existing = await realpath(above);
+      return { real: join(existing, ...missing), existing, exists: missing.length === 0 };
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(existing) === existing) throw error;
-      missing.unshift(basename(existing));
-      existing = dirname(existing);
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(above) === above) throw error;
+      missing.unshift(basename(above));
     }
   }
 }

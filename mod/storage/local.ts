@@ -1,8 +1,17 @@
 /** Files and folders of the node itself, mounted as they are, where the operator allows it (job-spec.md 4.5). */
-import { mkdir, open, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { dirname, isAbsolute } from 'node:path';
+import { ContainedFiles, PathHandle } from '../../runtime/files/mod.ts';
 import { BacalhauError, type SpecConfig } from '../model/mod.ts';
-import { type Access, accessTo, type AllowEntry, parseAllowList, realLocation } from './allow_list.ts';
+import {
+  type Access,
+  accessTo,
+  type AllowEntry,
+  type Location,
+  parseAllowList,
+  realLocation,
+} from './allow_list.ts';
 import { asRefusal, flagParam, invalid, textParam } from './params.ts';
 import type { Source } from './source.ts';
 
@@ -40,13 +49,18 @@ export function localSource(options: LocalOptions): Source {
     size: () => Promise.resolve(0),
     async prepare({ spec }) {
       const wanted = readSpec(spec);
-      let found = await locate(wanted, allowed);
-      if (!found.exists) {
-        await create(wanted, found.real);
-        // A link that appeared meanwhile would have been followed.
-        found = await locate(wanted, allowed);
+      const found = await locate(wanted, allowed);
+      if (!found.exists) await create(wanted, found);
+      const handle = hold(wanted, found.real);
+      try {
+        // What is held counts, and not what the path led to a moment ago.
+        await demandAccess(wanted, handle.path, allowed);
+        if (!handle.isFile && !handle.isFolder) throw neither(wanted.path);
+        return { hostPath: handle.path, handle, readOnly: !wanted.readWrite };
+      } catch (error) {
+        handle[Symbol.dispose]();
+        throw error;
       }
-      return { hostPath: found.real, readOnly: !wanted.readWrite };
     },
   };
 }
@@ -75,17 +89,12 @@ function readSpec(spec: SpecConfig): LocalSpec {
  * Where the input really lies, once allowed.
  * @throws BacalhauError when it is not, or when it is missing and shall not be created
  */
-async function locate(
-  { path, readWrite, createAs }: LocalSpec,
-  allowed: readonly AllowEntry[],
-): Promise<{ real: string; exists: boolean }> {
+async function locate(wanted: LocalSpec, allowed: readonly AllowEntry[]): Promise<Location> {
+  const { path, readWrite, createAs } = wanted;
   const location = await realLocation(path).catch((cause: Error) => {
     throw invalid(`Cannot use the local path "${path}": ${reasonOf(cause)}`, '', cause);
   });
-  const access = await accessTo(location.real, allowed);
-  if (access === 'none' || (readWrite && access !== 'write')) {
-    throw notAllowed(path, location.real, readWrite, access);
-  }
+  await demandAccess(wanted, location.real, allowed);
   if (!location.exists) {
     if (readWrite && (createAs === 'dir' || createAs === 'file')) return location;
     throw new BacalhauError(
@@ -99,10 +108,30 @@ async function locate(
     );
   }
   const found = await stat(location.real);
-  if (!found.isFile() && !found.isDirectory()) {
-    throw invalid(`Cannot use the local path "${path}": it is neither a file nor a folder`);
-  }
+  if (!found.isFile() && !found.isDirectory()) throw neither(path);
   return location;
+}
+
+/** @throws BacalhauError unless this node allows it to be used as the spec wants to */
+async function demandAccess(
+  { path, readWrite }: LocalSpec,
+  real: string,
+  allowed: readonly AllowEntry[],
+): Promise<void> {
+  const access = await accessTo(real, allowed);
+  if (access === 'none' || (readWrite && access !== 'write')) throw notAllowed(path, real, readWrite, access);
+}
+
+function hold({ path }: LocalSpec, real: string): PathHandle {
+  try {
+    return new PathHandle(real);
+  } catch (cause) {
+    throw invalid(`Cannot use the local path "${path}": ${(cause as Error).message}`, '', cause);
+  }
+}
+
+function neither(path: string): BacalhauError {
+  return invalid(`Cannot use the local path "${path}": it is neither a file nor a folder`);
 }
 
 function notAllowed(path: string, real: string, readWrite: boolean, access: Access): BacalhauError {
@@ -120,16 +149,15 @@ function notAllowed(path: string, real: string, readWrite: boolean, access: Acce
   });
 }
 
-/** Makes what is missing, for this user only, parents included. */
-async function create({ path, createAs }: LocalSpec, real: string): Promise<void> {
+/** Makes what is missing, for this user only, parents included, in the folder that was found and nowhere else. */
+async function create({ path, createAs }: LocalSpec, { real, existing }: Location): Promise<void> {
   try {
-    if (createAs === 'dir') {
-      await mkdir(real, { recursive: true, mode: 0o700 });
-      return;
-    }
+    using files = new ContainedFiles(existing, null);
+    if (files.real !== existing) throw new Error(`"${existing}" was exchanged meanwhile`);
+    if (createAs === 'dir') return await files.makeFolder(real);
     if (path.endsWith('/')) throw new Error('the name of a file cannot end in "/"');
-    await mkdir(dirname(real), { recursive: true, mode: 0o700 });
-    await (await open(real, 'a', 0o700)).close();
+    await files.makeFolder(dirname(real));
+    await (await files.open(real, constants.O_WRONLY | constants.O_CREAT, 0o700)).close();
   } catch (cause) {
     throw invalid(`Cannot create the local path "${path}": ${reasonOf(cause)}`, '', cause);
   }

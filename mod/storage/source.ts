@@ -1,4 +1,5 @@
 /** Where inputs come from. A source knows nothing of jobs: it gets a spec and a private folder, and gives a host path. */
+import type { PathHandle } from '../../runtime/files/mod.ts';
 import type { Refusal, SpecConfig } from '../model/mod.ts';
 import type { DiskRoom } from './room.ts';
 
@@ -18,6 +19,8 @@ export interface PrepareRequest {
 
 export interface PreparedInput {
   readonly hostPath: string;
+  /** Where others may change what is above the path: of what was checked there, for whoever asked to dispose of. */
+  readonly handle?: PathHandle;
   /** What the program may do with it as far as the source allows; local paths may be writable. */
   readonly readOnly: boolean;
 }

@@ -64,6 +64,10 @@ export interface Mount {
   readonly ReadOnly?: boolean;
   readonly BindOptions?: { readonly Propagation?: string };
   readonly TmpfsOptions?: { readonly SizeBytes?: number; readonly Mode?: number };
+  readonly VolumeOptions?: {
+    readonly NoCopy?: boolean;
+    readonly DriverConfig?: { readonly Name: string; readonly Options?: Readonly<Record<string, string>> };
+  };
 }
 
 export interface DeviceRequest {

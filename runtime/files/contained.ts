@@ -11,6 +11,7 @@ import { join, sep } from 'node:path';
 import type { Files } from './files.ts';
 import { type HostDirectory, hostDirectory } from './host_directory.ts';
 import { isPlainName } from './name.ts';
+import { PathHandle } from './path_handle.ts';
 import { enter, named, NOFOLLOW, syncPath, visit, type Visitor } from './walk.ts';
 
 export class ContainedFiles implements Files, Disposable {
@@ -18,13 +19,19 @@ export class ContainedFiles implements Files, Disposable {
   readonly #prefix: string;
 
   /**
-   * @param root the operator's own path: links in it are followed; made when it does not exist
+   * @param root the operator's own path: links in it are followed
+   * @param mode of the root and of folders above it where they are made; null: it is to be there
    * @throws the error of the file system
    */
-  constructor(root: string, mode = 0o700) {
-    mkdirSync(root, { recursive: true, mode });
+  constructor(root: string, mode: number | null = 0o700) {
+    if (mode !== null) mkdirSync(root, { recursive: true, mode });
     this.#root = hostDirectory(realpathSync(root));
     this.#prefix = join(root, sep);
+  }
+
+  /** Where the root that is held really is. */
+  get real(): string {
+    return realpathSync(this.#root.self);
   }
 
   [Symbol.dispose](): void {
@@ -137,6 +144,11 @@ export class ContainedFiles implements Files, Disposable {
         await rename(source.at(name), target.at(newName));
         await syncPath(target.self);
       }));
+  }
+
+  /** What is at a path, held; a link is refused. */
+  hold(path: string): Promise<PathHandle> {
+    return this.#in(path, (folder, name) => new PathHandle(folder.at(name), false));
   }
 
   /** What is at a path; if deep, after all below it. Links are not followed; what goes meanwhile is not visited. */

@@ -39,7 +39,7 @@ export interface HostFile {
 }
 
 /** Not in `constants`; the same on all of Linux. */
-const O_PATH = 0o10000000;
+export const O_PATH = 0o10000000;
 /** macOS only. */
 const O_NOFOLLOW_ANY = process.platform === 'darwin' ? 0x20000000 : 0;
 const NOFOLLOW = (constants.O_NOFOLLOW ?? 0) | O_NOFOLLOW_ANY;

@@ -14,5 +14,6 @@ export {
 export { hostStat, openStat } from './host_stat.ts';
 export { type HostStat, type Native, native } from './native.ts';
 export { isPlainName } from './name.ts';
+export { identityOf, PathHandle } from './path_handle.ts';
 export { makeFolderNow, openNow, removeNow, renameNow, truncateNow, writeNow } from './now.ts';
 export type { Entry } from './walk.ts';

@@ -17,6 +17,7 @@ import {
   hostFile,
   type HostStat,
   hostStat,
+  identityOf,
   isDirectory,
   isPlainName,
 } from '../files/mod.ts';
@@ -27,6 +28,8 @@ export interface Mount {
   /** Where the guest sees it; leading slashes do not matter. */
   readonly guestPath: string;
   readonly readOnly: boolean;
+  /** What is to be there (PathHandle.identity); absent = whatever is. */
+  readonly identity?: string;
 }
 
 interface Mounted {
@@ -62,7 +65,8 @@ export class Tree {
 
   /** @throws Error when two mounts claim one path, or the host's file does not exist or is a pipe, device or socket */
   constructor(mounts: readonly Mount[]) {
-    for (const { hostPath, guestPath, readOnly } of mounts) {
+    for (const mount of mounts) {
+      const { guestPath } = mount;
       const path = components(guestPath).filter((part) => part !== '.');
       if (path.includes('..')) throw new Error(`Cannot mount at "${guestPath}": the path contains ".."`);
       let node = this.#root;
@@ -72,7 +76,7 @@ export class Tree {
         node = child;
       }
       if (node.mount) throw new Error(`Cannot mount at "${guestPath}": the path is used twice`);
-      this.#mounts.push(node.mount = mounted(hostPath, guestPath, readOnly));
+      this.#mounts.push(node.mount = mounted(mount));
     }
   }
 
@@ -233,12 +237,17 @@ export class Place {
 }
 
 /** @throws Error */
-function mounted(hostPath: string, guestPath: string, readOnly: boolean): Mounted {
+function mounted({ hostPath, guestPath, readOnly, identity }: Mount): Mounted {
   const real = realpathSync(hostPath);
   try {
-    return isDirectory(real)
-      ? { directory: hostDirectory(real), file: null, readOnly }
-      : { directory: null, file: hostFile(real), readOnly };
+    const directory = isDirectory(real) ? hostDirectory(real) : null;
+    const file = directory ? null : hostFile(real);
+    const found = hostStat(directory?.self ?? file!.path);
+    if (identity === undefined || (found && identityOf(found) === identity)) {
+      return { directory, file, readOnly };
+    }
+    (directory ?? file!).close();
+    throw new Error(`Cannot mount "${hostPath}" at "${guestPath}": it was exchanged since it was checked`);
   } catch (error) {
     if ((error as { code?: string }).code !== 'ENOTSUP') throw error;
     throw new Error(`Cannot mount "${hostPath}" at "${guestPath}": it is neither a file nor a directory`, {

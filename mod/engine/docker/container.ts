@@ -3,7 +3,6 @@ import { BacalhauError } from '../../model/mod.ts';
 import { type ContainerCreate, type Docker, DockerError } from '../../../runtime/docker/mod.ts';
 import type { RunRequest } from '../engine.ts';
 import { runOfLabels } from './names.ts';
-import { removeContainer } from './run.ts';
 
 /** What only the first refusal tells: overlay2 on xfs without `pquota`, podman's drivers. */
 const NO_STORAGE_SIZE = /storage[- ]opt/i;
@@ -64,4 +63,20 @@ async function removeLeftover(
       details: { class: 'infrastructure' },
     },
   );
+}
+
+export function isNotFound(thrown: unknown): boolean {
+  return thrown instanceof DockerError && thrown.code === 'ContainerNotFound';
+}
+
+/** Fine when it is gone, or somebody else is at it. */
+export async function removeContainer(call: Promise<void>): Promise<void> {
+  try {
+    await call;
+  } catch (thrown) {
+    const fine = thrown instanceof DockerError &&
+      (isNotFound(thrown) || thrown.code === 'NotFound' ||
+        (thrown.code === 'Conflict' && /already in progress/i.test(thrown.message)));
+    if (!fine) throw thrown;
+  }
 }

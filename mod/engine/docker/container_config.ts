@@ -4,9 +4,11 @@
  */
 import { BacalhauError, type NetworkType, type StringMap } from '../../model/mod.ts';
 import type { ContainerCreate, HostConfig, Mount, PortMap } from '../../../runtime/docker/mod.ts';
+import type { PathHandle } from '../../../runtime/files/mod.ts';
 import type { RunRequest } from '../engine.ts';
 import type { EngineFacts } from './facts.ts';
 import type { GpuFields } from './gpus.ts';
+import { handleMount } from './handle_mounts.ts';
 import { type Installation, objectLabels } from './names.ts';
 import { DROPPED, type Hardening } from './options.ts';
 import type { DockerParams } from './params.ts';
@@ -21,6 +23,8 @@ export interface ContainerPlan {
   readonly facts: EngineFacts;
   readonly gpus: GpuFields;
   readonly network: NetworkPlan;
+  /** Whether the engine mounts folders by the handles of this process. */
+  readonly byHandle: boolean;
 }
 
 export type NetworkPlan =
@@ -74,7 +78,7 @@ export function containerConfig(plan: ContainerPlan): ContainerCreate {
       ...limits(plan),
       ...confinement(plan),
       ...plan.gpus,
-      Mounts: mounts(request, network),
+      Mounts: mounts(plan),
       NetworkMode: network.kind === 'http' ? network.networkMode : network.kind,
       ...(ports && { PortBindings: ports }),
       ...logConfig(plan),
@@ -120,9 +124,15 @@ function confinement({ hardening, network }: ContainerPlan): HostConfig {
   };
 }
 
-function mounts({ inputs, outputs }: RunRequest, network: NetworkPlan): readonly Mount[] {
+function mounts({ request: { inputs, outputs }, network, byHandle }: ContainerPlan): readonly Mount[] {
   const taken = new Set<string>();
-  const mount = (what: string, Source: string, Target: string, ReadOnly: boolean): Mount => {
+  const mount = (
+    what: string,
+    Source: string,
+    Target: string,
+    ReadOnly: boolean,
+    handle?: PathHandle,
+  ): Mount => {
     if (!Target.startsWith('/')) {
       throw unusable(`${what} at "${Target}": it is not an absolute path`, 'Begin it with "/"');
     }
@@ -135,10 +145,13 @@ function mounts({ inputs, outputs }: RunRequest, network: NetworkPlan): readonly
       );
     }
     taken.add(place);
+    if (byHandle && handle?.isFolder) return handleMount(handle, Target, ReadOnly);
     return { Type: 'bind', Source, Target, ReadOnly };
   };
   const own = [
-    ...inputs.map(({ hostPath, target, readOnly }) => mount('an input', hostPath, target, readOnly)),
+    ...inputs.map(({ hostPath, handle, target, readOnly }) =>
+      mount('an input', hostPath, target, readOnly, handle)
+    ),
     ...outputs.map(({ name, hostPath, path }) => mount(`output "${name}"`, hostPath, path, false)),
   ];
   const hosts = network.kind === 'none' && !taken.has('etc') && !taken.has('etc/hosts') && network.hosts;

@@ -7,17 +7,19 @@ import { BacalhauError, type Refusal, type StringMap, type Task } from '../../mo
 import { DockerError } from '../../../runtime/docker/mod.ts';
 import { DECISION_LOG } from '../../../runtime/egress/mod.ts';
 import type { Engine, EngineIdentity, EngineObject, Run, RunRequest } from '../engine.ts';
-import { createContainer } from './container.ts';
+import { createContainer, removeContainer } from './container.ts';
 import { containerConfig, networkKind, type NetworkPlan } from './container_config.ts';
 import { startFailure } from './failures.ts';
 import { gpuFields } from './gpus.ts';
 import { Health } from './health.ts';
+import { HeldMounts } from '../mounts.ts';
+import { seesHandles } from './handle_mounts.ts';
 import { openMounts } from './host_files.ts';
 import { installFilter, objectLabels, objectName, runOfLabels } from './names.ts';
 import type { DockerEngineParts, DockerEngineSettings, HttpRun } from './options.ts';
 import { type DockerParams, isRefusal, parseDockerParams } from './params.ts';
 import { reclaim } from './reclaim.ts';
-import { DockerRun, removeContainer } from './run.ts';
+import { DockerRun } from './run.ts';
 import type { RunHost } from './run_host.ts';
 
 export class DockerEngine implements Engine {
@@ -28,8 +30,9 @@ export class DockerEngine implements Engine {
   readonly #host: RunHost;
   /** What is still being made when the node goes would outlast it: a pull takes its time. */
   readonly #closing = new AbortController();
-  /** Under these execution ids there are containers of {@link reclaim}. */
-  readonly #reclaims = new Set<string>();
+  /** Under these execution ids there are containers that no run has. */
+  readonly #helpers = new Set<string>();
+  #handlesSeen: Promise<boolean> | undefined;
 
   constructor(parts: DockerEngineParts, settings: DockerEngineSettings) {
     this.#parts = parts;
@@ -77,8 +80,7 @@ export class DockerEngine implements Engine {
     const signal = AbortSignal.any([wanted, this.#closing.signal]);
     signal.throwIfAborted();
     try {
-      const id = await this.#create(request, params, signal);
-      const run = new DockerRun(this.#host, request, id);
+      const run = await this.#create(request, params, signal);
       this.#host.live.add(run);
       // What it has begun to ask is on its way before the caller's commit holds up this thread.
       await setImmediate();
@@ -100,7 +102,7 @@ export class DockerEngine implements Engine {
     if (!found || found.State.Status === 'removing') return null;
     const ended = found.State.Status === 'exited' || found.State.Status === 'dead';
     if (!ended) await this.#adoptNetwork(request);
-    const run = new DockerRun(this.#host, request, identity.id, found);
+    const run = new DockerRun(this.#host, request, identity.id, { found });
     this.#host.live.add(run);
     return run;
   }
@@ -110,7 +112,7 @@ export class DockerEngine implements Engine {
     const { containers, networks } = this.#parts.docker;
     const filters = installFilter(installId);
     // Made and removed by this engine itself; one that ends meanwhile may still be in the list.
-    const trials = () => [...this.#parts.http?.trials ?? [], ...this.#reclaims];
+    const trials = () => [...this.#parts.http?.trials ?? [], ...this.#helpers];
     const before = new Set(trials());
     const [made, nets] = await Promise.all([
       containers.list({ all: true, filters: { ...filters } }),
@@ -139,15 +141,7 @@ export class DockerEngine implements Engine {
   async reclaim(folder: string): Promise<void> {
     // Root reads all; where there are no users, the engine's machine has none of ours either.
     if (!process.getuid || process.getuid() === 0) return;
-    const { world } = this.#settings;
-    const executionId = `reclaim-${world.uuid()}`;
-    this.#reclaims.add(executionId);
-    try {
-      const labels = objectLabels(this.#settings, { jobId: '', executionId, runNo: 1 }, 'files');
-      await reclaim(this.#parts.docker, folder, labels);
-    } finally {
-      this.#reclaims.delete(executionId);
-    }
+    await this.#withHelper((labels) => reclaim(this.#parts.docker, folder, labels));
   }
 
   async close(): Promise<void> {
@@ -160,18 +154,21 @@ export class DockerEngine implements Engine {
     this.#parts.docker.close();
   }
 
-  async #create(request: RunRequest, params: DockerParams, signal: AbortSignal): Promise<string> {
+  async #create(request: RunRequest, params: DockerParams, signal: AbortSignal): Promise<DockerRun> {
     const { docker, images } = this.#parts;
+    using stack = new DisposableStack();
+    const mounts = stack.use(await HeldMounts.of(request));
     const { resources, pinned = {}, progress = () => {} } = request;
     // Each to its end before an error is thrown, so that nothing is still being made while it is cleared away.
     const ensured = () => images.ensure(params.image, pinned, progress, signal);
     const seen = await images.seen(params.image, pinned);
-    const [image, network, facts, gpus] = await allDone([
+    const [image, network, facts, gpus, , byHandle] = await allDone([
       seen ?? ensured(),
       this.#openNetwork(request, signal),
       this.#health.facts(),
       gpuFields(resources.GPUs ?? [], { uuidOf: this.#settings.gpuUuid }),
       openMounts(request),
+      request.inputs.some(({ handle }) => handle?.isFolder) && this.#seesHandles(),
     ]);
     signal.throwIfAborted();
     const configOf = (image: string) =>
@@ -184,16 +181,38 @@ export class DockerEngine implements Engine {
         facts,
         gpus,
         network,
+        byHandle,
       });
     const name = objectName(this.#settings.nodeId, request, 'executor');
-    const made = (image: string) =>
-      createContainer(docker, configOf(image), name, request, this.#settings.installId);
+    const made = async (image: string) => {
+      const id = await createContainer(docker, configOf(image), name, request, this.#settings.installId);
+      stack.move();
+      return new DockerRun(this.#host, request, id, { mounts });
+    };
     try {
       return await made(image);
     } catch (thrown) {
       if (seen === null || !(thrown instanceof DockerError && thrown.code === 'ImageNotFound')) throw thrown;
       // It was removed after the bid.
       return await made(await ensured());
+    }
+  }
+
+  #seesHandles(): Promise<boolean> {
+    const { docker } = this.#parts;
+    return this.#handlesSeen ??= this.#withHelper((labels) =>
+      seesHandles(docker, this.#settings.directory, labels)
+    );
+  }
+
+  /** @param step makes a container with these labels, and removes it */
+  async #withHelper<T>(step: (labels: StringMap) => Promise<T>): Promise<T> {
+    const executionId = `helper-${this.#settings.world.uuid()}`;
+    this.#helpers.add(executionId);
+    try {
+      return await step(objectLabels(this.#settings, { jobId: '', executionId, runNo: 1 }, 'files'));
+    } finally {
+      this.#helpers.delete(executionId);
     }
   }
 

@@ -1,7 +1,7 @@
 /** Rights of what is mounted: images run as users of their own, which are strangers on this host. */
-import { relative } from 'node:path';
 import { ContainedFiles, type Entry } from '../../../runtime/files/mod.ts';
 import type { RunRequest } from '../engine.ts';
+import { isBelow } from '../mounts.ts';
 
 const EVERYBODY_WRITES = 0o777;
 const EVERYBODY_READS = 0o444;
@@ -25,9 +25,4 @@ function makeReadable({ stat, chmod }: Entry): void {
   const entered = stat.isDirectory() || (stat.mode & 0o100) !== 0;
   const rights = entered ? EVERYBODY_READS | EVERYBODY_ENTERS : EVERYBODY_READS;
   if ((stat.mode & rights) !== rights) chmod((stat.mode & 0o7777) | rights);
-}
-
-function isBelow(directory: string, path: string): boolean {
-  const way = relative(directory, path);
-  return way !== '' && !way.startsWith('..');
 }

@@ -17,8 +17,6 @@ export { DROPPED, type Hardening } from './options.ts';
 export { engineId, objectName } from './names.ts';
 
 export interface DockerEngineOptions extends DockerEngineSettings {
-  /** For what outlives the process: the list of pulled images, sockets of proxies. Made when it does not exist. */
-  readonly directory: string;
   /** Engine to use whatever the environment says: `unix:///run/docker.sock`. */
   readonly host?: string;
   /** For `DOCKER_HOST` and the like, and registry credentials; that of the process by default. */

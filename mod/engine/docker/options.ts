@@ -105,6 +105,8 @@ export interface DockerEngineParts {
 export interface DockerEngineSettings extends Hardening {
   readonly world: World;
   readonly nodeId: string;
+  /** For what outlives the process: the list of pulled images, sockets of proxies. Made when it does not exist. */
+  readonly directory: string;
   /** Made once for a data directory: only objects that carry it are ever touched. */
   readonly installId: string;
   /** The `/etc/hosts` of containers without a network; absent = what the image has. */

@@ -11,7 +11,7 @@ import type { ContainerCreate, Docker } from '../../../runtime/docker/mod.ts';
 import { ContainedFiles } from '../../../runtime/files/mod.ts';
 import type { StringMap } from '../../model/mod.ts';
 import { createFromHolder } from './http_network/holder_image.ts';
-import { removeContainer } from './run.ts';
+import { removeContainer } from './container.ts';
 
 const PLACE = '/folder';
 /** Files given in one archive, which is held in memory. */

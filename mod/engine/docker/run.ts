@@ -5,8 +5,11 @@
  */
 import { type ContainerInspect, type ContainerState, DockerError } from '../../../runtime/docker/mod.ts';
 import type { EngineIdentity, Run, RunEnd, RunRequest } from '../engine.ts';
+import type { HeldMounts } from '../mounts.ts';
 import * as ends from './ends.ts';
+import { isNotFound, removeContainer } from './container.ts';
 import { startFailure } from './failures.ts';
+import { mountsHandles } from './handle_mounts.ts';
 import { Listener, type Watch } from './listener.ts';
 import { isListening } from './listening.ts';
 import type { RunHost } from './run_host.ts';
@@ -27,6 +30,8 @@ const LOST_OUTPUT =
 export class DockerRun implements Run {
   readonly identity: EngineIdentity;
   readonly state?: 'created' | 'running' | 'ended';
+  readonly stale: boolean;
+  readonly #mounts: HeldMounts | undefined;
   readonly #host: RunHost;
   readonly #request: RunRequest;
   readonly #id: string;
@@ -39,8 +44,15 @@ export class DockerRun implements Run {
   #stopping = false;
   #ended = false;
 
-  /** @param found what `find` saw; absent for a container just made */
-  constructor(host: RunHost, request: RunRequest, id: string, found?: ContainerInspect) {
+  /**
+   * @param known `mounts` of a container just made, which are its own from now on; or what `find` saw
+   */
+  constructor(
+    host: RunHost,
+    request: RunRequest,
+    id: string,
+    { found, mounts }: { readonly found?: ContainerInspect; readonly mounts?: HeldMounts },
+  ) {
     this.#host = host;
     this.#request = request;
     this.#id = id;
@@ -48,6 +60,9 @@ export class DockerRun implements Run {
     this.identity = Object.freeze({ engine: 'docker', id });
     const state = found ? stateOf(found.State) : 'created';
     if (found) this.state = state;
+    this.#mounts = mounts;
+    this.stale = state === 'created' &&
+      found !== undefined && mountsHandles(found);
     this.#started = state !== 'created';
     if (found && this.#started) this.#conclude(this.#resume(found.State));
     else this.#listenAhead();
@@ -62,6 +77,7 @@ export class DockerRun implements Run {
       throw startFailure(thrown, `start task "${this.#request.task.Name}"`);
     });
     try {
+      this.#mounts?.check();
       await this.#host.docker.containers.start(this.#id);
     } catch (thrown) {
       watch.abort.abort();
@@ -111,6 +127,7 @@ export class DockerRun implements Run {
   detach(): void {
     this.#gone.abort();
     this.#host.live.delete(this);
+    this.#mounts?.[Symbol.dispose]();
   }
 
   #listenAhead(): void {
@@ -270,10 +287,6 @@ function stateOf({ Status }: ContainerState): 'created' | 'running' | 'ended' {
   return Status === 'exited' || Status === 'dead' || Status === 'removing' ? 'ended' : 'running';
 }
 
-function isNotFound(thrown: unknown): boolean {
-  return thrown instanceof DockerError && thrown.code === 'ContainerNotFound';
-}
-
 /** The engine may have done it, or may yet do it. */
 function isUnanswered(thrown: unknown): boolean {
   return thrown instanceof DockerError && thrown.status === undefined &&
@@ -285,17 +298,5 @@ async function ignoring(codes: readonly string[], call: Promise<void>): Promise<
     await call;
   } catch (thrown) {
     if (!(thrown instanceof DockerError && codes.includes(thrown.code))) throw thrown;
-  }
-}
-
-/** Fine when it is gone, or somebody else is at it. */
-export async function removeContainer(call: Promise<void>): Promise<void> {
-  try {
-    await call;
-  } catch (thrown) {
-    const fine = thrown instanceof DockerError &&
-      (isNotFound(thrown) || thrown.code === 'NotFound' ||
-        (thrown.code === 'Conflict' && /already in progress/i.test(thrown.message)));
-    if (!fine) throw thrown;
   }
 }

@@ -15,6 +15,7 @@ import { CHILD_COMMAND, type RunFrame } from '../../../runtime/wasi/frames.ts';
 import type { Mount } from '../../../runtime/wasi/tree.ts';
 import type { World } from '../../../runtime/world.ts';
 import type { Engine, EngineIdentity, Run, RunRequest } from '../engine.ts';
+import { HeldMounts } from '../mounts.ts';
 import { RunHttp } from './http_run.ts';
 import { httpOffer, type HttpSettings } from './http_settings.ts';
 import { checkModules } from './module_check.ts';
@@ -112,7 +113,9 @@ class WasmEngine implements Engine {
         details: { class: 'user' },
       });
     }
-    const frame = this.#frame(request, params);
+    using stack = new DisposableStack();
+    const mounts = stack.use(await HeldMounts.of(request));
+    const frame = this.#frame(request, params, mounts);
     checkModules(frame);
     const { world, cpuMs = 0, http: settings = {} } = this.#options;
     const { jobId, task: { Network: network }, directory, remark } = request;
@@ -124,7 +127,9 @@ class WasmEngine implements Engine {
       cpus: request.resources.CPU ?? 0,
       memory: frame.memoryLimit || MAX_MEMORY,
       http,
+      mounts,
     });
+    stack.move();
     const key = runKey(request);
     this.#runs.set(key, run);
     const forget = () => this.#runs.delete(key);
@@ -155,7 +160,7 @@ class WasmEngine implements Engine {
     return null;
   }
 
-  #frame(request: RunRequest, params: WasmParams): RunFrame {
+  #frame(request: RunRequest, params: WasmParams, mounts: HeldMounts): RunFrame {
     const memory = request.resources.Memory ?? this.#options.memoryDefault ?? 0;
     return {
       type: 'run',
@@ -164,7 +169,7 @@ class WasmEngine implements Engine {
       importModules: params.importModules,
       args: params.parameters,
       env: params.systemEnvironment ? request.env : ownEnvironment(request),
-      mounts: mountsOf(request),
+      mounts: mountsOf(request, mounts),
       memoryLimit: Math.min(memory, MAX_MEMORY),
       openFiles: this.#openFiles,
       fileBytes: this.#options.fileBytes ?? 0,
@@ -186,7 +191,7 @@ function runKey({ executionId, runNo }: RunRequest): string {
 }
 
 /** @throws BacalhauError when two of them claim one path */
-function mountsOf(request: RunRequest): Mount[] {
+function mountsOf(request: RunRequest, held: HeldMounts): Mount[] {
   const mounts = new Map<string, Mount>();
   const add = (guestPath: string, hostPath: string, readOnly: boolean) => {
     const key = guestPath.split('/').filter((part) => part !== '' && part !== '.').join('/');
@@ -204,7 +209,7 @@ function mountsOf(request: RunRequest): Mount[] {
         },
       );
     }
-    mounts.set(key, { guestPath, hostPath, readOnly });
+    mounts.set(key, { guestPath, hostPath, readOnly, identity: held.identity(hostPath) });
   };
   for (const { target, hostPath, readOnly } of request.inputs) add(target, hostPath, readOnly);
   for (const { name, path, hostPath } of request.outputs) {

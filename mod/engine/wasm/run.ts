@@ -1,5 +1,6 @@
 /** One run of a module: a process of the pool that waits, then works, then goes back or dies. */
 import type { EngineIdentity, Run, RunEnd } from '../engine.ts';
+import type { HeldMounts } from '../mounts.ts';
 import type { RunFrame } from '../../../runtime/wasi/frames.ts';
 import type { World } from '../../../runtime/world.ts';
 import type { ModuleProcess } from './child_process.ts';
@@ -26,6 +27,8 @@ export interface WasmRunOptions {
   readonly memory: number;
   /** Null for a task without network. */
   readonly http: RunHttp | null;
+  /** The run's own from now on. */
+  readonly mounts: HeldMounts;
 }
 
 export class WasmRun implements Run {
@@ -43,6 +46,8 @@ export class WasmRun implements Run {
 
   constructor(process: ModuleProcess, pool: ProcessPool, frame: RunFrame, options: WasmRunOptions) {
     this.#options = options;
+    const release = () => options.mounts[Symbol.dispose]();
+    this.#end.promise.then(release, release);
     this.#process = process;
     this.#pool = pool;
     this.#frame = frame;
@@ -59,6 +64,11 @@ export class WasmRun implements Run {
       return Promise.reject(
         new Error(`Cannot start run "${this.identity.id}": it was started or stopped before`),
       );
+    }
+    try {
+      this.#options.mounts.check();
+    } catch (thrown) {
+      return Promise.reject(thrown);
     }
     this.#state = 'running';
     const { world, cpuMs, cpus, memory, http } = this.#options;

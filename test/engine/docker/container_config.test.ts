@@ -43,6 +43,7 @@ function plan(change: Partial<ContainerPlan> = {}): ContainerPlan {
     facts,
     gpus: {},
     network: { kind: 'none' },
+    byHandle: false,
     ...change,
   };
 }

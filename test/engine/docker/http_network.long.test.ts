@@ -65,6 +65,7 @@ async function engineOf() {
   };
   const client = await connectDocker({ host: docker.host, env: {} });
   const engine = new DockerEngine({ docker: client, images, http: nets }, {
+    directory: folder,
     world: realWorld,
     nodeId: 'n-test',
     installId: install,
