@@ -18,7 +18,7 @@ export interface MountedInput {
 
 export interface MountedOutput {
   readonly name: string;
-  /** Absolute, empty directory on this host. */
+  /** Absolute, empty directory on this host, below that of the run. */
   readonly hostPath: string;
   /** `ResultPath.Path`; a WebAssembly program sees it there and under `/<name>`. */
   readonly path: string;

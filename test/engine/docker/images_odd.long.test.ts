@@ -70,9 +70,10 @@ describe.skipIf(!host)('an image', () => {
 
   it('with a user of its own can write to the outputs', async () => {
     const image = await host!.image(undefined, ['USER user']);
-    const hostPath = bench.makeFolder('outputs-of-user');
+    const hostPath = bench.makeFolder('of-user', 'results', 'outputs');
     const { end, stdout, stderr } = await bench.run({
       image,
+      directory: bench.makeFolder('of-user'),
       script: 'id -u; echo result > /outputs/file',
       outputs: [{ name: 'outputs', hostPath, path: '/outputs' }],
     });
