@@ -1,4 +1,5 @@
 /** What is told of a job is told of one version of it: what an earlier one printed or left is not the latest's. */
+import { DatabaseSync } from 'node:sqlite';
 import { expect, it } from 'vitest';
 import type { LogQuery } from '../../mod/model/mod.ts';
 import { Cluster, spec } from './rig.ts';
@@ -57,4 +58,15 @@ it('logs, results, executions and history of an update that never ran are not th
   });
   expect(past.next).toBeUndefined();
   expect(past.items.every(({ JobVersion }) => JobVersion === 1)).toBe(true);
+});
+
+it('an id means the job that has it, also where another job is called so', async () => {
+  await using cluster = await Cluster.start();
+  const id = await cluster.submit(spec({ Name: 'first' }));
+  // Of an older program: a new job cannot be called so.
+  using file = new DatabaseSync(`${cluster.folder}/orchestrator.db`);
+  file.exec('pragma busy_timeout = 5000');
+  const other = await cluster.submit(spec({ Name: 'second' }));
+  file.prepare('update jobs set name = ? where id = ?').run(id, other);
+  expect((await cluster.orchestrator.jobs.getJob(id, { namespace: '' })).ID).toBe(id);
 });

@@ -1,13 +1,14 @@
-/** Finding a job by what a person wrote (rest-api.md 7.3): its name, then its id, then a prefix of its id. */
+/** Finding a job by what a person wrote (rest-api.md 7.3): its id, then its name, then a prefix of its id. */
 import { BacalhauError, isFullId, type LogQuery, type VersionQuery } from '../../model/mod.ts';
 import type { ExecutionRow, JobRow, StoreReader } from '../../store/mod.ts';
 
 /** @throws BacalhauError `NotFound`, `MultipleJobsFound` */
 export async function resolveJob(reader: StoreReader, ref: string, namespace: string): Promise<JobRow> {
-  const named = await reader.jobs.byName(namespace || 'default', ref);
-  if (named) return named;
-  const matching = isFullId(ref) ? [await reader.jobs.get(ref)] : await reader.jobs.byIdPrefix(ref);
-  const [job, another] = ref === '' ? [] : matching;
+  // An id names one job only, whatever others are called.
+  const exact = isFullId(ref) ? await reader.jobs.get(ref) : undefined;
+  const found = exact ?? await reader.jobs.byName(namespace || 'default', ref);
+  if (found) return found;
+  const [job, another] = ref === '' || isFullId(ref) ? [] : await reader.jobs.byIdPrefix(ref);
   if (!job) {
     throw new BacalhauError('NotFound', `job not found: ${ref}`, {
       component: 'JobStore',
