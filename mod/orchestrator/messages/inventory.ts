@@ -4,12 +4,13 @@
  * are younger than it. An execution that cannot be settled, such as one of a job that cannot be read, is reported, and
  * keeps nobody from the others.
  */
-import { ComputeState, computeStateOf, EventTopic, isExecuting, type Phase } from '../../model/mod.ts';
+import { computeStateOf, EventTopic, isExecuting, type Phase } from '../../model/mod.ts';
 import type { ExecutionRow } from '../../store/mod.ts';
 import type { ExecutionInventory } from '../../transport/mod.ts';
 import { computeState } from '../work/job_unit.ts';
 import type { UnitOfWork } from '../work/unit_of_work.ts';
-import { confirm, type Sender, STOPPED } from './report.ts';
+import { failed, onceStopped } from './ends.ts';
+import { confirm, type Sender } from './report.ts';
 
 export type InventoryEntry = ExecutionInventory['Executions'][number];
 
@@ -67,32 +68,22 @@ async function onListed(work: UnitOfWork, row: ExecutionRow, entry: InventoryEnt
         : {},
     );
   } else if (row.phase === 'stopping' && ENDED.includes(entry.Phase)) {
-    await unit.change(row, { phase: 'stopped', stopConfirmed: true });
-    work.reported(row, unit);
+    await onceStopped(work, row);
   }
 }
 
 async function onMissing(work: UnitOfWork, row: ExecutionRow): Promise<void> {
   // An ask may still be on its way to the node.
   if (row.phase === 'asked') return;
+  if (row.phase === 'stopping') return await onceStopped(work, row);
   const unit = (await work.unit(row.jobId))!;
-  if (row.phase === 'stopping') {
-    await unit.change(row, { phase: 'stopped', stopConfirmed: true });
-  } else {
-    const message = 'Node no longer knows the execution';
-    await unit.change(row, {
-      phase: 'failed',
-      compute: computeState(ComputeState.Failed, message),
-      desired: STOPPED,
-      class: 'infrastructure',
-      code: 'ExecutionForgotten',
-    }, {
-      events: [{
-        Topic: EventTopic.Execution,
-        Message: message,
-        Details: { IsError: 'true', Retryable: 'true' },
-      }],
-    });
-  }
+  const message = 'Node no longer knows the execution';
+  await unit.change(row, failed({ class: 'infrastructure', code: 'ExecutionForgotten', message }), {
+    events: [{
+      Topic: EventTopic.Execution,
+      Message: message,
+      Details: { IsError: 'true', Retryable: 'true' },
+    }],
+  });
   work.reported(row, unit);
 }

@@ -1,10 +1,9 @@
 /** The outbox of a node session: rows of the store, rendered when they are sent, deleted when acknowledged. */
-import { type BacalhauError, ComputeState } from '../../model/mod.ts';
+import type { BacalhauError } from '../../model/mod.ts';
 import { changes, type OutboxRow, type StoreReader } from '../../store/mod.ts';
 import type { InMessage, Outbox, SessionKey } from '../../transport/mod.ts';
 import type { Transactor } from '../work/transactor.ts';
-import { computeState } from '../work/job_unit.ts';
-import { STOPPED } from './report.ts';
+import { refused } from './ends.ts';
 import { cancelOf, renderMessage } from './render.ts';
 
 /** Acknowledged rows are deleted together, this long after the first of them. */
@@ -85,12 +84,9 @@ export class NodeOutbox implements Outbox<InMessage>, Disposable {
       const execution = await work.tx.executions.get(row.executionId);
       if (execution?.phase !== 'asked') return;
       const unit = (await work.unit(execution.jobId))!;
-      await unit.change(execution, {
-        phase: 'refused',
-        compute: computeState(ComputeState.AskForBidRejected, error.message),
-        desired: STOPPED,
-        code: 'BidRejected',
-      }, { events: [{ Topic: 'Exec Scanning', Message: error.message, Details: { IsError: 'true' } }] });
+      await unit.change(execution, refused(error.message, 'BidRejected'), {
+        events: [{ Topic: 'Exec Scanning', Message: error.message, Details: { IsError: 'true' } }],
+      });
       work.reported(execution, unit);
     });
   }

@@ -1,5 +1,5 @@
 /** What all reports of a node have in common. */
-import { DesiredState, type Event, fromRfc3339 } from '../../model/mod.ts';
+import { type Event, fromRfc3339 } from '../../model/mod.ts';
 import type { ExecutionRow } from '../../store/mod.ts';
 import type { UnitOfWork } from '../work/unit_of_work.ts';
 
@@ -14,8 +14,6 @@ export interface Sender {
 /** Events of one report that are kept, and the longest text of one. */
 const MAX_EVENTS = 32;
 const MAX_TEXT = 16_384;
-
-export const STOPPED = Object.freeze({ StateType: DesiredState.Stopped });
 
 /** What a node may say for the history: bounded, whatever it sends. */
 export function keptEvents(events: readonly Event[] | null): Event[] {

@@ -17,7 +17,8 @@ import type { BidResult, ComputeError, ExecutionStatus, Remains, RunResult } fro
 import { computeState, type JobUnit } from '../work/job_unit.ts';
 import type { UnitOfWork } from '../work/unit_of_work.ts';
 import { failureOfError, failureOfResult, readOutput } from './classify.ts';
-import { chronological, confirm, keptEvents, reported, type Sender, STOPPED } from './report.ts';
+import { failed, onceStopped, refused, STOPPED } from './ends.ts';
+import { chronological, confirm, keptEvents, reported, type Sender } from './report.ts';
 
 export async function onBidResult(work: UnitOfWork, sender: Sender, message: BidResult): Promise<void> {
   const row = await reported(work, sender, message.ExecutionID);
@@ -28,12 +29,11 @@ export async function onBidResult(work: UnitOfWork, sender: Sender, message: Bid
   } else {
     const events = keptEvents(message.Events);
     const details = events[0]?.Details ?? {};
-    await unit.change(row, {
-      phase: 'refused',
-      compute: computeState(ComputeState.AskForBidRejected, events[0]?.Message ?? 'bid rejected', details),
-      desired: { ...STOPPED, Message: 'bid rejected' },
-      code: details.Retryable === 'true' ? 'BidDeferred' : 'BidRejected',
-    }, { notice: 'cancel', events });
+    const code = details.Retryable === 'true' ? 'BidDeferred' : 'BidRejected';
+    await unit.change(row, refused(events[0]?.Message ?? 'bid rejected', code, details), {
+      notice: 'cancel',
+      events,
+    });
   }
   work.reported(row, unit);
 }
@@ -62,14 +62,7 @@ export async function onRunResult(
   const failure = failureOfResult(output, job, compatibility);
   if (failure) {
     const details = { ErrorCode: failure.code, ...(failure.hint ? { Hint: failure.hint } : {}) };
-    await unit.change(row, {
-      ...result,
-      phase: 'failed',
-      compute: computeState(ComputeState.Failed, failure.message, details),
-      desired: { ...STOPPED, Message: 'execution failed' },
-      class: failure.class,
-      code: failure.code,
-    }, {
+    await unit.change(row, { ...result, ...failed(failure, details) }, {
       notice: 'cancel',
       events: [...chronological(events.slice(1)), {
         Topic: EventTopic.RunningExecution,
@@ -100,14 +93,10 @@ export async function onComputeError(work: UnitOfWork, sender: Sender, message: 
   }
   const events = keptEvents(message.Events);
   const failure = failureOfError(events[0]);
-  await unit.change(row, {
-    ...remainsOf(message),
-    phase: 'failed',
-    compute: computeState(ComputeState.Failed, failure.message, events[0]?.Details),
-    desired: { ...STOPPED, Message: 'execution failed' },
-    class: failure.class,
-    code: failure.code,
-  }, { notice: 'cancel', events: chronological(events) });
+  await unit.change(row, { ...remainsOf(message), ...failed(failure, events[0]?.Details) }, {
+    notice: 'cancel',
+    events: chronological(events),
+  });
   work.reported(row, unit);
 }
 
@@ -131,11 +120,7 @@ async function onLate(
   row: ExecutionRow,
   result: Results,
 ): Promise<void> {
-  if (row.phase === 'stopping') {
-    await unit.change(row, { ...result, phase: 'stopped', stopConfirmed: true });
-    work.reported(row, unit);
-    return;
-  }
+  if (row.phase === 'stopping') return await onceStopped(work, row, result);
   if (row.runOutput !== null || !result.runOutput) return;
   // An inventory may have said before that it has ended.
   if (row.phase === 'stopped' || row.phase === 'failed') await unit.change(row, result);
@@ -195,23 +180,12 @@ async function onStopped(
 ): Promise<void> {
   const events = keptEvents(report.Events);
   const result = remainsOf(report);
-  if (row.phase === 'stopping') {
-    await unit.change(row, { ...result, phase: 'stopped', stopConfirmed: true, nodeRev }, { events });
-  } else if (isLive(row.phase)) {
-    const message = 'Node stopped the execution';
-    await unit.change(row, {
-      ...result,
-      phase: 'failed',
-      compute: computeState(ComputeState.Failed, message),
-      desired: STOPPED,
-      class: 'infrastructure',
-      code: 'StoppedByNode',
-      nodeRev,
-    }, {
-      events: [...events, { Topic: EventTopic.Execution, Message: message, Details: { IsError: 'true' } }],
-    });
-  } else {
-    return await onLate(work, unit, row, result);
-  }
+  if (row.phase === 'stopping') return await onceStopped(work, row, { ...result, nodeRev }, { events });
+  if (!isLive(row.phase)) return await onLate(work, unit, row, result);
+  const message = 'Node stopped the execution';
+  const failure = failed({ class: 'infrastructure', code: 'StoppedByNode', message });
+  await unit.change(row, { ...result, ...failure, nodeRev }, {
+    events: [...events, { Topic: EventTopic.Execution, Message: message, Details: { IsError: 'true' } }],
+  });
   work.reported(row, unit);
 }

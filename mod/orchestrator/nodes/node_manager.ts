@@ -28,6 +28,7 @@ import {
 } from '../../transport/mod.ts';
 import type { World } from '../../../runtime/world.ts';
 import { NodeOutbox } from '../messages/node_outbox.ts';
+import { onceStopped } from '../messages/ends.ts';
 import type { OrchestratorSettings } from '../options.ts';
 import type { Transactor } from '../work/transactor.ts';
 import type { UnitOfWork } from '../work/unit_of_work.ts';
@@ -35,7 +36,7 @@ import { startForeignDeadlines } from './foreign_deadlines.ts';
 import { bootOf, handshake, incarnationOf } from './handshake.ts';
 import { Inbox } from './inbox.ts';
 import { SilenceWatch } from './silence.ts';
-import { type LiveSession, Sessions } from './sessions.ts';
+import { type LiveSession, liveSession, Sessions } from './sessions.ts';
 
 const NANOS_PER_MILLI = 1_000_000n;
 /** First wait before what could not be committed is tried again; doubles. */
@@ -100,20 +101,10 @@ export class NodeManager {
       return { suspects, jobs };
     });
     for (const { node, session } of suspects) {
-      this.sessions.put({
-        nodeId: node.id,
-        epoch: session!.epoch,
-        incarnation: session!.incarnation,
-        extended: node.extensions.includes(EXTENSION),
-        connected: false,
-        silent: false,
-        lastHeard: now,
-        reportedSeq: session!.reportedSeq,
-        available: session!.available,
-        queued: session!.queued,
-        inventory: null,
-        cancelled: new Set(),
-      });
+      const extended = node.extensions.includes(EXTENSION);
+      this.sessions.put(
+        liveSession(session!, { extended, connected: false, lastHeard: now, inventory: null }),
+      );
     }
     this.#evaluate(jobs, 'node-leave');
   }
@@ -159,20 +150,8 @@ export class NodeManager {
     if (!outcome.accepted) return refuse(outcome.reason);
     const { session } = outcome;
     this.#evaluate(jobs, 'node-join');
-    const live: LiveSession = {
-      nodeId,
-      epoch: session.epoch,
-      incarnation: session.incarnation,
-      extended: outcome.extended,
-      connected: true,
-      silent: false,
-      lastHeard: now,
-      reportedSeq: session.reportedSeq,
-      available: session.available,
-      queued: session.queued,
-      inventory: [],
-      cancelled: new Set(),
-    };
+    const { extended } = outcome;
+    const live = liveSession(session, { extended, connected: true, lastHeard: now, inventory: [] });
     this.sessions.put(live);
     this.#silence.expect(live);
     return {
@@ -351,10 +330,7 @@ export class NodeManager {
     await this.#options.transactor.commit(async (work) => {
       for (const id of ids) {
         const row = await work.tx.executions.get(id);
-        if (row?.phase !== 'stopping') continue;
-        const unit = (await work.unit(row.jobId))!;
-        await unit.change(row, { phase: 'stopped', stopConfirmed: true });
-        work.reported(row, unit);
+        if (row?.phase === 'stopping') await onceStopped(work, row);
       }
     });
   }

@@ -1,6 +1,6 @@
 /** Sessions of nodes as this process knows them: what changes with each heartbeat is kept here and written in batches. */
 import type { Resources } from '../../model/mod.ts';
-import type { Heartbeat } from '../../store/mod.ts';
+import type { Heartbeat, SessionRow } from '../../store/mod.ts';
 import type { InventoryEntry } from '../messages/inventory.ts';
 
 /** A node that has, or had, a session which is not yet known to be silent. */
@@ -24,6 +24,15 @@ export interface LiveSession {
   inventory: InventoryEntry[] | null;
   /** Executions of a foreign node whose cancel was acknowledged: stopped at its next heartbeat. */
   readonly cancelled: Set<string>;
+}
+
+/** Of a stored session. */
+export function liveSession(
+  { nodeId, epoch, incarnation, reportedSeq, available, queued }: SessionRow,
+  rest: Pick<LiveSession, 'extended' | 'connected' | 'lastHeard' | 'inventory'>,
+): LiveSession {
+  const stored = { nodeId, epoch, incarnation, reportedSeq, available, queued };
+  return { ...stored, ...rest, silent: false, cancelled: new Set() };
 }
 
 export class Sessions {
