@@ -10,6 +10,7 @@ import https from 'node:https';
 import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
 import tls from 'node:tls';
+import { NoAnswer } from './no_answer.ts';
 import { hostOf, isSecure, type Proxy, proxyFor, routeTo } from './proxy.ts';
 
 export interface WebRequest {
@@ -34,14 +35,6 @@ export interface WebAnswer {
 
 /** As browsers and the original follow them. */
 const MAX_REDIRECTS = 10;
-
-/** No answer came. */
-export class NoAnswer extends Error {
-  /** @param route what was dialled: the origin in quotes, and the proxy on the way */
-  constructor(readonly route: string, readonly why: string, cause: unknown) {
-    super(`no answer from ${route}: ${why}`, { cause });
-  }
-}
 
 /**
  * Follows redirects; credentials do not go to another host.
@@ -88,28 +81,16 @@ export async function tunnelTo(url: URL, signal?: AbortSignal): Promise<Duplex |
   return proxy && await openTunnel(url, proxy, signal);
 }
 
-/** Why a connection failed. Runtimes say the same in several ways and places. */
+/** What a connection to `url` that failed is told as. */
 export function noAnswer(url: URL, error: unknown): NoAnswer {
-  if (error instanceof NoAnswer) return error;
-  let text = '';
-  for (let each = error; each instanceof Error; each = each.cause) {
-    text += `${(each as NodeJS.ErrnoException).code ?? ''} ${each.message}\n`;
-  }
-  const why = /ECONNREFUSED|refused/i.test(text)
-    ? 'connection refused'
-    : /ENOTFOUND|EAI_AGAIN/.test(text)
-    ? 'host not found'
-    : /ECONNRESET|EPIPE|closed|hang up/i.test(text)
-    ? 'the connection was closed'
-    : `network error: ${(text || String(error)).trim().split('\n')[0]}`;
-  return new NoAnswer(routeTo(url, checkedProxy(url)), why, error);
+  return error instanceof NoAnswer ? error : new NoAnswer(routeTo(url, checkedProxy(url)), error);
 }
 
 function checkedProxy(url: URL): Proxy | null {
   try {
     return proxyFor(url);
   } catch (error) {
-    throw new NoAnswer(routeTo(url, null), (error as Error).message, error);
+    throw new NoAnswer(routeTo(url, null), error, (error as Error).message);
   }
 }
 
@@ -153,7 +134,7 @@ async function openTunnel(url: URL, proxy: Proxy, signal?: AbortSignal): Promise
   const { statusCode, statusMessage } = await settled<IncomingMessage>(outgoing, 'connect', url, signal);
   if (statusCode !== 200) {
     outgoing.destroy();
-    throw new NoAnswer(routeTo(url, proxy), `the proxy answered ${statusCode} ${statusMessage}`, undefined);
+    throw new NoAnswer(routeTo(url, proxy), undefined, `the proxy answered ${statusCode} ${statusMessage}`);
   }
   if (!isSecure(url)) return socket!;
   // Addresses are not said (RFC 6066 3).

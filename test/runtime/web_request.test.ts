@@ -4,7 +4,8 @@ import { createServer as createSecure } from 'node:https';
 import { type AddressInfo, createServer as createTcp, type Server as TcpServer } from 'node:net';
 import process from 'node:process';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { NoAnswer, textOf, tunnelTo, webRequest } from '../../runtime/web_request.ts';
+import { NoAnswer } from '../../runtime/no_answer.ts';
+import { textOf, tunnelTo, webRequest } from '../../runtime/web_request.ts';
 import { startProxy } from '../support/proxy.ts';
 
 const servers: (Server | TcpServer)[] = [];

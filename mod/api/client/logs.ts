@@ -1,7 +1,7 @@
 /** Log streams over WebSocket (rest-api.md section 8), as an async iterator that holds the sender back when it is full. */
 import { WebSocket } from 'ws';
 import { BacalhauError, parseJson } from '../../model/mod.ts';
-import { tunnelTo } from '../../../runtime/web_request.ts';
+import { noAnswer, tunnelTo } from '../../../runtime/web_request.ts';
 import type { LogChunk } from './client.ts';
 import {
   answeredError,
@@ -23,8 +23,9 @@ export async function* streamLogs(
   signal?: AbortSignal,
 ): AsyncGenerator<LogChunk> {
   const url = connection.baseUrl.replace(/^http/, 'ws') + pathAndQuery(request);
+  const failed = (error: unknown) => unreachable(connection.baseUrl, noAnswer(new URL(url), error));
   const tunnel = await tunnelTo(new URL(url), signal).catch((error) => {
-    throw signal?.aborted ? error : unreachable(connection.baseUrl, error);
+    throw signal?.aborted ? error : failed(error);
   });
   const socket = new WebSocket(url, {
     headers: requestHeaders(connection),
@@ -51,7 +52,7 @@ export async function* streamLogs(
     response.setEncoding('utf8').on('data', (part: string) => text += part);
     response.on('end', () => finish(answeredError(response.statusCode ?? 0, text, connection.baseUrl)));
   });
-  socket.on('error', (error) => finish(unreachable(connection.baseUrl, error)));
+  socket.on('error', (error) => finish(failed(error)));
   socket.on(
     'close',
     (code) => finish(code === NORMAL_CLOSURE ? undefined : closed(connection.baseUrl, code)),

@@ -2,8 +2,10 @@
  * One HTTP exchange with the API: headers of every request, time limit, and every kind of failure as a `BacalhauError`
  * with a sentence that names the address (cli.md section 7).
  */
+import process from 'node:process';
 import { BacalhauError, type BuildVersion, parseJson, stringifyJson } from '../../model/mod.ts';
-import { noAnswer, textOf, webRequest } from '../../../runtime/web_request.ts';
+import { NoAnswer } from '../../../runtime/no_answer.ts';
+import type { WebRequest } from '../../../runtime/web_request.ts';
 import { realWorld } from '../../../runtime/world.ts';
 
 export interface Connection {
@@ -67,19 +69,32 @@ export async function call(connection: Connection, request: ApiRequest): Promise
   const headers = requestHeaders(connection);
   if (request.body !== undefined) headers['Content-Type'] = 'application/json';
   try {
-    const answer = await webRequest(connection.baseUrl + pathAndQuery(request), {
+    const { status, text } = await exchange(connection.baseUrl + pathAndQuery(request), {
       method: request.method,
       headers,
       ...(request.body === undefined ? {} : { body: stringifyJson(request.body) }),
       signal,
     });
-    const text = await textOf(answer);
-    if (answer.status !== 200) throw answeredError(answer.status, text, connection.baseUrl);
+    if (status !== 200) throw answeredError(status, text, connection.baseUrl);
     return parseAnswer(text, connection.baseUrl);
   } catch (error) {
     if (signal.aborted) throw signal.reason;
     throw error instanceof BacalhauError ? error : unreachable(connection.baseUrl, error);
   }
+}
+
+/** By `fetch` where no proxy is named: it reads those by rules of its own, but spares a client's start 10 ms of node:http. */
+async function exchange(
+  url: string,
+  request: WebRequest & { signal: AbortSignal },
+): Promise<{ status: number; text: string }> {
+  if (!Object.keys(process.env).some((name) => /^(?:https?|all)_proxy$/i.test(name))) {
+    const response = await fetch(url, request);
+    return { status: response.status, text: await response.text() };
+  }
+  const { textOf, webRequest } = await import('../../../runtime/web_request.ts');
+  const answer = await webRequest(url, request);
+  return { status: answer.status, text: await textOf(answer) };
 }
 
 function parseAnswer(text: string, baseUrl: string): unknown {
@@ -131,7 +146,7 @@ const START_OR_NAME = 'Start one with "bacalhau serve --orchestrator --compute" 
 
 /** No answer came at all. */
 export function unreachable(url: string, cause: unknown, hint: string = START_OR_NAME): BacalhauError {
-  const { route, why } = noAnswer(new URL(url), cause);
+  const { route, why } = cause instanceof NoAnswer ? cause : new NoAnswer(`"${new URL(url).origin}"`, cause);
   return new BacalhauError('NetworkFailure', `Cannot reach the server at ${route}: ${why}`, {
     retryable: true,
     hint,
