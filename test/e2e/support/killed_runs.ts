@@ -126,7 +126,10 @@ export function complaints(
   // The death of a node is no reason to place an execution anew.
   // One that was stopped while its node was dead may not have been placed at all.
   const least = kind.stopped ? 0 : 1;
-  expectThat(executions.length >= least && executions.length <= 1, `took ${executions.length} executions`);
+  expectThat(
+    executions.length >= least && executions.length <= 1,
+    `took ${executions.length} executions: ${JSON.stringify(executions)}`,
+  );
   const [{ ID, RunOutput } = { ID: '', RunOutput: null }] = executions;
   if (kind.late && !hasBegun(ID)) return found;
   const isCut = (kind.stdout?.length ?? 0) > 64 * 1024;
