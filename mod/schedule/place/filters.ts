@@ -133,41 +133,41 @@ const jobLimit: Filter = (node, { resources }) => {
 /** In thousandths, so that sums of decimals compare exactly. */
 const exact = (amount: number) => Math.round(amount * 1000);
 
-/** Amounts that the request, with what is promised already, would take beyond what may be promised. */
-function lacking(
-  { info }: NodeView,
+/** Whether the request would take more than may be promised. What the job does not ask for does not stand in its way. */
+export function lacksRoom(
+  { info, promised }: Pick<NodeView, 'info' | 'promised'>,
   { resources }: PlacementRequest,
   { overCommit }: FilterContext,
-  promised: Resources,
-): readonly Amount[] {
-  const { MaxCapacity } = info.ComputeNodeInfo;
-  // Amounts that the job does not ask for stay as they are, so they do not stand in its way.
-  return AMOUNTS.filter((key) => {
-    const asked = resources[key] ?? 0;
-    return asked > 0 && exact(asked + (promised[key] ?? 0)) > exact((MaxCapacity[key] ?? 0) * overCommit);
-  });
+): boolean {
+  const { MaxCapacity: max } = info.ComputeNodeInfo;
+  const over = (asked = 0, promised = 0, size = 0) =>
+    asked > 0 && exact(asked + promised) > exact(size * overCommit);
+  return over(resources.CPU, promised.CPU, max.CPU) || over(resources.Memory, promised.Memory, max.Memory) ||
+    over(resources.Disk, promised.Disk, max.Disk) || over(resources.GPU, promised.GPU, max.GPU);
 }
 
-/** Of a node that has taken more since it was found to fit. */
-export function lacksRoom(node: NodeView, request: PlacementRequest, context: FilterContext): boolean {
-  return lacking(node, request, context, node.promised).length > 0;
-}
-
-const capacity: Filter = (node, request, context) => {
-  const tooLarge = lacking(node, request, context, {});
-  if (tooLarge.length > 0) {
-    return never(
+const capacity: Filter = ({ info, promised }, request, context) => {
+  const lacking = (promised: Resources) =>
+    AMOUNTS.filter((key) =>
+      lacksRoom(
+        { info, promised },
+        { ...request, resources: { [key]: request.resources[key] ?? 0 } },
+        context,
+      )
+    ).join(', ');
+  if (!lacksRoom({ info, promised }, request, context)) return null;
+  const tooLarge = lacking({});
+  return tooLarge !== ''
+    ? never(
       'NodeTooSmall',
-      `this node does not have enough ${tooLarge.join(', ')} for this job`,
+      `this node does not have enough ${tooLarge} for this job`,
       'ask for less, or add a larger node',
+    )
+    : notNow(
+      'NodeFull',
+      `this node does not have enough ${lacking(promised)} free`,
+      'wait until other work has ended, or add a node',
     );
-  }
-  const over = lacking(node, request, context, node.promised);
-  return over.length === 0 ? null : notNow(
-    'NodeFull',
-    `this node does not have enough ${over.join(', ')} free`,
-    'wait until other work has ended, or add a node',
-  );
 };
 
 /** The oldest release whose nodes are trusted with work. */

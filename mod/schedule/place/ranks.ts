@@ -1,5 +1,4 @@
 /** How welcome a job is on a node that could take it: a sum of small functions; the highest sum wins. */
-import { AMOUNTS } from '../../model/mod.ts';
 import type { NodeView } from '../types.ts';
 import { holds } from './constraints.ts';
 import type { PlacementRequest } from './request.ts';
@@ -19,15 +18,19 @@ const spread: Rank = (_node, _request, { siblings }) => -200 * siblings;
 
 const proven: Rank = (_node, _request, { failures }) => -40 * Math.min(failures, 3);
 
+const share = (size = 0, promised = 0, asked = 0) => (size > 0 && asked > 0 ? (promised + asked) / size : 0);
+
 /** 0 to 80 by the scarcest resource that would be left free, relative to the node's own size. */
 const freeCapacity: Rank = ({ info, promised }, { resources }) => {
   const max = info.ComputeNodeInfo.MaxCapacity;
-  let least = 1;
-  for (const key of AMOUNTS) {
-    const [size, asked] = [max[key] ?? 0, resources[key] ?? 0];
-    if (size > 0 && asked > 0) least = Math.min(least, 1 - ((promised[key] ?? 0) + asked) / size);
-  }
-  return 80 * Math.max(0, least);
+  // Written out, since this runs for each candidate of each placement.
+  const taken = Math.max(
+    share(max.CPU, promised.CPU, resources.CPU),
+    share(max.Memory, promised.Memory, resources.Memory),
+    share(max.Disk, promised.Disk, resources.Disk),
+    share(max.GPU, promised.GPU, resources.GPU),
+  );
+  return 80 * Math.max(0, 1 - taken);
 };
 
 const preferredLabels: Rank = (node, { preferences }) =>
