@@ -6,6 +6,7 @@
 import process from 'node:process';
 import { load } from '../support/http_load.ts';
 import { PROGRAMS, run, temporaryFolder } from '../support/program.ts';
+import { boundRows } from './bounds.ts';
 import { burst, costRows, JOBS, withPair } from './cost.ts';
 import { dockerRows } from './docker.ts';
 import { median, render, type Row } from './measure.ts';
@@ -72,6 +73,8 @@ async function main(): Promise<void> {
   });
   process.stdout.write('\n');
   await scheduleRows();
+  process.stdout.write('\n');
+  await boundRows();
 }
 
 await main();

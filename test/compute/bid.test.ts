@@ -4,7 +4,7 @@ import type { Engine } from '../../mod/engine/engine.ts';
 import { noopEngine } from '../../mod/engine/noop.ts';
 import { ComputeStore } from '../../mod/store/compute_store.ts';
 import { realWorld } from '../../runtime/world.ts';
-import { ask, execution, type Harness, harness, type HarnessOptions } from './harness.ts';
+import { ask, execution, type Harness, harness, type HarnessOptions } from './rig.ts';
 
 async function withEngine(
   more: Partial<Engine>,

@@ -8,7 +8,7 @@ import { fitsInto } from '../../mod/model/mod.ts';
 import { COMPUTE_PHASES } from '../../mod/store/compute_rows.ts';
 import { ComputeStore } from '../../mod/store/compute_store.ts';
 import { realWorld } from '../../runtime/world.ts';
-import { ask, cancel, execution, harness, phaseOf, untilPhase } from './harness.ts';
+import { ask, cancel, execution, harness, phaseOf, untilPhase } from './rig.ts';
 import { until } from '../support/until.ts';
 
 describe('LocalQueue', () => {

@@ -5,7 +5,7 @@ import { Capacity } from '../../mod/compute/capacity.ts';
 import { chooseDevices } from '../../mod/compute/devices.ts';
 import type { Engine, RunRequest } from '../../mod/engine/engine.ts';
 import { addResources, type Gpu, maxResources, subtractResources } from '../../mod/model/mod.ts';
-import { ask, execution, harness, untilPhase } from './harness.ts';
+import { ask, execution, harness, untilPhase } from './rig.ts';
 import { until } from '../support/until.ts';
 
 const gpu = (Vendor: string, Index: number): Gpu => ({

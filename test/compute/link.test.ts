@@ -13,7 +13,7 @@ import { EXTENSION, startComputeLink, startOrchestratorLink } from '../../mod/tr
 import type { InMessage, OutMessage } from '../../mod/transport/mod.ts';
 import { ContainedFiles } from '../../runtime/files/mod.ts';
 import { realWorld as world } from '../../runtime/world.ts';
-import { accept, ask, execution } from './harness.ts';
+import { accept, ask, execution } from './rig.ts';
 import { MemoryNetwork } from '../support/memory_bus.ts';
 import { until } from '../support/until.ts';
 

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { accept, ask, cancel, execution, harness, phaseOf, reject, untilPhase } from './harness.ts';
-import type { Harness, HarnessOptions } from './harness.ts';
+import { accept, ask, cancel, execution, harness, phaseOf, reject, untilPhase } from './rig.ts';
+import type { Harness, HarnessOptions } from './rig.ts';
 import { mkdir } from 'node:fs/promises';
 import { readdirSync } from 'node:fs';
 import type { Engine } from '../../mod/engine/mod.ts';

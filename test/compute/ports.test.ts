@@ -9,8 +9,8 @@ import { ComputeStore } from '../../mod/store/compute_store.ts';
 import type { NetworkType, PortMapping, Task } from '../../mod/model/mod.ts';
 import { bindFailure } from '../../runtime/ports.ts';
 import { realWorld } from '../../runtime/world.ts';
-import { accept, ask, cancel, execution, harness, untilPhase } from './harness.ts';
-import type { HarnessOptions } from './harness.ts';
+import { accept, ask, cancel, execution, harness, untilPhase } from './rig.ts';
+import type { HarnessOptions } from './rig.ts';
 import { until } from '../support/until.ts';
 
 const free = () => Promise.resolve(null);

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { compatibility } from '../../mod/model/mod.ts';
 import type { RunResult } from '../../mod/transport/wire/messages.ts';
-import { accept, ask, cancel, execution, harness, phaseOf, untilPhase } from './harness.ts';
-import type { Harness, HarnessOptions } from './harness.ts';
+import { accept, ask, cancel, execution, harness, phaseOf, untilPhase } from './rig.ts';
+import type { Harness, HarnessOptions } from './rig.ts';
 import { exit, lasting } from './lasting.ts';
 import { until } from '../support/until.ts';
 

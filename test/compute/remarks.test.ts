@@ -2,8 +2,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { afterEach, expect, it } from 'vitest';
 import type { ExecutionStatus } from '../../mod/transport/wire/messages.ts';
-import { ask, execution, harness, untilPhase } from './harness.ts';
-import type { Harness, HarnessOptions } from './harness.ts';
+import { ask, execution, harness, untilPhase } from './rig.ts';
+import type { Harness, HarnessOptions } from './rig.ts';
 import { exit, lasting } from './lasting.ts';
 import { until } from '../support/until.ts';
 

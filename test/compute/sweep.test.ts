@@ -1,8 +1,8 @@
 /** What an engine has and nobody owns is removed; engines that are away are waited for. */
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Run, RunRequest } from '../../mod/engine/engine.ts';
-import { ask, cancel, execution, harness, phaseOf, untilPhase } from './harness.ts';
-import type { Harness, HarnessOptions } from './harness.ts';
+import { ask, cancel, execution, harness, phaseOf, untilPhase } from './rig.ts';
+import type { Harness, HarnessOptions } from './rig.ts';
 import { exit, lasting } from './lasting.ts';
 import type { Lasting } from './lasting.ts';
 import { until } from '../support/until.ts';

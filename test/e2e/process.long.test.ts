@@ -30,7 +30,7 @@ describe.each<Runtime>(['bun', 'deno'])('the program, %s', (runtime) => {
     expect(stderr).toBe('');
   });
 
-  it('devstack stops at once on SIGTERM', async () => {
+  it('devstack stops in order on SIGTERM', async () => {
     await using folder = await temporaryFolder();
     await using server = start(runtime, [
       'devstack',
@@ -39,8 +39,6 @@ describe.each<Runtime>(['bun', 'deno'])('the program, %s', (runtime) => {
       ...['API.Port=0', 'Orchestrator.Port=0', 'Publishers.Types.Local.Port=0'].flatMap((set) => ['-c', set]),
     ], { BACALHAU_DIR: folder.path });
     await server.line(/BACALHAU_API_PORT=(\d+)/);
-    const begin = performance.now();
     expect(await server.kill('SIGTERM')).toBe(0);
-    expect(performance.now() - begin).toBeLessThan(3_000);
   });
 });

@@ -116,11 +116,9 @@ describe.each<Runtime>(['bun', 'deno'])('under %s', (runtime) => {
     expect(stdout + stderr).toContain('Network.Type');
   });
 
-  it('a large answer comes whole, and fast', async () => {
-    const began = performance.now();
+  it('a large answer comes whole', async () => {
     const { stdout } = await job('--follow', MODULE, `GET|${origin}/big|||100|${32 * MIB}`);
     expect(stdout).toMatch(new RegExp(`result 0\nstatus 200\n[\\s\\S]*body ${32 * MIB} `));
-    expect(performance.now() - began).toBeLessThan(30_000);
   });
 
   it('a job that waits for an answer is stopped, and its connection closed', async () => {

@@ -23,8 +23,6 @@ const FAILED = 10;
 
 /** A node with one or two idle processes; more would be a leak. */
 const IDLE_MEMORY = 250e6;
-/** 30 to 100, where nobody else wants the processors. */
-const HELLO_MS = 3000;
 /** More than a process needs to start. */
 const BUSY_TICKS = 60;
 /** One log that is full, and the node's own files. */
@@ -47,13 +45,11 @@ interface Case {
   readonly task?: Record<string, unknown>;
   readonly says: RegExp;
   readonly exitCode: number;
-  /** From its start until it has reached its limit, on a machine with much else to do; a second more is allowed. */
-  readonly limitMs: number;
+  /** Nothing else ends it before its processor time is used up. */
+  readonly usesItAll?: boolean;
 }
 
 const outputs = { ResultPaths: [{ Name: 'out', Path: '/out' }], Publisher: { Type: 'noop', Params: {} } };
-// What a job takes beside its program, with twice the time of one that does nothing.
-const AROUND_MS = 500;
 
 const cases: readonly Case[] = [
   {
@@ -62,15 +58,13 @@ const cases: readonly Case[] = [
     task: { Timeouts: { ExecutionTimeout: 1 } },
     says: /1 s|time-?out|1s/i,
     exitCode: 137,
-    limitMs: 1000,
   },
   {
     name: 'endless loop, processor time',
     what: 'loop',
     says: /used 2 s of processor time, all that it may use/,
     exitCode: 137,
-    // The clock does not count; see below.
-    limitMs: Infinity,
+    usesItAll: true,
   },
   {
     name: 'endless growth, of what a job gets that asks for nothing',
@@ -78,7 +72,6 @@ const cases: readonly Case[] = [
     // The orchestrator's JobDefaults: 512 Mb.
     says: /ended with exit code 1: more memory was refused .* may have 488\.28 MiB/,
     exitCode: 1,
-    limitMs: 4000,
   },
   {
     name: 'endless growth, of what it asked for',
@@ -86,21 +79,18 @@ const cases: readonly Case[] = [
     task: { Resources: { Memory: '64Mi' } },
     says: /trap: unreachable.*; more memory was refused .*64 MiB.*\n {2}at pages\n {2}at main/,
     exitCode: 1,
-    limitMs: 2000,
   },
   {
     name: 'recursion',
     what: 'recursion',
     says: /its call stack is exhausted\n {2}at deeper, \d+ times/,
     exitCode: 1,
-    limitMs: 2000,
   },
   {
     name: 'a program that starts itself again',
     what: 'restart',
     says: /its call stack is exhausted\n(.*\n)? {2}at main, \d+ times/,
     exitCode: 1,
-    limitMs: 2000,
   },
   {
     name: '1 million open files',
@@ -108,14 +98,12 @@ const cases: readonly Case[] = [
     task: outputs,
     says: /ended with exit code 1: it had reached its limit of 1024 open files/,
     exitCode: 1,
-    limitMs: 3000,
   },
   {
     name: '10 GB log',
     what: 'log',
     says: /printed more than the 100 MiB that its log may hold/,
     exitCode: 137,
-    limitMs: 4000,
   },
   {
     name: '10 GB file, limit of a file',
@@ -123,7 +111,6 @@ const cases: readonly Case[] = [
     task: outputs,
     says: /ended with exit code 1: it had reached the limit of 200 MiB for a file/,
     exitCode: 1,
-    limitMs: 4000,
   },
   {
     name: '10 GB in files, disk that the job asked for',
@@ -131,7 +118,6 @@ const cases: readonly Case[] = [
     task: { ...outputs, Resources: { Disk: '50Mi' } },
     says: /it takes \d+ bytes of disk and may take 52\d{6}$/,
     exitCode: 137,
-    limitMs: 3000,
   },
 ];
 
@@ -190,37 +176,28 @@ describe.skipIf(process.platform !== 'linux')('limits of a module', () => {
     return (await ask<{ Items: Execution[] }>('GET', `${API}/${id}/executions`)).Items;
   }
 
-  /** Milliseconds of a job that does nothing. */
-  async function hello(): Promise<number> {
-    const begin = performance.now();
+  /** A job that does nothing: the node is as it was. */
+  async function hello(): Promise<void> {
     const { execution } = await ended(await submit(wasmJob()));
     expect(execution.ComputeState.StateType).toBe(COMPLETED);
-    return performance.now() - begin;
   }
 
-  it.each(cases)('$name', async ({ what, task, says, exitCode, limitMs }) => {
+  it.each(cases)('$name', async ({ what, task, says, exitCode, usesItAll }) => {
     const idle = usage();
     let most = 0;
     const watching = setInterval(() => most = Math.max(most, mostUsed(idle)), 20);
-    const begin = performance.now();
     const id = await submit(wasmJob({ module, parameters: [what], ...(task ? { task } : {}) }));
     const { state, message, execution } = await ended(id).finally(() => clearInterval(watching));
-    const took = performance.now() - begin;
-    const next = await hello();
-    console.log(
-      `${what}: ${took.toFixed(0)} ms; the next job ${next.toFixed(0)} ms\n  ${message.split('\n')[0]}`,
-    );
+    await hello();
 
     expect(state).toBe('Failed');
     expect(message).toMatch(says);
     expect(execution.ComputeState.Message).toMatch(says);
     expect(execution.RunOutput).toMatchObject({ ExitCode: exitCode, ErrorMsg: expect.stringMatching(says) });
-    expect(took).toBeLessThan(limitMs + 1000 + AROUND_MS + 2 * next);
-    if (limitMs === Infinity) {
+    if (usesItAll) {
       expect(most).toBeGreaterThan(150);
       expect(most).toBeLessThan(300);
     }
-    expect(next).toBeLessThan(HELLO_MS);
 
     const described = await run('bun', ['job', 'describe', id, '--output', 'json'], { env: client() });
     expect(described.stdout).toContain(JSON.stringify(message).slice(1, -1));
@@ -252,7 +229,7 @@ describe.skipIf(process.platform !== 'linux')('limits of a module', () => {
     expect(died.ComputeState.Message).toMatch(
       new RegExp(`The process of module "/main.wasm" died \\(killed by ${signal}`),
     );
-    expect(await hello()).toBeLessThan(HELLO_MS);
+    await hello();
     // It is not the job's fault, so it is run again.
     await until(async () => (await executionsOf(id)).length === 2, 'the next execution');
     await ask('DELETE', `${API}/${id}`);

@@ -7,7 +7,7 @@ import { noopEngine } from '../../mod/engine/mod.ts';
 import { startNode } from '../../mod/node/mod.ts';
 import { encodeMessage, natsConnect } from '../../mod/transport/mod.ts';
 import { realWorld } from '../../runtime/world.ts';
-import { ask, execution, harness } from '../compute/harness.ts';
+import { ask, execution, harness } from '../compute/rig.ts';
 import { temporaryFolder } from '../support/program.ts';
 
 const HOSTILE = '../../../precious';

@@ -8,7 +8,7 @@ import { stringifyJson } from '../../mod/model/mod.ts';
 import { COMPUTE_MIGRATIONS, type ComputeSchema } from '../../mod/store/compute_schema.ts';
 import { ComputeStore } from '../../mod/store/compute_store.ts';
 import { openSqlite } from '../../mod/store/mod.ts';
-import { execution } from '../compute/harness.ts';
+import { execution } from '../compute/rig.ts';
 import { testWorld } from './samples.ts';
 
 it('a database of the first version keeps its rows; what it did not know is empty and can be stored', async () => {

@@ -60,10 +60,10 @@ describe.skipIf(!found)('metadata guard', () => {
     expect(results['elsewhere']).toContain('hello from');
     const often = await runScript(
       docker,
-      `s=$(date +%s); for i in $(seq 20); do ${get(METADATA)}; done; echo "took $(($(date +%s) - s)) s"`,
+      `for i in $(seq 20); do ${get(METADATA)} 2>&1; done`,
       { install, macAddress },
     );
-    expect(Number(/took (\d+) s/.exec(often)![1])).toBeLessThan(10);
+    expect(often.match(/Connection refused/g)).toHaveLength(20);
     // The same run gets the same, another run another, a released one is given out again.
     expect(await guard.endpoint('e-1', 1)).toEqual({ macAddress });
     const { macAddress: second } = await guard.endpoint('e-2', 1);

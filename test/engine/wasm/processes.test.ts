@@ -19,22 +19,20 @@ function ticks(pid: number): number {
 }
 
 describe.each(Object.entries(CHILDREN))('under %s', (_runtime, childCommand) => {
-  test('stop ends a busy module within a second, and the process is gone', async () => {
+  test('stop ends a busy module without waiting for its grace, and the process is gone', async () => {
     await using bench = new Bench({ childCommand });
     const run = await bench.engine.create(bench.request('loop'), NEVER);
     const pid = Number(run.identity.id);
     await run.start();
     const before = ticks(pid);
     await until(() => ticks(pid) > before + 5);
-    const start = performance.now();
-    await run.stop(10_000);
-    expect(performance.now() - start).toBeLessThan(1000);
+    await run.stop(600_000);
     expect(processAlive(pid)).toBe(false);
     expect(await run.wait()).toMatchObject({ kind: 'failed', code: 'Stopped', exitCode: 137 });
     await run.remove();
   });
 
-  test('a busy module is gone within a second of the kill -9 of its node', async () => {
+  test('a busy module is gone after the kill -9 of its node', async () => {
     await using bench = new Bench({ childCommand });
     const node = spawn(
       process.execPath,

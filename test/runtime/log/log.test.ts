@@ -177,10 +177,8 @@ test('following waits for the file, its folder and each write, and ends after th
   for (const part of ['second', 'third']) {
     pending = next();
     await new Promise((resolve) => setImmediate(resolve));
-    const start = performance.now();
     log.write(2, encode(part));
     expect(await pending).toBe(part);
-    expect(performance.now() - start).toBeLessThan(150);
   }
   // Two followers of one folder, one of which leaves, and a last write right before the end.
   const abort = new AbortController();

@@ -85,9 +85,8 @@ describe('the JavaScript client', () => {
     b.subscribe('svc', { callback: (_error, message) => void message.respond(message.data) });
     await b.flush();
     expect((await a.request('svc', 'hello', { timeout: 5000 })).string()).toBe('hello');
-    const begin = performance.now();
-    await expect(a.request('nobody', '', { timeout: 20_000 })).rejects.toThrow(/no responders/i);
-    expect(performance.now() - begin).toBeLessThan(5000);
+    // Not after a time-out: that of this request is longer than the test may take.
+    await expect(a.request('nobody', '', { timeout: 600_000 })).rejects.toThrow(/no responders/i);
   });
 
   test('a queue group shares its messages; others get all', async () => {
@@ -193,9 +192,8 @@ describe('the JavaScript client', () => {
     const told = (async () => {
       for await (const status of a.status()) if (status.type === 'ldm') return a.close();
     })();
-    const begin = performance.now();
-    await server.close({ lameDuckMs: 20_000 });
+    // The wait is longer than the test may take: it ends because all have left.
+    await server.close({ lameDuckMs: 600_000 });
     await told;
-    expect(performance.now() - begin).toBeLessThan(5000);
   });
 });

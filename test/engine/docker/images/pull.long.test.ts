@@ -143,10 +143,9 @@ describe.skipIf(!found)('pulls', () => {
     const pull = images.ensure(viaProxy(ref), {}, () => {}, stop.signal);
     pull.catch(() => {});
     await vi.waitFor(() => expect(stalled.waiting.size).toBeGreaterThan(0), { timeout: 10_000 });
-    const began = performance.now();
+    // The layer never comes: what ends the pull is the cancel.
     stop.abort(new Error('the job was stopped'));
     await expect(pull).rejects.toThrow('the job was stopped');
-    expect(performance.now() - began).toBeLessThan(200);
     await stalled.abandoned();
     expect(await isHere(viaProxy(ref))).toBe(false);
     // And it can be had later.
