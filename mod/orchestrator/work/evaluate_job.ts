@@ -82,9 +82,12 @@ class JobEvaluation {
     const whole = scope.whole || (scope.ready === true && await tx.wants.waiting(unit.id) === null);
     const waiting = whole && !unit.fresh ? await tx.wants.waiting(unit.id) : rows[0];
     const since = unit.job.queuedAt || waiting?.since || tx.now;
-    const { names, rest } = whole
+    const limit = Math.max(1, work.budget);
+    const { names, rest } = unit.fresh && !this.#kind.perNode
+      ? take([{ slot: indexSlot(0), slots: unit.job.job.Count }], [], limit)
+      : whole
       ? { names: await this.#allSlots(), rest: [] }
-      : take(rows, scope.slots ?? [], Math.max(1, work.budget));
+      : take(rows, scope.slots ?? [], limit);
     const reconciled = await this.#reconcile(names, whole, scope.outdated ?? []);
     if (reconciled.deadline !== undefined) {
       await applyToJob(unit, { job: null, deadline: reconciled.deadline });
@@ -259,16 +262,16 @@ class JobEvaluation {
   }
 }
 
-/** Names of slots to look at now, and the rows of those that are left. */
+/** Names of slots to look at now, and the runs of those that are left. */
 function take(
-  rows: readonly WantRow[],
+  runs: readonly Run[],
   slots: Iterable<string>,
   limit: number,
-): { names: Set<string>; rest: WantRow[] } {
+): { names: Set<string>; rest: Run[] } {
   const names = new Set(slots);
-  const rest: WantRow[] = [];
-  for (const row of rows) {
-    const taken = slotsOf(row, Math.max(0, limit));
+  const rest: Run[] = [];
+  for (const run of runs) {
+    const taken = slotsOf(run, Math.max(0, limit));
     limit -= taken.slots.length;
     for (const slot of taken.slots) names.add(slot);
     if (taken.rest) rest.push(taken.rest);

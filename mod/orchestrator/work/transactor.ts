@@ -4,7 +4,7 @@ import type { OrchestratorStore } from '../../store/mod.ts';
 import { UnitOfWork, type Wake, type WorkContext } from './unit_of_work.ts';
 
 /** Executions that are placed in the transaction of somebody who waits for its answer; the rest follow at once. */
-const INLINE_PLACEMENTS = 4;
+const INLINE_PLACEMENTS = 2;
 
 export class Transactor {
   readonly #nodes = new Map<string, boolean>();

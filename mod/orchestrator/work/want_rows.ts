@@ -6,19 +6,19 @@ import type { JobUnit } from './job_unit.ts';
 /** Stands for a slot on each node that matches, now or later. */
 export const EACH = '*';
 
-/** The slots that a row stands for, `limit` at most, and the row of the others. */
-export function slotsOf(row: WantRow, limit: number): { slots: string[]; rest: WantRow | null } {
-  if (nodeOf(row.slot) !== null) return { slots: [row.slot], rest: null };
-  const first = Number(row.slot);
-  const count = Math.min(row.slots, limit);
-  return {
-    slots: Array.from({ length: count }, (_, index) => indexSlot(first + index)),
-    rest: count === row.slots ? null : { ...row, slot: indexSlot(first + count), slots: row.slots - count },
-  };
-}
-
 /** Slots counted on from the first. */
 export type Run = Pick<WantRow, 'slot' | 'slots'>;
+
+/** The slots that a run stands for, `limit` at most, and the run of the others. */
+export function slotsOf(run: Run, limit: number): { slots: string[]; rest: Run | null } {
+  if (nodeOf(run.slot) !== null) return { slots: [run.slot], rest: null };
+  const first = Number(run.slot);
+  const count = Math.min(run.slots, limit);
+  return {
+    slots: Array.from({ length: count }, (_, index) => indexSlot(first + index)),
+    rest: count === run.slots ? null : { slot: indexSlot(first + count), slots: run.slots - count },
+  };
+}
 
 /** Neighbours together; slots of nodes stand alone. */
 function joined(slots: readonly (string | Run)[]): Run[] {
