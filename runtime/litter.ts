@@ -1,7 +1,7 @@
 /**
- * Memory of streams. What a stream has passed on is garbage at once, but Bun, which looks at its own heap first, lets the
- * buffers and long texts of a gigabyte pile up to more than 100 MB. So streams tell what they passed on, and from time to
- * time a collection is asked for. Other runtimes need no help.
+ * Memory of streams and of large requests. What was passed on is garbage at once, but Bun, which looks at its own heap
+ * first, lets the buffers and long texts of a gigabyte pile up to more than 100 MB. So whoever passes on tells how much, and
+ * from time to time a collection is asked for. Other runtimes need no help.
  */
 const bun = (globalThis as { readonly Bun?: { gc(now: boolean): void } }).Bun;
 

@@ -1,14 +1,14 @@
 /**
- * Now and then: jobs whose executions have passed a deadline are evaluated, and what is no longer needed is deleted. The
- * deadlines stand on the rows behind an index, so this costs nothing while none has passed.
+ * Now and then: jobs whose executions have passed a deadline are evaluated, and what is no longer needed is deleted, all of
+ * it, in transactions of bounded size. The deadlines stand on the rows behind an index, so this costs nothing while none has
+ * passed.
  */
 import { type BacalhauError, toBacalhauError } from '../model/mod.ts';
 import type { World } from '../../runtime/world.ts';
 import type { OrchestratorSettings } from './options.ts';
 import type { Transactor } from './work/transactor.ts';
 
-const NANOS_PER_MILLI = 1_000_000n;
-/** Rows that one pass takes. */
+/** Rows of a table that one transaction deletes; others come between. */
 const LIMIT = 1000;
 
 export interface HousekeepingOptions {
@@ -45,21 +45,27 @@ export class Housekeeping {
 
   async #run(): Promise<void> {
     const { transactor, world, settings } = this.options;
-    const overdue = await transactor.store.read((reader) => reader.executions.overdue(world.now(), LIMIT));
-    if (overdue.length > 0) {
+    const overdue = [...await transactor.store.read((reader) => reader.executions.overdueJobs(world.now()))];
+    while (overdue.length > 0 && !this.#closed) {
+      const some = overdue.splice(0, settings.batch);
       await transactor.commit(async (work) => {
-        for (const jobId of new Set(overdue.map((row) => row.jobId))) {
+        for (const jobId of some) {
           const job = await work.tx.jobs.get(jobId);
           if (job) await work.enqueue(job, 'exec-timeout');
         }
       });
     }
-    await transactor.store.write(async (tx) => {
-      const keep = BigInt(settings.evaluationRetentionMs) * NANOS_PER_MILLI;
-      await tx.evaluations.prune(tx.now - keep, LIMIT);
-      await tx.idempotency.prune(LIMIT);
-      await tx.wants.prune();
-    });
+    while (!this.#closed && await this.#prune());
     await transactor.serve();
+  }
+
+  /** @returns whether there may be more */
+  #prune(): Promise<boolean> {
+    return this.options.transactor.store.write(async (tx) => {
+      const evaluations = await tx.evaluations.prune(LIMIT);
+      const answers = await tx.idempotency.prune(LIMIT);
+      const requests = await tx.wants.prune(LIMIT);
+      return Math.max(evaluations, answers, requests) === LIMIT;
+    });
   }
 }

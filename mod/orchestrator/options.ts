@@ -20,8 +20,6 @@ export interface OrchestratorSettings {
   readonly heartbeatFlushMs: number;
   /** `Orchestrator.Scheduler.HousekeepingInterval`: how often deadlines on rows are looked at; 30 s. */
   readonly housekeepingMs: number;
-  /** Ended evaluations are kept this long; 1 h. */
-  readonly evaluationRetentionMs: number;
   /** Evaluations that one transaction takes at most. */
   readonly batch: number;
   /** `Orchestrator.EvaluationBroker.VisibilityTimeout`: a lease; 1 min. */
@@ -40,7 +38,6 @@ export const DEFAULT_SETTINGS: OrchestratorSettings = Object.freeze({
   maxPendingNodes: 1_000,
   heartbeatFlushMs: 5_000,
   housekeepingMs: 30_000,
-  evaluationRetentionMs: 3_600_000,
   batch: 64,
   leaseMs: 60_000,
   maxTries: 10,

@@ -1,47 +1,34 @@
 /** What the repositories of one read or write share. */
 import type { Kysely } from 'kysely';
-import {
-  BacalhauError,
-  deepFreeze,
-  type Job,
-  type NodeInfo,
-  parseJson,
-  stringifyJson,
-} from '../model/mod.ts';
+import { BacalhauError, deepFreeze, type NodeInfo, parseJson, stringifyJson } from '../model/mod.ts';
 import { Lru } from './lru.ts';
 import type { OrchestratorSchema } from './orchestrator_schema.ts';
-import type { ExecutionRow, JobVersionRow } from './rows.ts';
-
-/** A decoded object with the revision of the row it came from. */
-export interface AtRevision<T> {
-  readonly rev: bigint;
-  readonly value: T;
-}
+import type { ExecutionRow } from './rows.ts';
+import type { KeptVersion } from './versions.ts';
 
 /**
  * Decoded bodies, shared by all transactions. An entry is right for its key and revision for ever, since a committed
  * revision never changes; what a transaction wrote is added only when it has committed.
  */
 export interface Caches {
-  /** By `job id@version`; weighs its JSON text. */
-  readonly versions: Lru<JobVersionRow>;
-  /** By job id. */
-  readonly jobs: Lru<AtRevision<Job>>;
-  /** By execution id; weighs its JSON texts. */
+  /** By `job id@version`. */
+  readonly versions: Lru<KeptVersion>;
+  /** By execution id. */
   readonly executions: Lru<ExecutionRow>;
   /** By node id. */
-  readonly nodes: Lru<AtRevision<NodeInfo>>;
+  readonly nodes: Lru<{ readonly rev: bigint; readonly info: NodeInfo }>;
 }
 
 /** Characters of JSON text whose decoded form is kept; the heap holds two to three times that. */
-const CACHED_TEXT = 4 * 2 ** 20;
+const CACHED_TEXT = 2 * 2 ** 20;
+/** Of nodes, whose objects the orchestrator holds anyway: some ten thousand of usual ones. */
+const CACHED_NODES = 16 * 2 ** 20;
 
 export function newCaches(): Caches {
   return {
     versions: new Lru(CACHED_TEXT),
-    jobs: new Lru(4096),
     executions: new Lru(CACHED_TEXT),
-    nodes: new Lru(8192),
+    nodes: new Lru(CACHED_NODES),
   };
 }
 

@@ -1,5 +1,6 @@
 /**
- * Evaluations as a queue of rows (invariants.md section 2). At most one per job waits to be taken, one is leased, and one
+ * Evaluations as a queue of rows (invariants.md section 2), of those that are still to come: one that has ended is deleted,
+ * since nobody reads it. At most one per job waits to be taken, one is leased, and one
  * per trigger is delayed; the partial unique indexes hold that, so a chain of events cannot multiply them.
  *
  * The order among due ones is a column, `rank`: the time at which it became due, less one second per point of priority. So
@@ -122,35 +123,31 @@ const setWaiting = prepare((
     })
     .where('id', '=', id).compile()
 );
-const setEnded = prepare((db, status: string, comment: string, now: bigint, id: string) =>
-  db.updateTable('evaluations')
-    .set({ status, comment, lease_token: '', lease_until: 0n, modify_time: now }).where('id', '=', id)
-    .compile()
-);
+const drop = prepare((db, id: string) => db.deleteFrom('evaluations').where('id', '=', id).compile());
 const take = prepare((db, owner: string, token: string, until: bigint, now: bigint, id: string) =>
   db.updateTable('evaluations')
     .set({ status: 'leased', lease_owner: owner, lease_token: token, lease_until: until, modify_time: now })
     .set((set) => ({ tries: set('tries', '+', 1n) })).where('id', '=', id).compile()
 );
-const endLease = prepare((db, status: string, comment: string, now: bigint, id: string, token: string) =>
-  db.updateTable('evaluations').set({ status, comment, lease_token: '', lease_until: 0n, modify_time: now })
+const endLease = prepare((db, id: string, token: string) =>
+  db.deleteFrom('evaluations')
     .where('id', '=', id).where('status', '=', 'leased').where('lease_token', '=', token).compile()
 );
 const prolong = prepare((db, until: bigint, id: string, token: string) =>
   db.updateTable('evaluations').set({ lease_until: until })
     .where('id', '=', id).where('status', '=', 'leased').where('lease_token', '=', token).compile()
 );
-const cancelOf = prepare((db, now: bigint, jobId: string, trigger: string | null) =>
-  db.updateTable('evaluations').set({ status: 'canceled', modify_time: now }).where(isDelayed)
+const cancelOf = prepare((db, jobId: string, trigger: string | null) =>
+  db.deleteFrom('evaluations').where(isDelayed)
     .where('job_id', '=', jobId).where(sql<boolean>`triggered_by = coalesce(${trigger}, triggered_by)`)
     .compile()
 );
-const prune = prepare((db, time: bigint, limit: number) =>
+/** What an earlier version of this program kept. */
+const prune = prepare((db, limit: number) =>
   db.deleteFrom('evaluations').where(
     'id',
     'in',
-    (of) =>
-      of.selectFrom('evaluations').select('id').where(isEnded).where('modify_time', '<', time).limit(limit),
+    (of) => of.selectFrom('evaluations').select('id').where(isEnded).limit(limit),
   ).compile()
 );
 
@@ -220,15 +217,9 @@ export class Evaluations extends EvaluationsReader implements EvaluationReposito
     return leases;
   }
 
-  async complete(
-    { evaluation, token }: Lease,
-    { status = 'complete', comment = evaluation.Comment }: {
-      status?: 'complete' | 'failed' | 'canceled';
-      comment?: string;
-    } = {},
-  ): Promise<void> {
-    const { db, now } = this.context;
-    if (await endLease.run(db, status, comment, now, evaluation.ID, token) === 0) throw leaseLost(evaluation);
+  async complete({ evaluation, token }: Lease): Promise<void> {
+    const { db } = this.context;
+    if (await endLease.run(db, evaluation.ID, token) === 0) throw leaseLost(evaluation);
     // Whoever looks for work may have passed over one of this job because of this lease.
     if (await dueOf.first(db, evaluation.JobID)) this.context.notify(changes.evaluations);
   }
@@ -247,20 +238,18 @@ export class Evaluations extends EvaluationsReader implements EvaluationReposito
   }
 
   async cancelDelayed(jobId: string, trigger?: EvaluationTrigger): Promise<void> {
-    await cancelOf.run(this.context.db, this.context.now, jobId, trigger ?? null);
+    await cancelOf.run(this.context.db, jobId, trigger ?? null);
   }
 
-  async prune(time: bigint, limit: number): Promise<number> {
-    return await prune.run(this.context.db, time, limit);
+  async prune(limit: number): Promise<number> {
+    return await prune.run(this.context.db, limit);
   }
 
   /** Back to waiting, or superseded by the one that already waits for the same. */
   async #wait(row: Stored<'evaluations'>, waitUntil: bigint, comment: string): Promise<void> {
     const { db, now } = this.context;
     const other = await this.#joins(row.job_id, row.triggered_by, waitUntil);
-    if (other !== undefined) {
-      return void await setEnded.run(db, 'canceled', `superseded by ${other}`, now, row.id);
-    }
+    if (other !== undefined) return void await drop.run(db, row.id);
     const since = row.wait_until || row.create_time;
     await setWaiting.run(db, waitUntil, rankOf(Number(row.priority), since), comment, now, row.id);
   }

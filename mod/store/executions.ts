@@ -106,13 +106,12 @@ const outlinesHeldBy = prepare((db, nodeId: string) =>
   db.selectFrom('executions').select(['id', 'job_id', 'phase']).where('node_id', '=', nodeId)
     .where(sql<boolean>`${sql.raw(HELD)}`).orderBy('create_time').orderBy('id').compile()
 );
-const pastBid = prepare((db, now: bigint, limit: number) =>
-  db.selectFrom('executions').selectAll().where(sql<boolean>`phase = 'asked' and bid_deadline > 0`)
-    .where('bid_deadline', '<=', now).orderBy('bid_deadline').limit(limit).compile()
-);
-const pastDeadline = prepare((db, now: bigint, limit: number) =>
-  db.selectFrom('executions').selectAll().where(sql<boolean>`exec_deadline > 0 and ${sql.raw(LIVE)}`)
-    .where('exec_deadline', '<=', now).orderBy('exec_deadline').limit(limit).compile()
+const overdue = prepare((db, now: bigint) =>
+  db.selectFrom('executions').select('job_id').where(sql<boolean>`phase = 'asked' and bid_deadline > 0`)
+    .where('bid_deadline', '<=', now).union(
+      db.selectFrom('executions').select('job_id').where(sql<boolean>`exec_deadline > 0 and ${sql.raw(LIVE)}`)
+        .where('exec_deadline', '<=', now),
+    ).compile()
 );
 const ofSlot = prepare((db, jobId: string, version: bigint, slot: string, limit: number) =>
   db.selectFrom('executions').selectAll().where('job_id', '=', jobId).where('version', '=', version)
@@ -188,11 +187,8 @@ export class ExecutionsReader implements ExecutionReader {
     return rows.map(({ id, job_id, phase }) => ({ id, jobId: job_id, phase: phase as Phase }));
   }
 
-  async overdue(now: bigint, limit: number): Promise<readonly ExecutionRow[]> {
-    const bids = await pastBid.all(this.context.db, now, limit);
-    const ids = new Set(bids.map((row) => row.id));
-    const late = (await pastDeadline.all(this.context.db, now, limit)).filter((row) => !ids.has(row.id));
-    return this.#decodeAll([...bids, ...late].slice(0, limit));
+  async overdueJobs(now: bigint): Promise<readonly string[]> {
+    return (await overdue.all(this.context.db, now)).map((row) => row.job_id);
   }
 
   async bySlot(jobId: string, version: number, slot: string): Promise<readonly ExecutionRow[]> {
@@ -245,8 +241,15 @@ export class ExecutionsReader implements ExecutionReader {
     const cached = this.context.caches.executions.get(row.id);
     if (cached?.rev === row.rev) return cached;
     const decoded = executionOf(row);
-    const weight = row.allocated.length + (row.run_output?.length ?? 0) + (row.published?.length ?? 0);
-    this.context.cache(({ executions }) => executions.set(row.id, decoded, 500 + weight));
+    const texts = [
+      row.allocated,
+      row.compute_text,
+      row.desired_text,
+      row.run_output ?? '',
+      row.published ?? '',
+    ];
+    const weight = texts.reduce((sum, text) => sum + text.length, 500);
+    this.context.cache(({ executions }) => executions.set(row.id, decoded, weight));
     return decoded;
   }
 }

@@ -15,7 +15,7 @@ import type { JobChange, JobRow } from './rows.ts';
 import { stateOf, stateText } from './states.ts';
 import { fields } from './statement.ts';
 import { changes, type JobFilter, type JobReader, type JobRepository, type Page } from './store.ts';
-import { addVersion, markReplaced, Versions } from './versions.ts';
+import { addVersion, keepLatest, type KeptVersion, markReplaced, Versions } from './versions.ts';
 
 const JOB_COLUMNS = [
   'id',
@@ -67,6 +67,8 @@ const updateJob = prepare((db, row: Changing, id: string, rev: bigint) =>
 );
 /** Most rows looked at in one step of a list that is filtered by labels. */
 const LARGEST_STEP = 256;
+/** Characters of JSON text of the jobs of one page; a job may be larger than a page, and has one of its own then. */
+const PAGE_TEXT = 2 * 2 ** 20;
 
 const ORDER_COLUMNS = { created: 'create_time', modified: 'modify_time', id: 'id' } as const;
 
@@ -88,7 +90,7 @@ export class JobsReader implements JobReader {
   }
 
   async byIdPrefix(prefix: string): Promise<readonly JobRow[]> {
-    return await this.#decodeAll(await byPrefix.all(this.context.db, prefix, above(prefix)));
+    return await this.#decodeSome(await byPrefix.all(this.context.db, prefix, above(prefix)));
   }
 
   async list(filter: JobFilter): Promise<Page<JobRow>> {
@@ -97,7 +99,8 @@ export class JobsReader implements JobReader {
     const end = Math.min(offset + limit, Number.MAX_SAFE_INTEGER - 1);
     if (!filter.matches) {
       const rows = await this.#ordered(filter).offset(offset).limit(end - offset + 1).execute();
-      return { items: await this.#decodeAll(rows.slice(0, limit)), more: rows.length > limit };
+      const items = await this.#decodeSome(rows.slice(0, limit));
+      return { items, more: rows.length > items.length };
     }
     const order = ORDER_COLUMNS[filter.orderBy ?? 'created'];
     const matching: Stored<'jobs'>[] = [];
@@ -119,7 +122,8 @@ export class JobsReader implements JobReader {
       if (rows.length < step) break;
       last = rows.at(-1);
     }
-    return { items: await this.#decodeAll(matching.slice(offset, end)), more: matching.length > end };
+    const items = await this.#decodeSome(matching.slice(offset, end));
+    return { items, more: matching.length > offset + items.length };
   }
 
   #ordered(filter: JobFilter) {
@@ -130,11 +134,32 @@ export class JobsReader implements JobReader {
   }
 
   async #decodeOne(row: Stored<'jobs'> | undefined): Promise<JobRow | undefined> {
-    if (!row) return undefined;
-    const cached = this.context.caches.jobs.get(row.id);
-    const job = cached?.rev === row.rev ? cached.value : await this.#assemble(row);
+    return row && this.#with(row, await this.#version(row));
+  }
+
+  /** As many of `rows` as may be in memory at the same time, at least one. */
+  async #decodeSome(rows: readonly Stored<'jobs'>[]): Promise<readonly JobRow[]> {
+    const decoded: JobRow[] = [];
+    let weight = 0;
+    for (const row of rows) {
+      const version = await this.#version(row);
+      weight += version.weight;
+      if (weight > PAGE_TEXT && decoded.length > 0) break;
+      decoded.push(this.#with(row, version));
+    }
+    return decoded;
+  }
+
+  async #version(row: Stored<'jobs'>): Promise<KeptVersion> {
+    const version = await this.versions.kept(row.id, Number(row.version));
+    if (version) return version;
+    const why = `its version ${row.version} is missing`;
+    throw new BacalhauError('StoreCorrupt', `Cannot read job "${row.id}": ${why}`, { component: 'Store' });
+  }
+
+  #with(row: Stored<'jobs'>, version: KeptVersion): JobRow {
     return Object.freeze({
-      job,
+      job: version.latest.Revision === row.rev ? version.latest : this.#latest(row, version.row.job),
       queuedAt: row.queued_at,
       runStarted: row.run_started,
       deadline: row.deadline,
@@ -143,30 +168,14 @@ export class JobsReader implements JobReader {
     });
   }
 
-  async #decodeAll(rows: readonly Stored<'jobs'>[]): Promise<readonly JobRow[]> {
-    const decoded: JobRow[] = [];
-    for (const row of rows) decoded.push((await this.#decodeOne(row))!);
-    return decoded;
-  }
-
-  async #assemble(row: Stored<'jobs'>): Promise<Job> {
-    const version = await this.versions.get(row.id, Number(row.version));
-    if (!version) {
-      throw new BacalhauError(
-        'StoreCorrupt',
-        `Cannot read job "${row.id}": its version ${row.version} is missing`,
-        {
-          component: 'Store',
-        },
-      );
-    }
+  #latest(row: Stored<'jobs'>, version: Job): Job {
     const job = Object.freeze({
-      ...version.job,
+      ...version,
       State: stateOf(row.state as JobStateType, row.state_text),
       Revision: row.rev,
       ModifyTime: row.modify_time,
     });
-    this.context.cache(({ jobs }) => jobs.set(row.id, { rev: row.rev, value: job }));
+    keepLatest(this.context, job);
     return job;
   }
 }
@@ -242,9 +251,8 @@ export class Jobs extends JobsReader implements JobRepository {
   }
 
   #written(row: JobRow): JobRow {
-    const { ID, Revision } = row.job;
-    this.context.cache(({ jobs }) => jobs.set(ID, { rev: Revision, value: row.job }));
-    this.context.notify(changes.job(ID));
+    keepLatest(this.context, row.job);
+    this.context.notify(changes.job(row.job.ID));
     return row;
   }
 }

@@ -13,7 +13,7 @@ export class Lru<V> {
     return entry.value;
   }
 
-  set(key: string, value: V, weight = 1): void {
+  set(key: string, value: V, weight: number): void {
     this.delete(key);
     this.#entries.set(key, { value, weight });
     this.#weight += weight;

@@ -132,9 +132,9 @@ export class NodesReader implements NodeReader {
   /** The identical object until the row's revision changes. */
   #info(row: Stored<'nodes'>): NodeInfo {
     const cached = this.context.caches.nodes.get(row.id);
-    if (cached?.rev === row.rev) return cached.value;
+    if (cached?.rev === row.rev) return cached.info;
     const info = decode<NodeInfo>(row.info);
-    this.context.cache(({ nodes }) => nodes.set(row.id, { rev: row.rev, value: info }));
+    this.context.cache(({ nodes }) => nodes.set(row.id, { rev: row.rev, info }, 500 + row.info.length));
     return info;
   }
 }

@@ -126,6 +126,7 @@ export interface JobReader {
   byName(namespace: string, name: string): Promise<JobRow | undefined>;
   /** At most two, which tells whether the prefix is ambiguous. */
   byIdPrefix(prefix: string): Promise<readonly JobRow[]>;
+  /** A page ends before its limit when its jobs are large: all of it is in memory at the same time. */
   list(filter: JobFilter): Promise<Page<JobRow>>;
 }
 
@@ -183,8 +184,8 @@ export interface ExecutionReader {
   heldByNode(nodeId: string): Promise<readonly ExecutionRow[]>;
   /** Those without their content: one that cannot be read keeps nobody from the others. */
   outlinesByNode(nodeId: string): Promise<readonly ExecutionOutline[]>;
-  /** Asked executions whose bid deadline, or live ones whose execution deadline, is at or before `now`. */
-  overdue(now: bigint, limit: number): Promise<readonly ExecutionRow[]>;
+  /** Jobs of asked executions whose bid deadline, or of live ones whose execution deadline, is at or before `now`. */
+  overdueJobs(now: bigint): Promise<readonly string[]>;
   /** Of one slot, the last attempts first. */
   bySlot(jobId: string, version: number, slot: string): Promise<readonly ExecutionRow[]>;
   /** Of all versions. */
@@ -245,18 +246,15 @@ export interface EvaluationRepository extends EvaluationReader {
    * Ends a lease in the plan's transaction.
    * @throws BacalhauError `LeaseLost` when the token is no longer valid: nothing of the transaction may be committed
    */
-  complete(
-    lease: Lease,
-    options?: { readonly status?: 'complete' | 'failed' | 'canceled'; readonly comment?: string },
-  ): Promise<void>;
+  complete(lease: Lease): Promise<void>;
   /** Gives a lease back, due again at `notBefore` (0 = at once). @throws BacalhauError `LeaseLost` */
   release(lease: Lease, notBefore: bigint, comment?: string): Promise<void>;
   /** Prolongs a lease. @throws BacalhauError `LeaseLost` */
   renew(lease: Lease, until: bigint): Promise<Lease>;
   /** Cancels the delayed ones of a job (of one trigger, if given). */
   cancelDelayed(jobId: string, trigger?: EvaluationTrigger): Promise<void>;
-  /** Deletes ended ones last modified before `time`; returns how many. At most `limit` a call. */
-  prune(time: bigint, limit: number): Promise<number>;
+  /** Deletes ended ones, which earlier versions of this program kept. @returns how many; at most `limit` a call */
+  prune(limit: number): Promise<number>;
 }
 
 // ---- wants
@@ -280,8 +278,8 @@ export interface WantRepository extends WantReader {
   remove(jobId: string, slot: string): Promise<void>;
   /** All of the job. */
   clear(jobId: string): Promise<void>;
-  /** Forgets requests that nobody waits for. */
-  prune(): Promise<void>;
+  /** Forgets requests that nobody waits for. @returns how many; at most `limit` a call */
+  prune(limit: number): Promise<number>;
 }
 
 // ---- nodes

@@ -56,6 +56,10 @@ export class Versions implements VersionReader {
   constructor(readonly context: ReadContext) {}
 
   async get(jobId: string, version: number): Promise<JobVersionRow | undefined> {
+    return (await this.kept(jobId, version))?.row;
+  }
+
+  async kept(jobId: string, version: number): Promise<KeptVersion | undefined> {
     const cached = this.context.caches.versions.get(versionKey(jobId, version));
     if (cached) return cached;
     const row = await versionOf.first(this.context.db, jobId, BigInt(version));
@@ -66,7 +70,7 @@ export class Versions implements VersionReader {
     const rows = await versionsOf.all(this.context.db, jobId);
     return rows.map((row) =>
       Object.freeze({
-        ...(this.context.caches.versions.get(versionKey(row.job_id, row.version)) ?? this.#decode(row)),
+        ...(this.context.caches.versions.get(versionKey(row.job_id, row.version)) ?? this.#decode(row)).row,
         replaced: row.replaced_state === '' ? null : Object.freeze({
           state: stateOf(row.replaced_state as JobStateType, row.replaced_text),
           revision: row.replaced_revision,
@@ -76,7 +80,7 @@ export class Versions implements VersionReader {
     );
   }
 
-  #decode(row: Stored<'job_versions'>): JobVersionRow {
+  #decode(row: Stored<'job_versions'>): KeptVersion {
     const decoded = Object.freeze({
       jobId: row.job_id,
       version: Number(row.version),
@@ -91,11 +95,30 @@ export class Versions implements VersionReader {
       specHash: row.spec_hash,
       createdBy: row.created_by,
     });
-    this.context.cache(({ versions }) =>
-      versions.set(versionKey(row.job_id, row.version), decoded, weightOf(row.body))
-    );
-    return decoded;
+    return keep(this.context, decoded, row.body);
   }
+}
+
+/** What is kept of a version in memory: also the job at the latest revision that was read, which shares its body. */
+export interface KeptVersion {
+  readonly row: JobVersionRow;
+  /** Of its JSON text; a decoded job costs something however short that is. */
+  readonly weight: number;
+  latest: Job;
+}
+
+function keep(context: ReadContext, row: JobVersionRow, body: string): KeptVersion {
+  const kept = { row, weight: 1000 + body.length, latest: row.job };
+  context.cache(({ versions }) => versions.set(versionKey(row.jobId, row.version), kept, kept.weight));
+  return kept;
+}
+
+/** The job has a new revision of the same version. */
+export function keepLatest(context: ReadContext, job: Job): void {
+  context.cache(({ versions }) => {
+    const kept = versions.get(versionKey(job.ID, job.Version));
+    if (kept && kept.latest.Revision < job.Revision) kept.latest = job;
+  });
 }
 
 /** Adds the version `job.Version` with `job` as its snapshot. */
@@ -122,14 +145,8 @@ export async function addVersion(
     replaced_revision: 0,
     replaced_time: 0,
   });
-  const version = Object.freeze({
-    jobId: job.ID,
-    version: Version,
-    job,
-    specHash: options.specHash ?? '',
-    createdBy: options.createdBy ?? '',
-  });
-  context.cache(({ versions }) => versions.set(versionKey(job.ID, Version), version, weightOf(body)));
+  const { specHash = '', createdBy = '' } = options;
+  keep(context, Object.freeze({ jobId: job.ID, version: Version, job, specHash, createdBy }), body);
 }
 
 /** Notes the state in which a newer version replaces this one. */
@@ -139,11 +156,6 @@ export async function markReplaced(
 ): Promise<void> {
   const { db, now } = context;
   await replaceVersion.run(db, State.StateType, stateText(State), Revision, now, ID, BigInt(Version));
-}
-
-/** A decoded job costs something however short its text is. */
-function weightOf(body: string): number {
-  return 1000 + body.length;
 }
 
 function versionKey(jobId: string, version: number | bigint): string {

@@ -64,10 +64,11 @@ const remove = prepare((db, jobId: string, slot: string) =>
   db.deleteFrom('wants').where('job_id', '=', jobId).where('slot', '=', slot).compile()
 );
 const clear = prepare((db, jobId: string) => db.deleteFrom('wants').where('job_id', '=', jobId).compile());
-const prune = prepare((db) =>
-  db.deleteFrom('requests').where(
-    sql<boolean>`not exists (select 1 from wants where wants.request = requests.id)`,
-  ).compile()
+const prune = prepare((db, limit: number) =>
+  db.deleteFrom('requests').where('id', 'in', (of) =>
+    of.selectFrom('requests').select('id')
+      .where(sql<boolean>`not exists (select 1 from wants where wants.request = requests.id)`).limit(limit))
+    .compile()
 );
 
 export class WantsReader implements WantReader {
@@ -135,8 +136,8 @@ export class Wants extends WantsReader implements WantRepository {
     await clear.run(this.context.db, jobId);
   }
 
-  async prune(): Promise<void> {
-    await prune.run(this.context.db);
+  async prune(limit: number): Promise<number> {
+    return await prune.run(this.context.db, limit);
   }
 }
 

@@ -1,4 +1,5 @@
 /** What one request carries through the pipeline, and how handlers answer it. */
+import { litter } from '../../../runtime/litter.ts';
 import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
 import { stringifyJson } from '../../model/mod.ts';
@@ -22,6 +23,7 @@ export function replyText(c: ApiContext, text: string, status = 200): Response {
   const headers = c.get('headers');
   headers['Content-Type'] = 'application/json';
   const body = c.get('query').has('pretty') ? indented(text) : text;
+  litter(4 * body.length);
   return new Response(`${body}\n`, { status, headers });
 }
 

@@ -41,9 +41,7 @@ export function jobRoutes(app: Hono<ApiEnv>, jobs: JobsBackend, { bodyLimit }: A
   app.get(base, async (c) => {
     const query = readListQuery(c.get('query'));
     const { items, next } = await jobs.listJobs(query);
-    const token = next === undefined || query.limit === 0
-      ? ''
-      : encodeToken({ ...query, offset: BigInt(next) });
+    const token = next === undefined ? '' : encodeToken({ ...query, offset: BigInt(next) });
     return replyText(c, listText(items.map(jobText), token));
   });
 
