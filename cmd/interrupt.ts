@@ -47,15 +47,6 @@ export async function untilStopped(signal: AbortSignal, failed: Promise<Error>):
 }
 
 /** Resolves after `ms`, or at once when the signal fires. */
-export function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    if (signal.aborted) done();
-    else signal.addEventListener('abort', done, { once: true });
-  });
+export async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await realWorld.sleep(ms, signal).catch(() => undefined);
 }

@@ -1,4 +1,5 @@
 /** A sign of life below the last row, on terminals only. */
+import { every } from '../runtime/world.ts';
 
 const FRAME_MS = 200;
 const WIDTH = 21;
@@ -14,16 +15,16 @@ export function startSpinner(print: (text: string) => void): Spinner {
   let frame = 0;
   print('\x1b[?25l');
   const clear = () => print('\r\x1b[K');
-  const timer = setInterval(() => {
+  const timer = every(FRAME_MS, () => {
     const at = frame % WIDTH;
     const fish = FISH[Math.floor(frame / WIDTH) % FISH.length]!;
     print(`\r\x1b[3m Processing   \x1b[0m${'.'.repeat(at)}${fish}${'.'.repeat(WIDTH - at - 1)}`);
     frame++;
-  }, FRAME_MS);
+  });
   return {
     clear,
     stop() {
-      clearInterval(timer);
+      timer[Symbol.dispose]();
       clear();
       print('\x1b[?25h');
     },

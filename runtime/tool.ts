@@ -4,6 +4,7 @@ import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, isAbsolute, join } from 'node:path';
 import process from 'node:process';
 import { killGroup } from './process.ts';
+import { realWorld } from './world.ts';
 
 /** Bytes of output after which a program counts as broken. */
 const MAX_OUTPUT = 4 * 1024 * 1024;
@@ -53,14 +54,14 @@ export function runTool(program: string, args: readonly string[], timeoutMs: num
     const chunks = { stdout: [] as Uint8Array[], stderr: [] as Uint8Array[] };
     let size = 0;
     const giveUp = (why: string) => {
-      clearTimeout(timer);
+      timer[Symbol.dispose]();
       if (child.pid !== undefined) killGroup(child.pid);
       // A grandchild that left the group may hold the pipes open.
       child.stdout.destroy();
       child.stderr.destroy();
       reject(new Error(why));
     };
-    const timer = setTimeout(() => giveUp(`it gave no answer within ${timeoutMs / 1000} s`), timeoutMs);
+    const timer = realWorld.after(timeoutMs, () => giveUp(`it gave no answer within ${timeoutMs / 1000} s`));
     for (const name of ['stdout', 'stderr'] as const) {
       child[name].on('data', (chunk: Uint8Array) => {
         size += chunk.length;
@@ -69,11 +70,11 @@ export function runTool(program: string, args: readonly string[], timeoutMs: num
       });
     }
     child.on('error', (error) => {
-      clearTimeout(timer);
+      timer[Symbol.dispose]();
       reject(error);
     });
     child.on('close', (exitCode) => {
-      clearTimeout(timer);
+      timer[Symbol.dispose]();
       const text = (parts: Uint8Array[]) => new TextDecoder().decode(joined(parts));
       resolve({ exitCode, stdout: text(chunks.stdout), stderr: text(chunks.stderr) });
     });

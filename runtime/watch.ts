@@ -4,6 +4,7 @@
  */
 import { existsSync, watch } from 'node:fs';
 import { dirname } from 'node:path';
+import { realWorld } from './world.ts';
 
 interface DenoWatch {
   watchFs(path: string, options: { recursive: boolean }): AsyncIterable<{ kind: string }> & { close(): void };
@@ -34,9 +35,8 @@ export class FileWatch {
     if (!this.#changed) {
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#wake = resolve;
-      const timer = this.#unsubscribe ? undefined : setTimeout(resolve, FALLBACK_MS);
+      using _timer = this.#unsubscribe ? undefined : realWorld.after(FALLBACK_MS, resolve);
       await promise;
-      clearTimeout(timer);
       this.#wake = null;
     }
     this.#changed = false;

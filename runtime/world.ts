@@ -25,7 +25,7 @@ export interface World {
 }
 
 /** The longest time that a timer of the runtime can have: 24.8 days. */
-export const MAX_TIMER_MS = 2 ** 31 - 1;
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * The wall clock that follows each step forward (also after the machine slept) and takes one back by going half as fast
@@ -55,6 +55,17 @@ function after(ms: number, callback: () => void): Disposable {
   };
   arm(ms);
   return { [Symbol.dispose]: () => clearTimeout(timer) };
+}
+
+/** Calls back again and again, `ms` after the last time, until disposed. */
+export function every(ms: number, callback: () => void): Disposable {
+  const next = (): Disposable =>
+    after(ms, () => {
+      timer = next();
+      callback();
+    });
+  let timer = next();
+  return { [Symbol.dispose]: () => timer[Symbol.dispose]() };
 }
 
 export const realWorld: World = {

@@ -172,6 +172,13 @@ describe('architecture', () => {
     expect(violations).toEqual([]);
   });
 
+  it('timers are those of runtime/world.ts, which reach beyond 24.8 days', () => {
+    const strays = all.filter(({ text }) =>
+      /(?<![\w.#])set(?:Timeout|Interval)\b/.test(withoutComments(text))
+    );
+    expect(strays.map(({ path }) => path)).toEqual([join('runtime', 'world.ts')]);
+  });
+
   it('HTTP goes by runtime/web_request.ts, which knows the proxies', () => {
     const strays = sources('cmd', 'mod', 'runtime').filter(({ text }) =>
       /(?<![\w.#])fetch\(/.test(withoutComments(text))

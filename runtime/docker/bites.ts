@@ -4,6 +4,7 @@
  */
 import type { Duplex } from 'node:stream';
 import { litter } from '../litter.ts';
+import { realWorld } from '../world.ts';
 
 /** What is let gather: the program, or its engine, has to be given time to write it. */
 const MOMENT_MS = 1;
@@ -49,7 +50,7 @@ export async function* bites(socket: Duplex): AsyncGenerator<Uint8Array, void, v
       // After a moment the first piece may be one that was on its way before, hence two.
       if (total > PROMPT_BYTES && last < SMALL_BYTES && sinceMoment > 1) {
         sinceMoment = 0;
-        await new Promise((resolve) => setTimeout(resolve, MOMENT_MS));
+        await realWorld.sleep(MOMENT_MS);
       }
       const come = new Promise<void>((resolve) => wake = resolve);
       socket.resume();

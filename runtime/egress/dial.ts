@@ -1,5 +1,6 @@
 /** A TCP connection to the first of some addresses that answers. */
 import { connect, type Socket } from 'node:net';
+import { realWorld } from '../world.ts';
 
 export interface Dialled {
   readonly socket: Socket;
@@ -41,12 +42,12 @@ function connectTo(
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted();
     const socket = connect({ host: address, port, allowHalfOpen: true, noDelay: true });
-    const timer = setTimeout(() => {
+    const timer = realWorld.after(timeoutMs, () => {
       socket.destroy(Object.assign(new Error(`no answer from ${address}`), { code: 'ETIMEDOUT' }));
-    }, timeoutMs);
+    });
     const aborted = () => socket.destroy(signal!.reason);
     const settled = () => {
-      clearTimeout(timer);
+      timer[Symbol.dispose]();
       signal?.removeEventListener('abort', aborted);
     };
     const failed = (error: Error) => {

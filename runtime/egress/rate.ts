@@ -1,5 +1,6 @@
 /** A shared budget of bytes per second (token bucket), and a stream that counts what passes and waits for budget. */
 import { Transform, type TransformCallback } from 'node:stream';
+import { realWorld } from '../world.ts';
 
 export class TokenBucket {
   #tokens: number;
@@ -29,7 +30,7 @@ export class Meter extends Transform {
   bytes = 0;
   /** How long bytes were held back. */
   waitedMs = 0;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: Disposable | undefined;
 
   constructor(private readonly bucket: TokenBucket) {
     super();
@@ -40,11 +41,11 @@ export class Meter extends Transform {
     const wait = this.bucket.take(chunk.length);
     if (wait < 1) return done(null, chunk);
     this.waitedMs += wait;
-    this.#timer = setTimeout(() => done(null, chunk), wait);
+    this.#timer = realWorld.after(wait, () => done(null, chunk));
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    clearTimeout(this.#timer);
+    this.#timer?.[Symbol.dispose]();
     done(error);
   }
 }

@@ -7,6 +7,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import tls from 'node:tls';
 import type { NatsTlsOptions } from './options.ts';
+import { realWorld } from '../world.ts';
 
 const TLS_HANDSHAKE = 22;
 /** How long `handshakeFirst: 'auto'` waits for the client to speak before it gets INFO. The same as nats-server's. */
@@ -49,9 +50,9 @@ export async function negotiate(
     informed = true;
   };
   if (handshakeFirst === false) inform(socket);
-  const timer = handshakeFirst === 'auto' ? setTimeout(() => inform(socket), AUTO_WAIT_MS) : undefined;
+  const timer = handshakeFirst === 'auto' ? realWorld.after(AUTO_WAIT_MS, () => inform(socket)) : undefined;
   const first = await firstByte(socket);
-  clearTimeout(timer);
+  timer?.[Symbol.dispose]();
   if (first !== TLS_HANDSHAKE) {
     if (policy.required) return null;
     inform(socket);

@@ -8,6 +8,7 @@ import { type NatsServerOptions, withDefaults } from './options.ts';
 import { ServerError } from './protocol.ts';
 import { Router } from './router.ts';
 import { tlsPolicy } from './secure.ts';
+import { every, realWorld } from '../world.ts';
 
 export interface NatsServerStats {
   readonly connections: number;
@@ -115,18 +116,17 @@ export async function startNatsServer(options: NatsServerOptions = {}): Promise<
 
   // One timer for the deadlines of all connections.
   const shortest = Math.min(settings.pingIntervalMs, settings.authTimeoutMs, settings.writeTimeoutMs);
-  const watch = setInterval(() => {
+  const watch = every(Math.min(Math.max(shortest / 4, 10), 500), () => {
     const now = performance.now();
     for (const connection of connections) connection.check(now);
-  }, Math.min(Math.max(shortest / 4, 10), 500));
-  watch.unref();
+  });
 
   const empty = (withinMs: number) =>
     new Promise<void>((resolve) => {
       if (connections.size === 0) return resolve();
-      const timer = setTimeout(resolve, withinMs);
+      const timer = realWorld.after(withinMs, resolve);
       whenEmpty = () => {
-        clearTimeout(timer);
+        timer[Symbol.dispose]();
         resolve();
       };
     });
@@ -142,7 +142,7 @@ export async function startNatsServer(options: NatsServerOptions = {}): Promise<
     for (const connection of connections) connection.close();
     await empty(settings.writeTimeoutMs);
     for (const connection of connections) connection.destroy();
-    clearInterval(watch);
+    watch[Symbol.dispose]();
     await stopped;
   };
 

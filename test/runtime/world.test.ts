@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { realWorld, steadyClock } from '../../runtime/world.ts';
+import { every, realWorld, steadyClock } from '../../runtime/world.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -42,6 +42,17 @@ describe('timers', () => {
     expect(fired).toEqual(['after']);
     await vi.advanceTimersByTimeAsync(100 * DAY_MS);
     expect(fired).toEqual(['after', 'sleep']);
+  });
+
+  it('that go again and again do so until they are disposed, within a call too', async () => {
+    let calls = 0;
+    const timer = every(30 * DAY_MS, () => {
+      if (++calls === 3) timer[Symbol.dispose]();
+    });
+    await vi.advanceTimersByTimeAsync(29 * DAY_MS);
+    expect(calls).toBe(0);
+    await vi.advanceTimersByTimeAsync(200 * DAY_MS);
+    expect(calls).toBe(3);
   });
 
   it('of no number are refused', () => {

@@ -1,9 +1,9 @@
-import { MAX_TIMER_MS } from '../../../runtime/world.ts';
+import { realWorld } from '../../../runtime/world.ts';
 
 /** Time limits of the same length for many operations: first in, first out, so one timer serves them all. */
 export class Deadlines {
   readonly #entries = new Set<{ readonly at: number; readonly expire: () => void }>();
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: Disposable | undefined;
 
   /** @param limit milliseconds */
   constructor(readonly limit: number) {}
@@ -13,7 +13,7 @@ export class Deadlines {
     return new Promise((resolve, reject) => {
       const entry = { at: performance.now() + this.limit, expire: () => resolve(late()) };
       this.#entries.add(entry);
-      this.#timer ??= this.#arm(this.limit);
+      this.#timer ??= realWorld.after(this.limit, () => this.#expire());
       work.then(resolve, reject).finally(() => {
         this.#entries.delete(entry);
       });
@@ -21,16 +21,9 @@ export class Deadlines {
   }
 
   close(): void {
-    clearTimeout(this.#timer);
+    this.#timer?.[Symbol.dispose]();
     this.#timer = undefined;
     this.#entries.clear();
-  }
-
-  #arm(milliseconds: number): ReturnType<typeof setTimeout> {
-    // One that fires early finds nothing to expire, and is set again.
-    const timer = setTimeout(() => this.#expire(), Math.min(milliseconds, MAX_TIMER_MS));
-    timer.unref?.();
-    return timer;
   }
 
   #expire(): void {
@@ -38,7 +31,7 @@ export class Deadlines {
     this.#timer = undefined;
     for (const entry of this.#entries) {
       if (entry.at > now) {
-        this.#timer = this.#arm(entry.at - now);
+        this.#timer = realWorld.after(entry.at - now, () => this.#expire());
         return;
       }
       this.#entries.delete(entry);

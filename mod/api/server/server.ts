@@ -10,6 +10,7 @@ import type { Backends } from './backend.ts';
 import { errorBody, unknownRoute } from './errors.ts';
 import { logStreamJob, streamLogs } from './logs.ts';
 import { checkClientVersion } from './version_gate.ts';
+import { realWorld } from '../../../runtime/world.ts';
 
 export interface ApiServerOptions {
   /** Address to listen on; default `0.0.0.0`. */
@@ -99,11 +100,11 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
       server.close(() => closed());
       server.closeIdleConnections();
       // Requests under way get a moment to be answered; then the listener must go.
-      const cut = setTimeout(() => {
+      const cut = realWorld.after(1000, () => {
         for (const socket of sockets.clients) socket.terminate();
         server.closeAllConnections();
-      }, 1000);
-      server.once('close', () => clearTimeout(cut));
+      });
+      server.once('close', () => cut[Symbol.dispose]());
     });
   return { url: `http://${urlHost(host)}:${port}`, port, close };
 }

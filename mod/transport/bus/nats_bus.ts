@@ -13,6 +13,7 @@ import { NatsConnectionImpl, setTransportFactory } from '@nats-io/nats-core/inte
 import type { MsgHdrs, TlsOptions } from '@nats-io/nats-core';
 import { BacalhauError } from '../../model/mod.ts';
 import type { Bus, BusMessage, Connect, PublishOptions, RequestOptions, Subscription } from './bus.ts';
+import { realWorld } from '../../../runtime/world.ts';
 
 export interface NatsOptions {
   /** `nats://[token@]host:port`, `host:port` or `host`; tried in turn. */
@@ -97,11 +98,11 @@ export function natsConnect(options: NatsOptions): Connect {
 
 /** Resolves with `work`, or without it after `ms`; `work` goes on by itself. */
 async function within<T>(ms: number, work: Promise<T>): Promise<T | undefined> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<undefined>((resolve) => timer = setTimeout(() => resolve(undefined), ms));
+  const late = Promise.withResolvers<undefined>();
+  using _timer = realWorld.after(ms, () => late.resolve(undefined));
   // What comes too late has nobody to hear of it.
   work.catch(() => undefined);
-  return await Promise.race([work, late]).finally(() => clearTimeout(timer));
+  return await Promise.race([work, late.promise]);
 }
 
 async function dialServer(server: string, name: string, options: NatsOptions): Promise<NatsConnection> {
