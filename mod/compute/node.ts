@@ -200,9 +200,8 @@ export async function startComputeNode(options: ComputeNodeOptions): Promise<Com
     capacity,
     lastOrchestratorSeq: () => session.inSeq,
     connected: (response) => session.begin(response),
-    receive,
     // Each message is one write, issued in order; those that came together share a commit.
-    receiveBatch: async (messages) => void await Promise.all(messages.map(receive)),
+    receive: async (batch) => void await Promise.all(batch.map(receive)),
     outbox: session,
     logs,
     status(state, reason) {

@@ -118,8 +118,7 @@ class Running implements Orchestrator {
       heartbeat: (request) => manager.heartbeat(request),
       updateNodeInfo: (request) => manager.updateNodeInfo(request),
       shutdownNotice: (request) => manager.shutdownNotice(request),
-      receive: (session, received) => manager.receive(session, [received]),
-      receiveBatch: (session, received) => manager.receive(session, received),
+      receive: (session, batch) => manager.receive(session, batch),
       outbox: (session) => manager.outbox(session),
       dropped: (session, reason) => manager.dropped(session, reason),
     });

@@ -54,7 +54,7 @@ it('bids, runs and reports over the wire', async () => {
     heartbeat: async () => ({ LastComputeSeqNum: 0n }),
     updateNodeInfo: async () => ({ accepted: true }),
     shutdownNotice: async () => ({ LastComputeSeqNum: 0n }),
-    receive: async (_session, { message }) => void received.push(message),
+    receive: async (_session, batch) => void received.push(...batch.map(({ message }) => message)),
     outbox: () => ({
       pending: async (after) => queue.filter(({ seq }) => seq > after),
       changed: (after, signal) =>

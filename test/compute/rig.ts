@@ -55,7 +55,7 @@ export async function harness(options: HarnessOptions = {}): Promise<Harness> {
     starts: [],
     notices: [],
     acknowledging: true,
-    send: (message) => h.side.receive({ message, seq: 0n, metadata: {} }),
+    send: (message) => h.side.receive([{ message, seq: 0n, metadata: {} }]),
     async until(type, id) {
       const found = () =>
         h.sent.find((message) =>

@@ -16,7 +16,8 @@ import { Random } from '../sim/random.ts';
 import { dockerd, dockerMissing, privateDockerd, type TestDocker } from '../support/docker.ts';
 import { DockerCluster } from '../support/docker_cluster.ts';
 import { dockerJob } from '../support/jobs.ts';
-import { isAlive, until } from '../support/program.ts';
+import { isAlive } from '../support/program.ts';
+import { until } from '../support/until.ts';
 import { complaints, killedRuns, type Kind } from './support/killed_runs.ts';
 
 const there = await dockerd();
@@ -79,10 +80,10 @@ it.skipIf(!there)(`${RUNS} runs survive kill -9 of their node at random moments`
       void cluster.startCompute().catch(() => undefined).finally(() => settled = true);
       await new Promise((next) => setTimeout(next, random.next() * 600));
       // Again and again: right after its fork a process does not yet have its command line.
-      await until('the life in between has ended', () => {
+      await until(() => {
         for (const pid of processesOf(`${join(cluster.folder, NODE)}\0`)) process.kill(pid, 'SIGKILL');
         return settled;
-      });
+      }, 'the life in between has ended');
     }
     await cluster.startCompute();
   }
@@ -110,7 +111,7 @@ it.skipIf(!there)(`${RUNS} runs survive kill -9 of their node at random moments`
   expect(await leftOnEngine(docker)).toEqual({ containers: [], networks: [], volumes: [], mounts: [] });
   expect(leftInFolder(join(cluster.folder, NODE, 'compute', 'runs'))).toEqual([]);
   // Of any life, forwarders above all.
-  await until('no process of the node is left', () => processesOf(join(cluster.folder, NODE)).length === 0);
+  await until(() => processesOf(join(cluster.folder, NODE)).length === 0, 'no process of the node is left');
 
   async function stopAfter(id: string, ms: number): Promise<void> {
     await new Promise((next) => setTimeout(next, ms));

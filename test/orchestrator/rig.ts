@@ -248,10 +248,12 @@ export class FakeNode {
         this.outbox.add(this.inventory());
         return Promise.resolve();
       },
-      receive: ({ message, seq }) => {
-        this.#seq = seq;
-        this.inbox.push(message);
-        this.react(message);
+      receive: (batch) => {
+        for (const { message, seq } of batch) {
+          this.#seq = seq;
+          this.inbox.push(message);
+          this.react(message);
+        }
         return Promise.resolve();
       },
       outbox: this.outbox,

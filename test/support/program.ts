@@ -6,7 +6,6 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
-import { until as untilHolds } from './until.ts';
 
 export const ROOT = resolve(import.meta.dirname!, '..', '..');
 
@@ -208,7 +207,3 @@ export function memoryOf(pid: number): number {
     }
   }, 0);
 }
-
-/** For `docker_kill.long.test.ts`, which moves to {@link untilHolds} next. */
-export const until = <T>(what: string, probe: () => T | Promise<T>, ms = 30_000) =>
-  untilHolds(probe, what, ms);

@@ -124,9 +124,11 @@ export class ComputeRig {
         this.connections++;
         return Promise.resolve();
       },
-      receive: async (received) => {
-        await this.onReceive(received);
-        this.received.push(received);
+      receive: async (batch) => {
+        for (const received of batch) {
+          await this.onReceive(received);
+          this.received.push(received);
+        }
       },
       outbox: this.outbox,
       // deno-lint-ignore require-yield
@@ -180,9 +182,11 @@ export class OrchestratorRig {
         return Promise.resolve({ accepted: true });
       },
       shutdownNotice: () => Promise.resolve({ LastComputeSeqNum: 0n }),
-      receive: async (session, received) => {
-        await this.onReceive(session, received);
-        this.received.push({ session, received });
+      receive: async (session, batch) => {
+        for (const received of batch) {
+          await this.onReceive(session, received);
+          this.received.push({ session, received });
+        }
       },
       outbox: ({ nodeId }) => this.outbox(nodeId),
       dropped: ({ nodeId }, reason) => void this.drops.push(`${nodeId}: ${reason}`),

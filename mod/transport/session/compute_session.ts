@@ -76,20 +76,11 @@ export class ComputeSession {
     const wake = (): void => this.#bell.ring();
     this.#signal.addEventListener('abort', wake, { once: true });
     void this.#bus.closed.then(() => this.#break(connectionClosed()));
-    const receiver = new Receiver({
+    const receiver = new Receiver<InMessage>({
       bus: this.#bus,
       subject: inSubject(nodeId),
       expects: (type) => IN_TYPES.has(type),
-      batches: this.#options.receiveBatch !== undefined,
-      receive: async (batch) => {
-        const received = batch.map(({ decoded: { type, payload, metadata }, seq }) => ({
-          message: { type, payload } as InMessage,
-          seq,
-          metadata,
-        }));
-        if (this.#options.receiveBatch) return await this.#options.receiveBatch(received);
-        for (const one of received) await this.#options.receive(one);
-      },
+      receive: (batch) => this.#options.receive(batch),
       failed: (error) => this.#break(error),
     });
     const producer = new LogProducer({
@@ -149,7 +140,7 @@ export class ComputeSession {
   }
 
   /** Resolves when a new handshake is due. */
-  async #joinAndLive(receiver: Receiver): Promise<void> {
+  async #joinAndLive(receiver: Receiver<InMessage>): Promise<void> {
     const { world } = this.#options;
     const startedAt = world.elapsed();
     this.#broken = undefined;

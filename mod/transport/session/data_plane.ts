@@ -27,7 +27,6 @@ export interface DataPlaneOptions {
   /** The node named our extension. */
   readonly extended: boolean;
   readonly receive: OrchestratorLinkOptions['receive'];
-  readonly receiveBatch?: OrchestratorLinkOptions['receiveBatch'];
   readonly outbox: OrchestratorLinkOptions['outbox'];
   /** Called once when the plane cannot go on. */
   failed(error: BacalhauError): void;
@@ -36,7 +35,7 @@ export interface DataPlaneOptions {
 export class DataPlane {
   readonly session: SessionKey;
   readonly #options: DataPlaneOptions;
-  readonly #receiver: Receiver;
+  readonly #receiver: Receiver<OutMessage>;
   #sender: Sender<InMessage> | undefined;
   #stopped = false;
 
@@ -48,16 +47,7 @@ export class DataPlane {
       bus: options.bus,
       subject: outSubject(options.session.nodeId),
       expects: (type) => OUT_TYPES.has(type),
-      batches: options.receiveBatch !== undefined,
-      receive: async (batch) => {
-        const received = batch.map(({ decoded: { type, payload, metadata }, seq }) => ({
-          message: { type, payload } as OutMessage,
-          seq,
-          metadata,
-        }));
-        if (options.receiveBatch) return await options.receiveBatch(options.session, received);
-        for (const one of received) await options.receive(options.session, one);
-      },
+      receive: (batch) => options.receive(options.session, batch),
       failed: (error) => this.#fail(error),
     });
   }

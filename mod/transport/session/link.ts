@@ -72,9 +72,8 @@ export interface ComputeLinkOptions {
   lastOrchestratorSeq(): bigint;
   /** After an accepted handshake, before the outbox is sent. */
   connected(response: HandshakeResponse): Promise<void>;
-  receive(received: Received<InMessage>): Promise<void>;
-  /** Instead of `receive`: what has arrived since the last call, in order; all of it counts or none does. */
-  receiveBatch?(received: readonly Received<InMessage>[]): Promise<void>;
+  /** What has arrived since the last call, in order; all of it counts or none does. */
+  receive(batch: readonly Received<InMessage>[]): Promise<void>;
   readonly outbox: Outbox<OutMessage>;
   /** @throws BacalhauError `NotFound` when the node has no such execution */
   logs(request: LogRequest, signal: AbortSignal): AsyncIterable<LogFrame>;
@@ -116,10 +115,11 @@ export interface OrchestratorLinkOptions {
   heartbeat(request: HeartbeatRequest): Promise<HeartbeatResponse>;
   updateNodeInfo(request: UpdateNodeInfoRequest): Promise<UpdateNodeInfoResponse>;
   shutdownNotice(request: ShutdownNoticeRequest): Promise<HeartbeatResponse>;
-  /** @throws when the commit failed: the message is not acknowledged and the session is dropped (invariants.md section 0 row 5) */
-  receive(session: SessionKey, received: Received<OutMessage>): Promise<void>;
-  /** Instead of `receive`: what has arrived since the last call, in order; all of it counts or none does. */
-  receiveBatch?(session: SessionKey, received: readonly Received<OutMessage>[]): Promise<void>;
+  /**
+   * What has arrived since the last call, in order; all of it counts or none does.
+   * @throws when the commit failed: nothing is acknowledged and the session is dropped (invariants.md section 0 row 5)
+   */
+  receive(session: SessionKey, batch: readonly Received<OutMessage>[]): Promise<void>;
   outbox(session: SessionKey): Outbox<InMessage>;
   /** The plane of this session is down (dropped, replaced or closed). */
   dropped?(session: SessionKey, reason: string): void;

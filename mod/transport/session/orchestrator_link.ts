@@ -228,8 +228,7 @@ class Link implements OrchestratorLink {
       bus,
       ackMs: timings.ackMs,
       extended,
-      receive: (session, received) => this.#options.receive(session, received),
-      receiveBatch: this.#options.receiveBatch,
+      receive: (session, batch) => this.#options.receive(session, batch),
       outbox: (session) => this.#options.outbox(session),
       failed: (error) => this.#failed(plane, error),
     });

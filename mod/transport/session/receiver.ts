@@ -9,6 +9,7 @@ import type { BacalhauError } from '../../model/mod.ts';
 import type { Bus, BusMessage, Subscription } from '../bus/bus.ts';
 import { decodeMessage, sequenceOf, UnknownMessageType } from '../wire/codec.ts';
 import type { Decoded } from '../wire/codec.ts';
+import type { Received } from './link.ts';
 import { ACK, encodeNack } from '../wire/replies.ts';
 import { PREVIOUS } from './sender.ts';
 
@@ -17,26 +18,25 @@ const MAX_QUEUED = 4096;
 /** A sender has at most this many under way, so no more ever wait for good. */
 const MAX_BATCH = 32;
 
-export interface Incoming {
-  readonly decoded: Decoded;
-  readonly seq: bigint;
+interface Taken<M> {
+  readonly message: BusMessage;
+  readonly received: Received<M>;
 }
 
-export interface ReceiverOptions {
+/** @template M the messages of this direction */
+export interface ReceiverOptions<M> {
   readonly bus: Bus;
   readonly subject: string;
   /** Whether the type belongs to this direction. */
   expects(type: string): boolean;
   /** Takes what has arrived, in order, as one: resolves when the effect of all of it is durable. */
-  receive(batch: readonly Incoming[]): Promise<void>;
-  /** Whether more than one message may be handed over at a time. */
-  readonly batches: boolean;
+  receive(batch: readonly Received<M>[]): Promise<void>;
   /** `receive` failed: nothing is acknowledged any more and the subscription is gone. */
   failed(error: BacalhauError): void;
 }
 
-export class Receiver {
-  readonly #options: ReceiverOptions;
+export class Receiver<M> {
+  readonly #options: ReceiverOptions<M>;
   readonly #subscription: Subscription;
   #queue: BusMessage[] = [];
   #running: Promise<void> | undefined;
@@ -45,7 +45,7 @@ export class Receiver {
   #last = 0n;
   #unreadable = 0;
 
-  constructor(options: ReceiverOptions) {
+  constructor(options: ReceiverOptions<M>) {
     this.#options = options;
     this.#subscription = options.bus.subscribe(options.subject, (message) => this.#onMessage(message));
   }
@@ -75,15 +75,14 @@ export class Receiver {
 
   async #run(): Promise<void> {
     while (!this.#stopped && this.#queue.length > 0) {
-      const size = this.#options.batches ? MAX_BATCH : 1;
-      await this.#handle(this.#queue.splice(0, size));
+      await this.#handle(this.#queue.splice(0, MAX_BATCH));
     }
     this.#running = undefined;
   }
 
   /** Readable messages in a row are handed over together; each other kind is answered in its place. */
   async #handle(messages: readonly BusMessage[]): Promise<void> {
-    let batch: { readonly message: BusMessage; readonly incoming: Incoming }[] = [];
+    let batch: Taken<M>[] = [];
     let last = this.#last;
     const flush = async () => {
       const ready = batch;
@@ -99,7 +98,7 @@ export class Receiver {
         this.#reply(message, read);
         last = this.#last;
       } else {
-        batch.push({ message, incoming: read });
+        batch.push({ message, received: read });
         if (read.seq > last) last = read.seq;
       }
     }
@@ -107,7 +106,7 @@ export class Receiver {
   }
 
   /** The message, or the answer to one that is not for the handler. */
-  #read(message: BusMessage, last: bigint): Incoming | Uint8Array {
+  #read(message: BusMessage, last: bigint): Received<M> | Uint8Array {
     let decoded: Decoded;
     try {
       decoded = decodeMessage(message.data);
@@ -122,20 +121,19 @@ export class Receiver {
     if (previous !== undefined && sequenceOf(decoded.metadata, PREVIOUS) > last) {
       return encodeNack(`message ${previous} is missing`, 0);
     }
-    return { decoded, seq: sequenceOf(decoded.metadata) };
+    const { type, payload, metadata } = decoded;
+    return { message: { type, payload } as M, seq: sequenceOf(metadata), metadata };
   }
 
-  async #hand(
-    batch: readonly { readonly message: BusMessage; readonly incoming: Incoming }[],
-  ): Promise<void> {
+  async #hand(batch: readonly Taken<M>[]): Promise<void> {
     try {
-      await this.#options.receive(batch.map(({ incoming }) => incoming));
+      await this.#options.receive(batch.map(({ received }) => received));
     } catch (error) {
       if (this.#stopped) return;
       this.#halt();
       return this.#options.failed(toBacalhauError(error));
     }
-    for (const { message, incoming: { seq } } of batch) {
+    for (const { message, received: { seq } } of batch) {
       if (seq > this.#last) this.#last = seq;
       this.#reply(message, ACK);
     }
