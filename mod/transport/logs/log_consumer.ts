@@ -5,7 +5,7 @@
  */
 import { BacalhauError } from '../../model/mod.ts';
 import type { World } from '../../../runtime/world.ts';
-import { Bell } from '../session/bell.ts';
+import { Signal } from '../../../runtime/async.ts';
 import type { Bus, BusMessage, Subscription } from '../bus/bus.ts';
 import {
   Close,
@@ -31,7 +31,7 @@ interface Stream {
   readonly id: string;
   readonly nodeId: string;
   readonly executionId: string;
-  readonly bell: Bell;
+  readonly wake: Signal;
   readonly queue: { readonly message: StreamMessage; readonly bytes: number }[];
   buffered: number;
   heardAt: number;
@@ -58,7 +58,7 @@ export class LogConsumer {
   async *read(nodeId: string, request: LogRequest, signal: AbortSignal): AsyncGenerator<LogFrame> {
     signal.throwIfAborted();
     const stream = this.#open(nodeId, request);
-    const onAbort = (): void => stream.bell.ring();
+    const onAbort = (): void => stream.wake.notify();
     signal.addEventListener('abort', onAbort, { once: true });
     let ended = false;
     try {
@@ -69,7 +69,7 @@ export class LogConsumer {
         const item = stream.queue.shift();
         if (item === undefined) {
           if (stream.failure !== undefined) throw stream.failure;
-          await stream.bell.wait();
+          await stream.wake.wait();
           continue;
         }
         stream.buffered -= item.bytes;
@@ -126,7 +126,7 @@ export class LogConsumer {
       id,
       nodeId,
       executionId: request.ExecutionID,
-      bell: new Bell(this.#world),
+      wake: new Signal(this.#world),
       queue: [],
       buffered: 0,
       heardAt: this.#world.elapsed(),
@@ -172,7 +172,7 @@ export class LogConsumer {
       return this.#fail(stream, this.#error(stream, 'InternalError', text));
     }
     stream.buffered += message.data.length;
-    stream.bell.ring();
+    stream.wake.notify();
     if (stream.buffered > MAX_BUFFERED_BYTES) {
       const text = `the reader is ${MAX_BUFFERED_BYTES} bytes behind`;
       this.#fail(stream, this.#error(stream, 'ResourceExhausted', text));
@@ -214,7 +214,7 @@ export class LogConsumer {
 
   #fail(stream: Stream, error: BacalhauError): void {
     stream.failure ??= error;
-    stream.bell.ring();
+    stream.wake.notify();
   }
 
   #tell(stream: Stream, text: string): void {

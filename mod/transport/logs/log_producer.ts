@@ -4,7 +4,7 @@
  */
 import { toBacalhauError } from '../../model/mod.ts';
 import type { World } from '../../../runtime/world.ts';
-import { Bell } from '../session/bell.ts';
+import { Signal } from '../../../runtime/async.ts';
 import type { Bus, BusMessage, Subscription } from '../bus/bus.ts';
 import {
   Close,
@@ -33,7 +33,7 @@ interface Stream {
   readonly request: StreamRequest;
   readonly reply: string;
   readonly abort: AbortController;
-  readonly bell: Bell;
+  readonly wake: Signal;
   granted: bigint;
   sent: bigint;
 }
@@ -97,7 +97,7 @@ export class LogProducer {
       request,
       reply: message.reply,
       abort: new AbortController(),
-      bell: new Bell(this.#options.world),
+      wake: new Signal(this.#options.world),
       granted: request.credit,
       sent: 0n,
     };
@@ -132,13 +132,13 @@ export class LogProducer {
       if (text === CREDIT_CLOSE) return this.#cancel(stream);
       const total = /^[0-9]{1,18}$/.test(text) ? BigInt(text) : 0n;
       if (total > stream.granted) stream.granted = total;
-      stream.bell.ring();
+      stream.wake.notify();
     });
   }
 
   #cancel(stream: Stream): void {
     stream.abort.abort(UNWANTED);
-    stream.bell.ring();
+    stream.wake.notify();
   }
 
   async #send(stream: Stream): Promise<void> {
@@ -160,7 +160,7 @@ export class LogProducer {
         for (const piece of pieces(next.value)) {
           const data = encodeFrame(piece, request.credit > 0n);
           while (request.credit > 0n && stream.sent >= stream.granted && !signal.aborted) {
-            await stream.bell.wait();
+            await stream.wake.wait();
           }
           if (signal.aborted) return;
           bus.publish(stream.reply, data);

@@ -5,7 +5,7 @@
  */
 import { BacalhauError, stringifyJson, toBacalhauError } from '../../model/mod.ts';
 import type { NodeInfo } from '../../model/mod.ts';
-import { Bell } from './bell.ts';
+import { Signal } from '../../../runtime/async.ts';
 import type { Bus } from '../bus/bus.ts';
 import { controlRequest } from './control.ts';
 import type { ComputeLinkOptions, LinkStatus } from './link.ts';
@@ -49,7 +49,7 @@ export class ComputeSession {
   readonly #bus: Bus;
   readonly #signal: AbortSignal;
   readonly #onStatus: (status: LinkStatus, reason: string) => void;
-  readonly #bell: Bell;
+  readonly #wake: Signal;
   /** A failure of data plane or connection, seen by the control loop when it wakes. */
   #broken: BacalhauError | HandshakeDemanded | undefined;
   #sender: Sender<OutMessage> | undefined;
@@ -67,13 +67,13 @@ export class ComputeSession {
     this.#bus = bus;
     this.#signal = signal;
     this.#onStatus = onStatus;
-    this.#bell = new Bell(options.world);
+    this.#wake = new Signal(options.world);
   }
 
   /** Ends only by an error that says why, or quietly when the signal is aborted. */
   async run(): Promise<void> {
     const { nodeId, world } = this.#options;
-    const wake = (): void => this.#bell.ring();
+    const wake = (): void => this.#wake.notify();
     this.#signal.addEventListener('abort', wake, { once: true });
     void this.#bus.closed.then(() => this.#break(connectionClosed()));
     const receiver = new Receiver<InMessage>({
@@ -199,16 +199,16 @@ export class ComputeSession {
   #break(error: BacalhauError): void {
     // Nobody listens on `out.msgs`: the orchestrator has no session for this node (any more).
     this.#broken ??= error.code === 'NoResponders' ? new HandshakeDemanded(error.message) : error;
-    this.#bell.ring();
+    this.#wake.notify();
   }
 
-  /** Heartbeats and, where something changed, node info; at once when the bell rings. */
+  /** Heartbeats and, where something changed, node info; at once when woken. */
   async #controlLoop(): Promise<void> {
     const { world, timings: { heartbeatMs, infoUpdateMs } } = this.#options;
     let silent = 0;
     let infoCheckedAt = world.elapsed();
     while (!this.#signal.aborted) {
-      await this.#bell.wait(silent > 0 ? Math.min(SILENT_RETRY_MS, heartbeatMs) : heartbeatMs);
+      await this.#wake.wait(silent > 0 ? Math.min(SILENT_RETRY_MS, heartbeatMs) : heartbeatMs);
       if (this.#signal.aborted) return;
       if (this.#leaving) continue;
       if (this.#broken !== undefined) throw this.#broken;

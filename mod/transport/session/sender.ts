@@ -9,7 +9,7 @@
  */
 import { BacalhauError, toBacalhauError } from '../../model/mod.ts';
 import type { World } from '../../../runtime/world.ts';
-import { Bell } from './bell.ts';
+import { Signal } from '../../../runtime/async.ts';
 import type { Bus, BusMessage } from '../bus/bus.ts';
 import { encodeMessage } from '../wire/codec.ts';
 import type { MessageType, Payloads } from '../wire/codec.ts';
@@ -55,7 +55,7 @@ export class Sender<M extends { readonly type: MessageType; readonly payload: Pa
   readonly #options: SenderOptions<M>;
   readonly #inbox: string;
   readonly #unsubscribe: () => void;
-  readonly #bell: Bell;
+  readonly #wake: Signal;
   readonly #running: Promise<void>;
   #stopped = false;
   readonly #stopping = new AbortController();
@@ -77,17 +77,17 @@ export class Sender<M extends { readonly type: MessageType; readonly payload: Pa
   #timer: Disposable | undefined;
   #timeouts = 0;
   #refusals = 0;
-  #unheard = 0;
+  #noResponders = 0;
   /** What the receiver refused too often to be sent once more. */
-  #doomed: { readonly seq: bigint; readonly error: BacalhauError } | undefined;
+  #undeliverable: { readonly seq: bigint; readonly error: BacalhauError } | undefined;
   #idle: (() => void)[] = [];
   #exhausted = false;
   /** Calls of the outbox in a row that led to no message. */
-  #inVain = 0;
+  #emptyReads = 0;
 
   constructor(options: SenderOptions<M>) {
     this.#options = options;
-    this.#bell = new Bell(options.world);
+    this.#wake = new Signal(options.world);
     this.#inbox = options.bus.newInbox();
     const subscription = options.bus.subscribe(`${this.#inbox}.*`, (message) => this.#onReply(message));
     this.#unsubscribe = () => subscription.unsubscribe();
@@ -116,7 +116,7 @@ export class Sender<M extends { readonly type: MessageType; readonly payload: Pa
     this.#timer?.[Symbol.dispose]();
     this.#stopping.abort();
     this.#waiting?.abort();
-    this.#bell.ring();
+    this.#wake.notify();
     this.#checkIdle();
   }
 
@@ -142,12 +142,12 @@ export class Sender<M extends { readonly type: MessageType; readonly payload: Pa
       return;
     }
     const room = WINDOW - this.#inFlight.length;
-    if (room <= 0) return await this.#bell.wait();
+    if (room <= 0) return await this.#wake.wait();
     const round = this.#round;
     const rows = await this.#options.outbox.pending(this.#cursor, room);
     if (this.#stopped || round !== this.#round) return;
     if (rows.length === 0) return await this.#wait();
-    this.#inVain = 0;
+    this.#emptyReads = 0;
     for (const row of rows) {
       await this.#send(row.seq, row.message);
       if (this.#stopped || round !== this.#round) return;
@@ -168,14 +168,14 @@ export class Sender<M extends { readonly type: MessageType; readonly payload: Pa
       this.#waiting = undefined;
     }
     // An outbox that keeps calling without having anything must not spin the process.
-    if (++this.#inVain > 2) this.#pauseMs = Math.max(this.#pauseMs, 5);
+    if (++this.#emptyReads > 2) this.#pauseMs = Math.max(this.#pauseMs, 5);
   }
 
   async #send(seq: bigint, message: M): Promise<void> {
     const { world, bus, subject, source, chained, metadata } = this.#options;
     this.#cursor = seq;
     if (!this.#options.understands(message)) return this.#take(seq, true);
-    if (this.#doomed?.seq === seq) return await this.#giveUp(seq, this.#doomed.error);
+    if (this.#undeliverable?.seq === seq) return await this.#giveUp(seq, this.#undeliverable.error);
     const { data, headers } = encodeMessage(message.type, message.payload, source, world.now(), {
       ...metadata,
       'Bacalhau-MessageID': `seq-${seq}`,
@@ -230,7 +230,7 @@ export class Sender<M extends { readonly type: MessageType; readonly payload: Pa
     entry.acked = true;
     this.#timeouts = 0;
     this.#refusals = 0;
-    this.#unheard = 0;
+    this.#noResponders = 0;
     this.#progressAt = this.#options.world.elapsed();
     this.#advance();
   }
@@ -245,7 +245,7 @@ export class Sender<M extends { readonly type: MessageType; readonly payload: Pa
     if (count === 0) return;
     this.#inFlight.splice(0, count);
     this.#reporting ??= this.#report();
-    this.#bell.ring();
+    this.#wake.notify();
   }
 
   /** One report at a time; what arrives meanwhile goes into the next. */
@@ -280,11 +280,11 @@ export class Sender<M extends { readonly type: MessageType; readonly payload: Pa
     this.#previous = 0n;
     this.#pauseMs = Math.min(pauseMs, MAX_PAUSE_MS);
     this.#waiting?.abort();
-    this.#bell.ring();
+    this.#wake.notify();
   }
 
   #nobodyListens(): void {
-    if (++this.#unheard >= MAX_NO_RESPONDERS) {
+    if (++this.#noResponders >= MAX_NO_RESPONDERS) {
       const { subject } = this.#options;
       return this.#fail(
         new BacalhauError('NoResponders', `Cannot send to "${subject}": nobody listens there`, {
@@ -293,7 +293,7 @@ export class Sender<M extends { readonly type: MessageType; readonly payload: Pa
       );
     }
     // In a cluster of servers a fresh subscription takes a moment to be known everywhere.
-    this.#resend(50 * 2 ** this.#unheard);
+    this.#resend(50 * 2 ** this.#noResponders);
   }
 
   #refused(seq: bigint, error: string, delayMs: number): void {
@@ -302,7 +302,7 @@ export class Sender<M extends { readonly type: MessageType; readonly payload: Pa
     if (++this.#refusals >= MAX_REFUSALS && this.#inFlight[0]?.seq === seq) {
       this.#refusals = 0;
       const text = `Cannot deliver message ${seq}: the receiver says "${error}"`;
-      this.#doomed = { seq, error: new BacalhauError('BadRequest', text) };
+      this.#undeliverable = { seq, error: new BacalhauError('BadRequest', text) };
     }
     this.#resend(pauseMs);
   }

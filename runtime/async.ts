@@ -1,29 +1,30 @@
-/** Waiting that can be cut short: a bell is rung, or the time is over. */
-import type { World } from '../../../runtime/world.ts';
+/** Asynchronous tools that several rooms need, on the clock of a World. */
+import type { World } from './world.ts';
 
-export class Bell {
-  #rung = false;
+/** Waiting that can be cut short: it is notified, or the time is over. */
+export class Signal {
+  #notified = false;
   #waiter: (() => void) | undefined;
 
   constructor(private readonly world: World) {}
 
   /** Ends the wait that is under way, or else the next one. */
-  ring(): void {
-    this.#rung = true;
+  notify(): void {
+    this.#notified = true;
     this.#waiter?.();
   }
 
-  /** Resolves when the bell is rung or after `ms`; without `ms` only when rung. One waiter at a time. */
+  /** Resolves when notified or after `ms`; without `ms` only when notified. One waiter at a time. */
   wait(ms?: number): Promise<void> {
-    if (this.#rung) {
-      this.#rung = false;
+    if (this.#notified) {
+      this.#notified = false;
       return Promise.resolve();
     }
     return new Promise((resolve) => {
       const timer = ms === undefined ? undefined : this.world.after(ms, () => this.#waiter?.());
       this.#waiter = () => {
         this.#waiter = undefined;
-        this.#rung = false;
+        this.#notified = false;
         timer?.[Symbol.dispose]();
         resolve();
       };
