@@ -72,9 +72,9 @@ async function pure(nodes: number, executions: number): Promise<number> {
   const during = (ms: number) => {
     for (const end = performance.now() + ms; performance.now() < end;) round();
   };
-  during(500);
+  during(2000);
   placed = 0;
-  const spent = await cpu(() => during(1000));
+  const spent = await cpu(() => during(2000));
   return placed / spent * 1000;
 }
 

@@ -112,13 +112,13 @@ export class NodeManager {
   /** Nodes can be heard through this link from now on. */
   attach(link: OrchestratorLink): void {
     this.#link = link;
-    this.#silence.hear();
+    this.#silence.resume();
   }
 
   /** The link is lost. */
   detach(): void {
     this.#link = undefined;
-    this.#silence.deaf();
+    this.#silence.pause();
   }
 
   /** Since when nodes can be heard; now, while they cannot. */

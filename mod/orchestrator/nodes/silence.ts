@@ -38,14 +38,14 @@ export class SilenceWatch implements Disposable {
   }
 
   /** There is a connection through which nodes can be heard, from now on. */
-  hear(): void {
+  resume(): void {
     this.#hearingSince = this.world.now();
     this.#ahead = this.#aheadNow();
     for (const session of this.sessions.all()) this.expect(session);
   }
 
   /** The connection is lost. */
-  deaf(): void {
+  pause(): void {
     this.#hearingSince = null;
     this.#disarm();
   }
@@ -85,6 +85,6 @@ export class SilenceWatch implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.deaf();
+    this.pause();
   }
 }

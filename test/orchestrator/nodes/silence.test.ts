@@ -44,7 +44,7 @@ function rig() {
 
 it('a node with the shorter allowance is noticed first, though it came later', async () => {
   const { watch, join, until, silent } = rig();
-  watch.hear();
+  watch.resume();
   join('foreign', false);
   await until(10);
   join('own', true);
@@ -54,13 +54,13 @@ it('a node with the shorter allowance is noticed first, though it came later', a
 
 it('time without a connection to the message server does not count', async () => {
   const { watch, join, until, silent } = rig();
-  watch.hear();
+  watch.resume();
   join('own', true);
   await until(50);
-  watch.deaf();
+  watch.pause();
   await until(500);
   expect(silent).toEqual([]);
-  watch.hear();
+  watch.resume();
   await until(560);
   expect(silent).toEqual([]);
   await until(600);
@@ -69,7 +69,7 @@ it('time without a connection to the message server does not count', async () =>
 
 it('a clock that is set forward, or a machine that slept, makes no node silent', async () => {
   const { watch, join, until, silent, world } = rig();
-  watch.hear();
+  watch.resume();
   join('own', true);
   await until(50);
   world.skewMs += 3600 * SECOND;
