@@ -5,7 +5,7 @@
 import process from 'node:process';
 
 if (process.argv[2] === '__wasm-child') {
-  const { runChild } = await import('./mod/engine/wasm/child.ts');
+  const { runChild } = await import('./runtime/wasi/child.ts');
   await runChild();
 } else if (process.argv[2] === '__forward') {
   const { runForwarder } = await import('./runtime/egress/forwarder.ts');

@@ -6,7 +6,7 @@ import { buffer } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { BacalhauError, type SpecConfig } from '../../mod/model/mod.ts';
-import { headerComplaint } from '../../runtime/wasi/module_header.ts';
+import { headerComplaint } from '../../runtime/wasi/mod.ts';
 
 /** Up to this many bytes a file is embedded without compression. */
 const PLAIN_LIMIT = 512;

@@ -1,8 +1,7 @@
 /** `bacalhau wasm validate FILE`: whether a module could run here, and what it needs, in words, without a server. */
 import { readFile } from 'node:fs/promises';
 import { BacalhauError } from '../../mod/model/mod.ts';
-import { WASI_FUNCTION_NAMES } from '../../runtime/wasi/function_names.ts';
-import { inspectModule, type ModuleInspection } from '../../runtime/wasi/inspect.ts';
+import { inspectModule, type ModuleInspection, WASI_FUNCTION_NAMES } from '../../runtime/wasi/mod.ts';
 import { defineCommand } from '../command.ts';
 
 interface Options {

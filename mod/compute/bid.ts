@@ -23,7 +23,7 @@ import type {
   StringMap,
   Task,
 } from '../model/mod.ts';
-import { DECISION_LOG } from '../../runtime/egress/decision_log.ts';
+import { DECISION_LOG } from '../../runtime/egress/mod.ts';
 import { checkEnvironment } from './environment.ts';
 import { asFailure, RunFailure } from './failure.ts';
 import type { Admission } from './options.ts';

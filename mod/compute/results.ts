@@ -3,7 +3,7 @@
  * (`stdout`, `stderr`, `exitCode`, one folder per result path, and what was decided about each request of a program that
  * may reach named domains only). All of it comes from files of the run, so it can be made again after a crash.
  */
-import { DECISION_LOG } from '../../runtime/egress/decision_log.ts';
+import { DECISION_LOG } from '../../runtime/egress/mod.ts';
 import { previewLog, splitLog } from '../../runtime/log/mod.ts';
 import type { MountedOutput } from '../engine/engine.ts';
 import type { RunOutput, Task } from '../model/mod.ts';

@@ -1,5 +1,5 @@
 /** What can be said of a container's parameters without an engine (job-spec.md 3.1); keys in any letter case. */
-import { parseReference } from '../../runtime/docker/reference.ts';
+import { parseReference } from '../../runtime/docker/mod.ts';
 import { RESERVED_PREFIX } from './validate_env.ts';
 
 type Check = (value: unknown) => string | undefined;

@@ -1,7 +1,7 @@
 /** Network of a task (job-spec.md 1.13). */
 import { isIP } from 'node:net';
 import type { NetworkConfig, PortMapping, Problem } from '../model/mod.ts';
-import { MAX_ENTRIES, MAX_ENTRY_LENGTH } from '../../runtime/egress/rules.ts';
+import { MAX_ENTRIES, MAX_ENTRY_LENGTH } from '../../runtime/egress/mod.ts';
 import { problemAt } from './problem.ts';
 import type { Keys } from './problem.ts';
 

@@ -17,5 +17,13 @@ export {
 export { DEFAULT_LIMITS, EgressProxy, type ProxyLimits, type ProxyOptions } from './proxy.ts';
 export { Meter, TokenBucket } from './rate.ts';
 export { type Remark, withRemarks } from './remarks.ts';
-export { canonicalHost, DomainRules, type HostRules, parseDomains, type RuleProblem } from './rules.ts';
+export {
+  canonicalHost,
+  DomainRules,
+  type HostRules,
+  MAX_ENTRIES,
+  MAX_ENTRY_LENGTH,
+  parseDomains,
+  type RuleProblem,
+} from './rules.ts';
 export { Visit } from './visit.ts';

@@ -10,8 +10,7 @@
  *
  * The pipe to the child is also its life line: when it closes, the child kills itself even while a module is busy.
  */
-import type { HttpOffer } from './http.ts';
-import type { HttpChildFrame, HttpParentFrame } from './http_frames.ts';
+import type { HttpChildFrame, HttpOffer, HttpParentFrame } from './http_frames.ts';
 import type { Mount } from './tree.ts';
 
 export interface HelloFrame {

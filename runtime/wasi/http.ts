@@ -8,16 +8,16 @@
  */
 import { Buffer } from 'node:buffer';
 import type { Channel } from './channel.ts';
-import { type HttpEndFrame, type HttpFrame, HttpResult, type HttpWantFrame } from './http_frames.ts';
+import {
+  type HttpEndFrame,
+  type HttpFrame,
+  type HttpOffer,
+  HttpResult,
+  type HttpWantFrame,
+} from './http_frames.ts';
 import type { GuestMemory } from './memory.ts';
 
 export const HTTP_MODULE = 'wasi:http/requests';
-
-/** What a module that may send requests is told by its run. */
-export interface HttpOffer {
-  /** Bytes of the largest answer, whatever memory there is. */
-  readonly maxBytes: number;
-}
 
 const METHODS = ['GET', 'POST', 'PUT', 'DELETE', 'HEAD', 'OPTIONS', 'PATCH'];
 

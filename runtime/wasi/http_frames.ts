@@ -27,6 +27,12 @@ export type HttpResult = (typeof HttpResult)[keyof typeof HttpResult];
 /** Bytes of a body that travel in one frame. */
 export const HTTP_PART = 48 * 1024;
 
+/** What a module that may send requests is told by its run. */
+export interface HttpOffer {
+  /** Bytes of the largest answer, whatever memory there is. */
+  readonly maxBytes: number;
+}
+
 export interface HttpFrame {
   readonly type: 'http';
   readonly method: string;

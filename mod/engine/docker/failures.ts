@@ -3,8 +3,7 @@
  * The exit codes 125, 126 and 127 of a program are its own; those of this file are of programs that never began.
  */
 import { BacalhauError, sizeText } from '../../model/mod.ts';
-import type { ContainerState } from '../../../runtime/docker/mod.ts';
-import { DockerError } from '../../../runtime/docker/mod.ts';
+import { type ContainerState, DockerError } from '../../../runtime/docker/mod.ts';
 import type { RunEnd } from '../engine.ts';
 
 type Failed = Extract<RunEnd, { kind: 'failed' }>;

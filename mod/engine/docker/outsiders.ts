@@ -2,8 +2,7 @@
  * Whether somebody beside this node ended a container: an engine tells by its events who was sent a signal through it. Asked
  * only for programs that failed, since it is a call more.
  */
-import type { ContainerState, Docker } from '../../../runtime/docker/mod.ts';
-import { DockerError } from '../../../runtime/docker/mod.ts';
+import { type ContainerState, type Docker, DockerError } from '../../../runtime/docker/mod.ts';
 
 /** Signals that are meant to end a program; the others may be its way of being talked to. */
 const ENDING: Readonly<Record<string, string>> = {

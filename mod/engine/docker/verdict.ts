@@ -1,6 +1,5 @@
 /** What the end of a container says of its program, where the exit code alone does not tell. */
-import type { ContainerState } from '../../../runtime/docker/mod.ts';
-import { DockerError } from '../../../runtime/docker/mod.ts';
+import { type ContainerState, DockerError } from '../../../runtime/docker/mod.ts';
 import { previewLog } from '../../../runtime/log/mod.ts';
 import { BacalhauError } from '../../model/mod.ts';
 import type { RunEnd, RunRequest } from '../engine.ts';

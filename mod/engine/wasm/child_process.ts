@@ -14,10 +14,10 @@ import {
   type ChildFrame,
   encodeFrame,
   type EndFrame,
+  type HttpParentFrame,
   Lines,
   type RunFrame,
-} from '../../../runtime/wasi/frames.ts';
-import type { HttpParentFrame } from '../../../runtime/wasi/http_frames.ts';
+} from '../../../runtime/wasi/mod.ts';
 import type { RunHttp } from './http_run.ts';
 
 /** What is kept of a child's stderr to explain its death. */

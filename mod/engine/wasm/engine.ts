@@ -8,11 +8,10 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { BacalhauError, type Refusal, type Task } from '../../model/mod.ts';
-import { DECISION_LOG } from '../../../runtime/egress/decision_log.ts';
+import { DECISION_LOG } from '../../../runtime/egress/mod.ts';
 import { killGroup, processStartTime } from '../../../runtime/process.ts';
 import { selfCommand } from '../../../runtime/self.ts';
-import { CHILD_COMMAND, type RunFrame } from '../../../runtime/wasi/frames.ts';
-import type { Mount } from '../../../runtime/wasi/tree.ts';
+import { CHILD_COMMAND, type Mount, type RunFrame } from '../../../runtime/wasi/mod.ts';
 import type { World } from '../../../runtime/world.ts';
 import type { Engine, EngineIdentity, Run, RunRequest } from '../engine.ts';
 import { HeldMounts } from '../mounts.ts';

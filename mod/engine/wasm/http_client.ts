@@ -9,12 +9,7 @@ import {
   TokenBucket,
   withRemarks,
 } from '../../../runtime/egress/mod.ts';
-import {
-  HTTP_PART,
-  type HttpEndFrame,
-  type HttpFrame,
-  HttpResult,
-} from '../../../runtime/wasi/http_frames.ts';
+import { HTTP_PART, type HttpEndFrame, type HttpFrame, HttpResult } from '../../../runtime/wasi/mod.ts';
 import type { World } from '../../../runtime/world.ts';
 import type { NetworkConfig } from '../../model/mod.ts';
 import type { RunRequest } from '../engine.ts';

@@ -1,6 +1,6 @@
 /** The node's end of one run's requests (runtime/wasi/http_frames.ts); what sends them is loaded by the first. */
 import { Buffer } from 'node:buffer';
-import type { HttpChildFrame, HttpFrame, HttpParentFrame } from '../../../runtime/wasi/http_frames.ts';
+import type { HttpChildFrame, HttpFrame, HttpParentFrame } from '../../../runtime/wasi/mod.ts';
 import type { HttpClient, HttpClientOptions } from './http_client.ts';
 
 /** Writes to the module process; resolves when it is on its way, or the process gone. */

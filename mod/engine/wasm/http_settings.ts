@@ -1,6 +1,6 @@
 /** What a node grants to modules that send HTTP requests (executors.md 8); light, since every run asks it. */
 import type { Resolve } from '../../../runtime/egress/mod.ts';
-import type { HttpOffer } from '../../../runtime/wasi/http.ts';
+import type { HttpOffer } from '../../../runtime/wasi/mod.ts';
 import type { NetworkConfig } from '../../model/mod.ts';
 
 export interface HttpSettings {

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { makeFolderNow, removeNow } from '../../../runtime/files/mod.ts';
 import { findProgram } from '../../../runtime/process.ts';
-import { MAX_STORED_BYTES, STORE_FOLDER } from '../../../runtime/wasi/module_store.ts';
+import { MAX_STORED_BYTES, STORE_FOLDER } from '../../../runtime/wasi/mod.ts';
 
 export interface ProcessLimits {
   /** Descriptors. */

@@ -1,8 +1,6 @@
 /** The modules that a task names are looked at before a process is given them: they must be there, and be modules. */
 import { BacalhauError } from '../../model/mod.ts';
-import type { RunFrame } from '../../../runtime/wasi/frames.ts';
-import { checkModule, RunFailure } from '../../../runtime/wasi/module_file.ts';
-import { Tree } from '../../../runtime/wasi/tree.ts';
+import { checkModule, RunFailure, type RunFrame, Tree } from '../../../runtime/wasi/mod.ts';
 
 /** @throws BacalhauError of class `user` that names the module and says what it is */
 export function checkModules({ entryModule, importModules, mounts }: RunFrame): void {

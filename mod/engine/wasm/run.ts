@@ -1,7 +1,7 @@
 /** One run of a module: a process of the pool that waits, then works, then goes back or dies. */
 import type { EngineIdentity, Run, RunEnd } from '../engine.ts';
 import type { HeldMounts } from '../mounts.ts';
-import type { RunFrame } from '../../../runtime/wasi/frames.ts';
+import type { RunFrame } from '../../../runtime/wasi/mod.ts';
 import type { World } from '../../../runtime/world.ts';
 import type { ModuleProcess } from './child_process.ts';
 import type { RunHttp } from './http_run.ts';

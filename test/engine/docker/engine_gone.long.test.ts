@@ -113,8 +113,9 @@ describe.skipIf(!there).each([
   });
 
   it('that hangs during start is asked what became of it', async () => {
-    const out = bench.makeFolder('runs');
+    const out = bench.makeFolder('runs', 'results', 'out');
     const { request, run } = await bench.create({
+      directory: bench.makeFolder('runs'),
       script: 'echo once >> /out/runs; echo up; sleep 1',
       outputs: [{ name: 'out', hostPath: out, path: '/out' }],
     });
