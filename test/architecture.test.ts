@@ -8,7 +8,7 @@ const ROOT = resolve(import.meta.dirname!, '..');
 
 /** Room → rooms it may import. Everything may import runtime; a room may import itself. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
-  main: ['cmd', 'engine/wasm'],
+  main: ['cmd'],
   cmd: ['api/client', 'spec', 'config', 'model'],
   'cmd/serve': ['node', 'api/client', 'spec', 'config', 'model'],
   'cmd/devstack': ['node', 'api/client', 'spec', 'config', 'model'],
@@ -41,6 +41,30 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   model: [],
   runtime: [],
 };
+
+/** Libraries of runtime/ → those that they may import; each may import the single files beside them. */
+const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
+  docker: [],
+  egress: ['files'],
+  files: [],
+  log: ['files'],
+  nats: [],
+  wasi: ['files', 'log'],
+};
+/** Main programs of our own child processes: loaded alone, since each module more costs every child. */
+const PROGRAMS: readonly string[] = ['runtime/egress/forwarder.ts', 'runtime/wasi/child.ts'];
+/** Folders without a circle; the others are to follow. */
+const UNTIED: readonly string[] = [
+  'runtime',
+  'mod/config',
+  'mod/engine',
+  'mod/model',
+  'mod/node',
+  'mod/publisher',
+  'mod/spec',
+  'mod/storage',
+  'mod/transport',
+];
 
 /** Rooms that run on a simulated World. */
 const SIMULATED = ['schedule', 'orchestrator', 'compute', 'transport', 'store'];
@@ -152,6 +176,36 @@ describe('architecture', () => {
         .map((target) => `${source.path} → ${target}`)
     );
     expect(violations).toEqual([]);
+  });
+
+  it('libraries of runtime/ are used by their faces, and import one another in one direction', () => {
+    const library = (path: string) => /^runtime[\/\\](\w+)[\/\\]/.exec(path)?.[1] ?? null;
+    const wrong = all.flatMap((source) =>
+      importsOf(source).filter((target) => {
+        const [from, to] = [library(source.path), library(target)];
+        if (to === null || from === to) return false;
+        if (from !== null && !LIBRARIES[from]!.includes(to)) return true;
+        return !target.endsWith('mod.ts') && !PROGRAMS.includes(target.split(sep).join('/'));
+      }).map((target) => `${source.path} → ${target}`)
+    );
+    expect(wrong).toEqual([]);
+    const found = new Set(all.map(({ path }) => library(path)).filter((name) => name !== null));
+    expect([...found].sort()).toEqual(Object.keys(LIBRARIES).sort());
+  });
+
+  it('no files of these folders import one another in a circle, types included', () => {
+    const graph = new Map(all.map((source) => [source.path, importsOf(source)]));
+    const reaches = (from: string, to: string, seen: Set<string>): boolean =>
+      (graph.get(from) ?? []).some((next) => {
+        if (next === to) return true;
+        if (seen.has(next)) return false;
+        seen.add(next);
+        return reaches(next, to, seen);
+      });
+    const untied = [...graph.keys()].filter((path) =>
+      UNTIED.some((folder) => path.split(sep).join('/').startsWith(`${folder}/`))
+    );
+    expect(untied.filter((path) => reaches(path, path, new Set()))).toEqual([]);
   });
 
   it('every room is known to the rule', () => {
