@@ -2,7 +2,7 @@
  * Executions. The unique indexes hold one live and one counted execution per slot and each attempt once (S2, S3); usage of
  * the node follows each change of phase.
  */
-import { type Insertable, sql } from 'kysely';
+import { sql } from 'kysely';
 import {
   BacalhauError,
   ComputeState,
@@ -22,7 +22,7 @@ import {
   revisionConflict,
   type WriteContext,
 } from './context.ts';
-import { type ExecutionsTable, HELD, LIVE, prepare, SETBACK, type Stored } from './orchestrator_schema.ts';
+import { HELD, LIVE, prepare, SETBACK, type Stored } from './orchestrator_schema.ts';
 import type {
   ExecutionChange,
   ExecutionOutline,
@@ -32,51 +32,50 @@ import type {
   Tally,
 } from './rows.ts';
 import { stateOf, stateText } from './states.ts';
-import { fields } from './statement.ts';
+import { type Columns, columnsOf } from './statement.ts';
 import { changes, type ExecutionReader, type ExecutionRepository } from './store.ts';
 import { addUsage } from './usage.ts';
 
-const CHANGING = [
-  'desired',
-  'desired_text',
-  'compute',
-  'compute_text',
-  'phase',
-  'class',
-  'code',
-  'counted',
-  'next_exec',
-  'followup_eval',
-  'bid_deadline',
-  'exec_deadline',
-  'unknown_since',
-  'lost_after',
-  'stop_confirmed',
-  'started',
-  'ended',
-  'node_rev',
-  'published',
-  'run_output',
-  'rev',
-  'modify_time',
-] as const;
-const COLUMNS = [
-  'id',
-  'namespace',
-  'name',
-  'job_id',
-  'version',
-  'slot',
-  'partition_index',
-  'attempt',
-  'node_id',
-  'eval_id',
-  'previous_exec',
-  'allocated',
-  'create_time',
+const CHANGING = {
+  desired: (row) => row.desired.StateType,
+  desired_text: (row) => stateText(row.desired),
+  compute: (row) => row.compute.StateType,
+  compute_text: (row) => stateText(row.compute),
+  phase: (row) => row.phase,
+  class: (row) => row.class,
+  code: (row) => row.code,
+  counted: (row) => row.counted ? 1 : 0,
+  next_exec: (row) => row.next,
+  followup_eval: (row) => row.followupEvalId,
+  bid_deadline: (row) => row.bidDeadline,
+  exec_deadline: (row) => row.execDeadline,
+  unknown_since: (row) => row.unknownSince,
+  lost_after: (row) => row.lostAfter,
+  stop_confirmed: (row) => row.stopConfirmed ? 1 : 0,
+  started: (row) => row.started,
+  ended: (row) => row.ended,
+  node_rev: (row) => row.nodeRev,
+  published: (row) => row.published && encode(row.published),
+  run_output: (row) => row.runOutput && encode(row.runOutput),
+  rev: (row) => row.rev,
+  modify_time: (row) => row.modifyTime,
+} satisfies Columns<ExecutionRow>;
+const COLUMNS = {
+  id: (row) => row.id,
+  namespace: (row) => row.namespace,
+  name: (row) => row.name,
+  job_id: (row) => row.jobId,
+  version: (row) => row.jobVersion,
+  slot: (row) => row.slot,
+  partition_index: (row) => row.partition,
+  attempt: (row) => row.attempt,
+  node_id: (row) => row.nodeId,
+  eval_id: (row) => row.evalId,
+  previous_exec: (row) => row.previous,
+  allocated: (row) => encode(row.allocated),
+  create_time: (row) => row.createTime,
   ...CHANGING,
-] as const;
-type Changing = Pick<Insertable<ExecutionsTable>, (typeof CHANGING)[number]>;
+} satisfies Columns<ExecutionRow>;
 
 /** Attempts of a slot that are looked at: back-off has long reached its end with them. */
 const LAST_ATTEMPTS = 64;
@@ -151,11 +150,11 @@ const setbacksOf = prepare((db, jobId: string, version: bigint) =>
     .where('job_id', '=', jobId).where('version', '=', version).where(sql<boolean>`${sql.raw(SETBACK)}`)
     .orderBy('create_time').orderBy('id').compile()
 );
-const insert = prepare((db, row: Insertable<ExecutionsTable>) =>
-  db.insertInto('executions').values(fields(row, COLUMNS)).compile()
+const insert = prepare((db, row: ExecutionRow) =>
+  db.insertInto('executions').values(columnsOf(row, COLUMNS)).compile()
 );
-const update = prepare((db, row: Changing, id: string, rev: bigint) =>
-  db.updateTable('executions').set(fields(row, CHANGING)).where('id', '=', id).where('rev', '=', rev)
+const update = prepare((db, row: ExecutionRow, id: string, rev: bigint) =>
+  db.updateTable('executions').set(columnsOf(row, CHANGING)).where('id', '=', id).where('rev', '=', rev)
     .compile()
 );
 
@@ -268,22 +267,7 @@ export class Executions extends ExecutionsReader implements ExecutionRepository 
       createTime: now,
       modifyTime: now,
     });
-    const columns = {
-      id: row.id,
-      namespace: row.namespace,
-      name: row.name,
-      job_id: row.jobId,
-      version: row.jobVersion,
-      slot: row.slot,
-      partition_index: row.partition,
-      attempt: row.attempt,
-      node_id: row.nodeId,
-      eval_id: row.evalId,
-      previous_exec: row.previous,
-      allocated: encode(row.allocated),
-      create_time: now,
-    };
-    await orConflict(insert.run(db, { ...columns, ...changing(row) }), slotConflict(row));
+    await orConflict(insert.run(db, row), slotConflict(row));
     if (holdsResources(row.phase)) await addUsage(this.context, row, 1);
     this.context.notify(changes.job(row.jobId));
     return row;
@@ -298,7 +282,7 @@ export class Executions extends ExecutionsReader implements ExecutionRepository 
     });
     checkTransition(seen, row);
     const changed = await orConflict(
-      update.run(this.context.db, changing(row), row.id, seen.rev),
+      update.run(this.context.db, row, row.id, seen.rev),
       slotConflict(row),
     );
     if (changed === 0) throw revisionConflict('execution', row.id);
@@ -358,33 +342,6 @@ function slotConflict(row: ExecutionRow): (cause: BacalhauError) => BacalhauErro
       `Cannot store execution "${row.id}": slot ${slot} already has a live or counted one, or attempt ${row.attempt}`,
       { component: 'Store', status: 409, retryable: true, cause },
     );
-}
-
-function changing(row: ExecutionRow): Changing {
-  return {
-    desired: row.desired.StateType,
-    desired_text: stateText(row.desired),
-    compute: row.compute.StateType,
-    compute_text: stateText(row.compute),
-    phase: row.phase,
-    class: row.class,
-    code: row.code,
-    counted: row.counted ? 1 : 0,
-    next_exec: row.next,
-    followup_eval: row.followupEvalId,
-    bid_deadline: row.bidDeadline,
-    exec_deadline: row.execDeadline,
-    unknown_since: row.unknownSince,
-    lost_after: row.lostAfter,
-    stop_confirmed: row.stopConfirmed ? 1 : 0,
-    started: row.started,
-    ended: row.ended,
-    node_rev: row.nodeRev,
-    published: row.published && encode(row.published),
-    run_output: row.runOutput && encode(row.runOutput),
-    rev: row.rev,
-    modify_time: row.modifyTime,
-  };
 }
 
 function executionOf(row: Stored<'executions'>): ExecutionRow {

@@ -1,5 +1,5 @@
 /** Jobs: the hot row apart from the spec, which is stored once per version (`versions.ts`). */
-import { type Insertable, sql } from 'kysely';
+import { sql } from 'kysely';
 import { BacalhauError, type Job, type JobStateType, type StringMap } from '../model/mod.ts';
 import {
   above,
@@ -10,46 +10,34 @@ import {
   revisionConflict,
   type WriteContext,
 } from './context.ts';
-import { type JobsTable, prepare, type Stored } from './orchestrator_schema.ts';
+import { prepare, type Stored } from './orchestrator_schema.ts';
 import type { JobChange, JobRow } from './rows.ts';
 import { stateOf, stateText } from './states.ts';
-import { fields } from './statement.ts';
+import { type Columns, columnsOf } from './statement.ts';
 import { changes, type JobFilter, type JobReader, type JobRepository, type Page } from './store.ts';
 import { addVersion, keepLatest, type KeptVersion, markReplaced, Versions } from './versions.ts';
 
-const JOB_COLUMNS = [
-  'id',
-  'namespace',
-  'name',
-  'version',
-  'rev',
-  'history_seq',
-  'state',
-  'state_text',
-  'labels',
-  'create_time',
-  'modify_time',
-  'queued_at',
-  'run_started',
-  'deadline',
-  'stop_reason',
-  'stop_time',
-] as const;
-const CHANGING = [
-  'version',
-  'rev',
-  'state',
-  'state_text',
-  'labels',
-  'modify_time',
-  'queued_at',
-  'run_started',
-  'deadline',
-  'stop_reason',
-  'stop_time',
-] as const;
-type JobWrite = Insertable<JobsTable>;
-type Changing = Pick<JobWrite, (typeof CHANGING)[number]>;
+const CHANGING = {
+  version: ({ job }) => job.Version,
+  rev: ({ job }) => job.Revision,
+  state: ({ job }) => job.State.StateType,
+  state_text: ({ job }) => stateText(job.State),
+  labels: ({ job }) => encode(job.Labels),
+  modify_time: ({ job }) => job.ModifyTime,
+  queued_at: (row) => row.queuedAt,
+  run_started: (row) => row.runStarted,
+  deadline: (row) => row.deadline,
+  stop_reason: (row) => row.stopReason,
+  stop_time: (row) => row.stopTime,
+} satisfies Columns<JobRow>;
+const COLUMNS = {
+  id: ({ job }) => job.ID,
+  namespace: ({ job }) => job.Namespace,
+  name: ({ job }) => job.Name,
+  history_seq: () => 0,
+  create_time: ({ job }) => job.CreateTime,
+  ...CHANGING,
+} satisfies Columns<JobRow>;
 
 const byId = prepare((db, id: string) => db.selectFrom('jobs').selectAll().where('id', '=', id).compile());
 const byName = prepare((db, namespace: string, name: string) =>
@@ -59,11 +47,11 @@ const byPrefix = prepare((db, from: string, below: string) =>
   db.selectFrom('jobs').selectAll().where('id', '>=', from).where('id', '<', below).orderBy('id').limit(2)
     .compile()
 );
-const insertJob = prepare((db, row: JobWrite) =>
-  db.insertInto('jobs').values(fields(row, JOB_COLUMNS)).compile()
+const insertJob = prepare((db, row: JobRow) =>
+  db.insertInto('jobs').values(columnsOf(row, COLUMNS)).compile()
 );
-const updateJob = prepare((db, row: Changing, id: string, rev: bigint) =>
-  db.updateTable('jobs').set(fields(row, CHANGING)).where('id', '=', id).where('rev', '=', rev).compile()
+const updateJob = prepare((db, row: JobRow, id: string, rev: bigint) =>
+  db.updateTable('jobs').set(columnsOf(row, CHANGING)).where('id', '=', id).where('rev', '=', rev).compile()
 );
 /** Most rows looked at in one step of a list that is filtered by labels. */
 const LARGEST_STEP = 256;
@@ -188,15 +176,8 @@ export class Jobs extends JobsReader implements JobRepository {
   async insert(given: Job, options: { specHash?: string; createdBy?: string } = {}): Promise<JobRow> {
     const job: Job = Object.freeze({ ...given, Version: 1, Revision: 1n });
     const row = Object.freeze({ job, ...NO_RUN });
-    const columns = {
-      id: job.ID,
-      namespace: job.Namespace,
-      name: job.Name,
-      history_seq: 0,
-      create_time: job.CreateTime,
-    };
     await orConflict(
-      insertJob.run(this.context.db, { ...columns, ...changing(row) }),
+      insertJob.run(this.context.db, row),
       (cause) =>
         new BacalhauError('ResourceInUse', `Cannot add job "${job.Name}": its id or name is taken`, {
           component: 'JobStore',
@@ -245,7 +226,7 @@ export class Jobs extends JobsReader implements JobRepository {
 
   async #update(seen: JobRow, row: JobRow): Promise<void> {
     const { ID, Revision } = seen.job;
-    if (await updateJob.run(this.context.db, changing(row), ID, Revision) === 0) {
+    if (await updateJob.run(this.context.db, row, ID, Revision) === 0) {
       throw revisionConflict('job', ID);
     }
   }
@@ -255,20 +236,4 @@ export class Jobs extends JobsReader implements JobRepository {
     this.context.notify(changes.job(row.job.ID));
     return row;
   }
-}
-
-function changing({ job, ...times }: JobRow): Changing {
-  return {
-    version: job.Version,
-    rev: job.Revision,
-    state: job.State.StateType,
-    state_text: stateText(job.State),
-    labels: encode(job.Labels),
-    modify_time: job.ModifyTime,
-    queued_at: times.queuedAt,
-    run_started: times.runStarted,
-    deadline: times.deadline,
-    stop_reason: times.stopReason,
-    stop_time: times.stopTime,
-  };
 }

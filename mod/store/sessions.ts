@@ -1,37 +1,36 @@
 /** Sessions of nodes. The epoch is the fence: what is done for an older one changes nothing (S9). */
-import { type Insertable, sql } from 'kysely';
+import { sql } from 'kysely';
 import type { Resources } from '../model/mod.ts';
 import { decodeMap, encode, type WriteContext } from './context.ts';
-import { type NodeSessionsTable, prepare, type Stored } from './orchestrator_schema.ts';
+import { prepare, type Stored } from './orchestrator_schema.ts';
 import type { Heartbeat, SessionChange, SessionRow, SessionStatus } from './rows.ts';
-import { fields } from './statement.ts';
+import { type Columns, columnsOf } from './statement.ts';
 
-const CHANGING = [
-  'epoch',
-  'owner',
-  'lease_until',
-  'incarnation',
-  'status',
-  'connected_since',
-  'disconnected_since',
-  'last_heartbeat',
-  'last_error',
-  'acked_seq',
-  'reported_seq',
-  'available',
-  'queued',
-] as const;
-const COLUMNS = ['node_id', ...CHANGING] as const;
-type Changing = Pick<Insertable<NodeSessionsTable>, (typeof CHANGING)[number]>;
+const CHANGING = {
+  epoch: (row) => row.epoch,
+  owner: (row) => row.owner,
+  lease_until: (row) => row.leaseUntil,
+  incarnation: (row) => row.incarnation,
+  status: (row) => row.status,
+  connected_since: (row) => row.connectedSince,
+  disconnected_since: (row) => row.disconnectedSince,
+  last_heartbeat: (row) => row.lastHeartbeat,
+  last_error: (row) => row.lastError,
+  acked_seq: (row) => row.ackedSeq,
+  reported_seq: (row) => row.reportedSeq,
+  available: (row) => encode(row.available),
+  queued: (row) => encode(row.queued),
+} satisfies Columns<SessionRow>;
+const COLUMNS = { node_id: (row) => row.nodeId, ...CHANGING } satisfies Columns<SessionRow>;
 
 export const sessionById = prepare((db, nodeId: string) =>
   db.selectFrom('node_sessions').selectAll().where('node_id', '=', nodeId).compile()
 );
-const insert = prepare((db, row: Insertable<NodeSessionsTable>) =>
-  db.insertInto('node_sessions').values(fields(row, COLUMNS)).compile()
+const insert = prepare((db, row: SessionRow) =>
+  db.insertInto('node_sessions').values(columnsOf(row, COLUMNS)).compile()
 );
-const update = prepare((db, row: Changing, nodeId: string) =>
-  db.updateTable('node_sessions').set(fields(row, CHANGING)).where('node_id', '=', nodeId).compile()
+const update = prepare((db, row: SessionRow, nodeId: string) =>
+  db.updateTable('node_sessions').set(columnsOf(row, CHANGING)).where('node_id', '=', nodeId).compile()
 );
 const beat = prepare((db, time: bigint, available: string, queued: string, nodeId: string, epoch: bigint) =>
   db.updateTable('node_sessions').set({
@@ -70,8 +69,8 @@ export async function openSession(
     nodeId,
     epoch: (last?.epoch ?? 0) + 1,
   });
-  if (last) await update.run(context.db, changing(row), nodeId);
-  else await insert.run(context.db, { node_id: nodeId, ...changing(row) });
+  if (last) await update.run(context.db, row, nodeId);
+  else await insert.run(context.db, row);
   return row;
 }
 
@@ -81,31 +80,13 @@ export async function updateSession(
   change: SessionChange,
 ): Promise<SessionRow> {
   const row: SessionRow = Object.freeze({ ...seen, ...change });
-  await update.run(context.db, changing(row), seen.nodeId);
+  await update.run(context.db, row, seen.nodeId);
   return row;
 }
 
 export async function writeHeartbeat(context: WriteContext, heartbeat: Heartbeat): Promise<void> {
   const { nodeId, epoch, time, available, queued } = heartbeat;
   await beat.run(context.db, time, encode(available), encode(queued), nodeId, BigInt(epoch));
-}
-
-function changing(row: SessionRow): Changing {
-  return {
-    epoch: row.epoch,
-    owner: row.owner,
-    lease_until: row.leaseUntil,
-    incarnation: row.incarnation,
-    status: row.status,
-    connected_since: row.connectedSince,
-    disconnected_since: row.disconnectedSince,
-    last_heartbeat: row.lastHeartbeat,
-    last_error: row.lastError,
-    acked_seq: row.ackedSeq,
-    reported_seq: row.reportedSeq,
-    available: encode(row.available),
-    queued: encode(row.queued),
-  };
 }
 
 export function sessionOf(row: Stored<'node_sessions'>): SessionRow {

@@ -1,5 +1,4 @@
 /** Slots of job versions: attempts, back-off and the one counted execution (S2, S3). */
-import type { Insertable } from 'kysely';
 import { BacalhauError } from '../model/mod.ts';
 import {
   decodeMap,
@@ -9,14 +8,26 @@ import {
   revisionConflict,
   type WriteContext,
 } from './context.ts';
-import { prepare, type SlotsTable, type Stored } from './orchestrator_schema.ts';
+import { prepare, type Stored } from './orchestrator_schema.ts';
 import type { SlotChange, SlotRow } from './rows.ts';
-import { fields } from './statement.ts';
+import { type Columns, columnsOf } from './statement.ts';
 import type { SlotReader, SlotRepository } from './store.ts';
 
-const CHANGING = ['attempt', 'current_exec', 'counted_exec', 'failures', 'not_before', 'avoided'] as const;
-const COLUMNS = ['job_id', 'version', 'slot', 'rev', ...CHANGING] as const;
-type Changing = Pick<Insertable<SlotsTable>, (typeof CHANGING)[number]>;
+const CHANGING = {
+  attempt: (row) => row.attempt,
+  current_exec: (row) => row.currentExec,
+  counted_exec: (row) => row.countedExec,
+  failures: (row) => encode(row.failures),
+  not_before: (row) => row.notBefore,
+  avoided: (row) => encode(row.avoided),
+  rev: (row) => row.rev,
+} satisfies Columns<SlotRow>;
+const COLUMNS = {
+  job_id: (row) => row.jobId,
+  version: (row) => row.version,
+  slot: (row) => row.slot,
+  ...CHANGING,
+} satisfies Columns<SlotRow>;
 
 const one = prepare((db, jobId: string, version: bigint, slot: string) =>
   db.selectFrom('slots').selectAll()
@@ -25,14 +36,15 @@ const one = prepare((db, jobId: string, version: bigint, slot: string) =>
 const ofVersion = prepare((db, jobId: string, version: bigint) =>
   db.selectFrom('slots').selectAll().where('job_id', '=', jobId).where('version', '=', version).compile()
 );
-const insert = prepare((db, row: Insertable<SlotsTable>) =>
-  db.insertInto('slots').values(fields(row, COLUMNS)).compile()
+const insert = prepare((db, row: SlotRow) =>
+  db.insertInto('slots').values(columnsOf(row, COLUMNS)).compile()
 );
-const insertIfAbsent = prepare((db, row: Insertable<SlotsTable>) =>
-  db.insertInto('slots').values(fields(row, COLUMNS)).onConflict((conflict) => conflict.doNothing()).compile()
+const insertIfAbsent = prepare((db, row: SlotRow) =>
+  db.insertInto('slots').values(columnsOf(row, COLUMNS)).onConflict((conflict) => conflict.doNothing())
+    .compile()
 );
-const update = prepare((db, row: Changing, jobId: string, version: bigint, slot: string, rev: bigint) =>
-  db.updateTable('slots').set(fields(row, CHANGING)).set((set) => ({ rev: set('rev', '+', 1n) }))
+const update = prepare((db, row: SlotRow, jobId: string, version: bigint, slot: string, rev: bigint) =>
+  db.updateTable('slots').set(columnsOf(row, CHANGING))
     .where('job_id', '=', jobId).where('version', '=', version).where('slot', '=', slot).where(
       'rev',
       '=',
@@ -61,8 +73,7 @@ export class Slots extends SlotsReader implements SlotRepository {
 
   async create(jobId: string, version: number, slots: readonly string[]): Promise<void> {
     for (const slot of slots) {
-      const row = { ...EMPTY, jobId, version, slot };
-      await insertIfAbsent.run(this.context.db, { ...keyOf(row), rev: row.rev, ...changing(row) });
+      await insertIfAbsent.run(this.context.db, { ...EMPTY, jobId, version, slot });
     }
   }
 
@@ -71,7 +82,7 @@ export class Slots extends SlotsReader implements SlotRepository {
   ): Promise<SlotRow> {
     const row: SlotRow = Object.freeze({ ...EMPTY, ...given });
     await orConflict(
-      insert.run(this.context.db, { ...keyOf(row), rev: row.rev, ...changing(row) }),
+      insert.run(this.context.db, row),
       (cause) =>
         new BacalhauError('SlotConflict', `Cannot add slot "${nameOf(row)}": it is there already`, {
           component: 'Store',
@@ -96,7 +107,7 @@ export class Slots extends SlotsReader implements SlotRepository {
     }
     const changed = await update.run(
       this.context.db,
-      changing(row),
+      row,
       row.jobId,
       BigInt(row.version),
       row.slot,
@@ -117,23 +128,8 @@ const EMPTY = Object.freeze({
   rev: 1n,
 });
 
-function keyOf(row: SlotRow) {
-  return { job_id: row.jobId, version: row.version, slot: row.slot };
-}
-
 function nameOf(row: SlotRow): string {
   return `${row.jobId}@${row.version}/${row.slot}`;
-}
-
-function changing(row: SlotRow): Changing {
-  return {
-    attempt: row.attempt,
-    current_exec: row.currentExec,
-    counted_exec: row.countedExec,
-    failures: encode(row.failures),
-    not_before: row.notBefore,
-    avoided: encode(row.avoided),
-  };
 }
 
 function slotOf(row: Stored<'slots'>): SlotRow {

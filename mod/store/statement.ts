@@ -22,9 +22,9 @@ export function useDirectly(db: object, connection: DatabaseConnection): void {
   connections.set(db, connection);
 }
 
-/** Stands for parameter `index` of the building function, or for one field of it. */
+/** Stands for parameter `index` of the building function, or for what is made of it. */
 class Placeholder {
-  constructor(readonly index: number, readonly field?: string) {}
+  constructor(readonly index: number, readonly make?: (value: never) => unknown) {}
 }
 
 export interface Statement<P extends readonly unknown[], Row> {
@@ -54,7 +54,7 @@ class CompiledOnce<Schema, P extends readonly unknown[], Row> implements Stateme
     const parameters = compiled.parameters.map((parameter) => {
       if (!(parameter instanceof Placeholder)) return parameter;
       const value = values[parameter.index];
-      return parameter.field === undefined ? value : (value as Record<string, unknown>)[parameter.field];
+      return parameter.make ? parameter.make(value as never) : value;
     });
     const { sql, query, queryId } = compiled;
     return (connections.get(db) ?? db).executeQuery<Row>({ sql, query, queryId, parameters });
@@ -80,14 +80,24 @@ export function statements<Schema>() {
   ): Statement<P, Row> => new CompiledOnce(build);
 }
 
-/** The fields `names` of the parameter `row`, as an object for `values(...)` or `set(...)`. */
+/** The columns of a row, each with what is stored of it: statements and their values both come from this one list. */
+export type Columns<Row> = Readonly<Record<string, (row: Row) => unknown>>;
+
+/** `columns` of the parameter `row`, as an object for `values(...)` or `set(...)`. */
+export function columnsOf<Row, C extends Columns<Row>>(
+  row: Row,
+  columns: C,
+): { [K in keyof C]: ReturnType<C[K]> } {
+  const { index } = row as unknown as Placeholder;
+  return Object.fromEntries(
+    Object.entries(columns).map(([name, make]) => [name, new Placeholder(index, make)]),
+  ) as { [K in keyof C]: ReturnType<C[K]> };
+}
+
+/** The fields `names` of the parameter `row`, which has them under the names of their columns. */
 export function fields<T extends object, K extends keyof T & string>(
   row: T,
   names: readonly K[],
 ): Pick<T, K> {
-  const { index } = row as unknown as Placeholder;
-  return Object.fromEntries(names.map((name) => [name, new Placeholder(index, name)])) as unknown as Pick<
-    T,
-    K
-  >;
+  return columnsOf(row, Object.fromEntries(names.map((name) => [name, (of: T) => of[name]]))) as Pick<T, K>;
 }

@@ -1,23 +1,24 @@
 /** Wants: slots of jobs that wait for room or for a time, in the order in which they are served. */
 import { type Insertable, sql } from 'kysely';
 import type { ReadContext, WriteContext } from './context.ts';
-import { prepare, type RequestsTable, type Stored, type WantsTable } from './orchestrator_schema.ts';
+import { prepare, type RequestsTable, type Stored } from './orchestrator_schema.ts';
 import type { RequestRow, WantRow } from './rows.ts';
-import { fields } from './statement.ts';
+import { type Columns, columnsOf } from './statement.ts';
 import type { WantReader, WantRepository } from './store.ts';
 
-const COLUMNS = [
-  'job_id',
-  'slot',
-  'slots',
-  'version',
-  'request',
-  'node_id',
-  'namespace',
-  'priority',
-  'since',
-  'due',
-] as const;
+const COLUMNS = {
+  job_id: (row) => row.jobId,
+  slot: (row) => row.slot,
+  slots: (row) => row.slots,
+  version: (row) => row.version,
+  request: (row) => row.request,
+  node_id: (row) => row.nodeId,
+  namespace: (row) => row.namespace,
+  priority: (row) => row.priority,
+  since: (row) => row.since,
+  due: (row) => row.due,
+} satisfies Columns<WantRow>;
+const NAMES = Object.keys(COLUMNS) as (keyof typeof COLUMNS)[];
 
 const allRequests = prepare((db) =>
   db.selectFrom('requests').leftJoin(
@@ -53,10 +54,10 @@ const waitingOf = prepare((db, jobId: string) =>
     sql<bigint | null>`min(since)`.as('since'),
   ]).where('job_id', '=', jobId).compile()
 );
-const put = prepare((db, row: Insertable<WantsTable>) =>
-  db.insertInto('wants').values(fields(row, COLUMNS)).onConflict((conflict) =>
+const put = prepare((db, row: WantRow) =>
+  db.insertInto('wants').values(columnsOf(row, COLUMNS)).onConflict((conflict) =>
     conflict.columns(['job_id', 'slot']).doUpdateSet((set) =>
-      Object.fromEntries(COLUMNS.map((name) => [name, set.ref(`excluded.${name}`)]))
+      Object.fromEntries(NAMES.map((name) => [name, set.ref(`excluded.${name}`)]))
     )
   ).compile()
 );
@@ -113,18 +114,7 @@ export class Wants extends WantsReader implements WantRepository {
       await addRequest.run(db, key);
       request = (await find())!;
     }
-    await put.run(db, {
-      job_id: want.jobId,
-      slot: want.slot,
-      slots: want.slots,
-      version: want.version,
-      request,
-      node_id: want.nodeId,
-      namespace: want.namespace,
-      priority: want.priority,
-      since: want.since,
-      due: want.due,
-    });
+    await put.run(db, { ...want, request });
     return request;
   }
 
