@@ -8,6 +8,7 @@ import type { Run } from '../engine/engine.ts';
 import { EventTopic, isFinite, toRfc3339 } from '../model/mod.ts';
 import type { Event } from '../model/mod.ts';
 import type { HeldExecution } from '../store/compute_rows.ts';
+import { removeFolder } from './access.ts';
 import type { Beginning } from './beginning.ts';
 import type { Executions } from './executions.ts';
 import { RunFailure } from './failure.ts';
@@ -15,6 +16,7 @@ import { Held } from './held.ts';
 import { inTime } from './patience.ts';
 import { ENTERED_FROM } from './phase.ts';
 import { executionStatus } from './reports.ts';
+import { runPaths } from './results.ts';
 import type { Workshop } from './workshop.ts';
 
 /** So long the start of the node waits for an engine. */
@@ -104,7 +106,11 @@ async function decide(shop: Workshop, row: HeldExecution, held: Held, told: bool
     case 'running': {
       const run = await find(shop, row, held);
       if (run && !run.stale) return go(held, { kind: 'adopt', run });
-      await run?.remove();
+      if (run) {
+        await run.remove();
+        // It never began, so its folder has nothing that anybody will ask for.
+        await removeFolder(shop, runPaths(shop.executionsFolder, row.id, row.runNo).folder);
+      }
       return await startOver(shop, row, held, told, run !== null);
     }
     case 'harvesting':
