@@ -1,31 +1,20 @@
 /** A request to look at a job again; a row, so a restart goes on with it (invariants.md section 2, "Evaluation"). */
 import type { JobType } from './job.ts';
 
-export const EVALUATION_TRIGGERS = [
-  'job-register',
-  'job-update',
-  'job-cancel',
-  'job-rerun',
-  'job-queue',
-  'job-timeout',
-  'exec-update',
-  'exec-timeout',
-  'exec-limit',
-  'exec-failure',
-  'node-join',
-  'node-leave',
-] as const;
-export type EvaluationTrigger = (typeof EVALUATION_TRIGGERS)[number];
-
-export const EVALUATION_STATUSES = [
-  'pending',
-  'leased',
-  'blocked',
-  'complete',
-  'failed',
-  'canceled',
-] as const;
-export type EvaluationStatus = (typeof EVALUATION_STATUSES)[number];
+export type EvaluationTrigger =
+  | 'job-register'
+  | 'job-update'
+  | 'job-cancel'
+  | 'job-rerun'
+  | 'job-queue'
+  | 'job-timeout'
+  | 'exec-update'
+  | 'exec-timeout'
+  | 'exec-limit'
+  | 'exec-failure'
+  | 'node-join'
+  | 'node-leave';
+export type EvaluationStatus = 'pending' | 'leased' | 'blocked' | 'complete' | 'failed' | 'canceled';
 
 export interface Evaluation {
   /** Plain UUID from the API and messages, `v-<uuid>` from timers and node events. */

@@ -1,5 +1,7 @@
 /** What happened, in words for people and details for programs (rest-api.md 9.8, orchestrator.md 14). */
 import type { BacalhauError } from './errors.ts';
+import { named, rfc3339, textMap } from './fields.ts';
+import { type Codec, codec, omitEmpty, required, struct, text, type TypeOf, uint, uint64 } from './shape.ts';
 
 export const EventTopic = {
   Submission: 'Submission',
@@ -18,28 +20,35 @@ export const EventTopic = {
 } as const;
 export type EventTopic = (typeof EventTopic)[keyof typeof EventTopic];
 
-export interface Event {
-  readonly Message: string;
+export interface Event extends TypeOf<typeof eventShape> {}
+const eventShape = struct('Event', {
+  Message: required(text),
   /** One of {@link EventTopic}; other texts from peers are kept. */
-  readonly Topic: string;
+  Topic: required(text),
   /** RFC 3339 with up to nine fractional digits. */
-  readonly Timestamp: string;
+  Timestamp: required(rfc3339),
   /** Reserved keys: IsError, Hint, Retryable, FailsExecution ("true"), NewState, ErrorCode (`component:code`). */
-  readonly Details?: Readonly<Record<string, string>>;
-}
+  Details: omitEmpty(textMap),
+});
+export const eventCodec: Codec<Event> = codec('event', eventShape);
 
-export interface JobHistory {
+export interface JobHistory extends TypeOf<typeof jobHistory> {}
+const jobHistory = struct('JobHistory', {
   /** Per job, from 1; the paging offset. */
-  readonly SeqNum: bigint;
+  SeqNum: required(uint64),
   /** `Undefined` is what an unknown text of a peer is read as; it is never written. */
-  readonly Type: 'JobLevel' | 'ExecutionLevel' | 'Undefined';
-  readonly JobID: string;
-  readonly JobVersion: number;
-  readonly ExecutionID?: string;
-  readonly Event: Event;
+  Type: required(
+    named<HistoryType>('history type', ['JobLevel', 'ExecutionLevel'], 'Undefined', 'Undefined'),
+  ),
+  JobID: required(text),
+  JobVersion: required(uint),
+  ExecutionID: omitEmpty(text),
+  Event: required(eventCodec.shape),
   /** RFC 3339, UTC. */
-  readonly Time: string;
-}
+  Time: required(rfc3339),
+});
+export const jobHistoryCodec: Codec<JobHistory> = codec('history entry', jobHistory);
+type HistoryType = 'JobLevel' | 'ExecutionLevel' | 'Undefined';
 
 /** The event of a failure: the message and, as details, code, hint and whether trying again can help. */
 export function errorEvent(topic: EventTopic, error: BacalhauError, timestamp: string): Event {

@@ -2,8 +2,28 @@
  * One placement of a job on a node. The integers are those of the wire and of REST (rest-api.md section 4); the phase
  * (invariants.md section 2) is ours and travels in `ComputeState.Details.Phase` only.
  */
-import type { Job, SpecConfig, State } from './job.ts';
-import type { Resources } from './resources.ts';
+import { stateOf } from './fields.ts';
+import { jobCodec, type SpecConfig, specConfigCodec } from './job.ts';
+import { resourcesCodec } from './resources.ts';
+import {
+  type Codec,
+  codec,
+  enumeration,
+  flag,
+  int,
+  int64,
+  mapOf,
+  nullable,
+  omitAbsent,
+  omitEmpty,
+  required,
+  type Shape,
+  struct,
+  text,
+  type TypeOf,
+  uint,
+  uint64,
+} from './shape.ts';
 
 export const ComputeState = {
   Undefined: 0,
@@ -42,14 +62,16 @@ export function isTerminalComputeState(state: ComputeState): boolean {
 }
 
 /** What a run leaves behind; the wire writes `stderr` in lower case and always all keys. */
-export interface RunOutput {
-  readonly Stdout: string;
-  readonly StdoutTruncated: boolean;
-  readonly stderr: string;
-  readonly StderrTruncated: boolean;
-  readonly ExitCode: number;
-  readonly ErrorMsg: string;
-}
+export interface RunOutput extends TypeOf<typeof runOutput> {}
+const runOutput = struct('RunCommandResult', {
+  Stdout: required(text),
+  StdoutTruncated: required(flag),
+  stderr: required(text),
+  StderrTruncated: required(flag),
+  ExitCode: required(int),
+  ErrorMsg: required(text),
+});
+export const runOutputCodec: Codec<RunOutput> = codec('run output', runOutput);
 
 export const EMPTY_RUN_OUTPUT: RunOutput = Object.freeze({
   Stdout: '',
@@ -60,37 +82,38 @@ export const EMPTY_RUN_OUTPUT: RunOutput = Object.freeze({
   ErrorMsg: '',
 });
 
-export interface AllocatedResources {
-  readonly Tasks: Readonly<Record<string, Resources>>;
-}
+export interface AllocatedResources extends TypeOf<typeof allocated> {}
+const allocated = struct('AllocatedResources', { Tasks: required(mapOf(resourcesCodec.shape)) });
 
-export interface Execution {
+export interface Execution extends TypeOf<typeof executionShape> {}
+const executionShape = struct('Execution', {
   /** `e-<uuid>`; the fence: nothing is placed twice under one id. */
-  readonly ID: string;
-  readonly Namespace: string;
-  readonly EvalID: string;
-  readonly Name: string;
-  readonly NodeID: string;
-  readonly JobID: string;
+  ID: required(text),
+  Namespace: required(text),
+  EvalID: required(text),
+  Name: required(text),
+  NodeID: required(text),
+  JobID: required(text),
   /** Snapshot of the job at scheduling. */
-  readonly Job?: Job;
-  readonly JobVersion: number;
-  readonly AllocatedResources: AllocatedResources | null;
-  readonly DesiredState: State<DesiredState>;
-  readonly ComputeState: State<ComputeState>;
-  readonly PublishedResult: SpecConfig | null;
-  readonly RunOutput: RunOutput | null;
-  readonly PreviousExecution: string;
-  readonly NextExecution: string;
-  readonly FollowupEvalID: string;
+  Job: omitAbsent(jobCodec.shape),
+  JobVersion: required(uint),
+  AllocatedResources: required(nullable(allocated as Shape<AllocatedResources>)),
+  DesiredState: required(stateOf<DesiredState>(enumeration('desired state', DesiredState.Stopped))),
+  ComputeState: required(stateOf<ComputeState>(enumeration('execution state', ComputeState.Cancelled))),
+  PublishedResult: required(nullable(specConfigCodec.shape as Shape<SpecConfig>)),
+  RunOutput: required(nullable(runOutputCodec.shape)),
+  PreviousExecution: required(text),
+  NextExecution: required(text),
+  FollowupEvalID: required(text),
   /** Left out of JSON when 0. */
-  readonly PartitionIndex?: number;
-  readonly Revision: bigint;
+  PartitionIndex: omitEmpty(int),
+  Revision: required(uint64),
   /** Nanoseconds since the epoch. */
-  readonly CreateTime: bigint;
+  CreateTime: required(int64),
   /** Nanoseconds since the epoch. */
-  readonly ModifyTime: bigint;
-}
+  ModifyTime: required(int64),
+});
+export const executionCodec: Codec<Execution> = codec('execution', executionShape);
 
 /** One phase of an execution at the orchestrator. */
 export interface PhaseRow {

@@ -3,6 +3,26 @@
  * job-spec.md 1.5-1.6), so no room translates names. All values are frozen plain data.
  */
 
+import { named, open, stateOf, textMap, texts } from './fields.ts';
+import {
+  type Codec,
+  codec,
+  freeForm,
+  int,
+  int64,
+  list,
+  nullable,
+  omitAbsent,
+  omitEmpty,
+  required,
+  type Shape,
+  struct,
+  text,
+  type TypeOf,
+  uint,
+  uint64,
+} from './shape.ts';
+
 export const JOB_TYPES = ['batch', 'service', 'daemon', 'ops'] as const;
 export type JobType = (typeof JOB_TYPES)[number];
 
@@ -17,108 +37,109 @@ export const JOB_STATES = [
 ] as const;
 export type JobStateType = (typeof JOB_STATES)[number];
 
-/** A state with the words that explain it; `T` is a name for jobs and an integer for executions. */
-export interface State<T> {
-  readonly StateType: T;
-  readonly Message?: string;
-  readonly Details?: Readonly<Record<string, string>>;
-}
-
 export type StringMap = Readonly<Record<string, string>>;
 
 /** `{Type, Params}` of an engine, a publisher, a storage source or a published result. */
-export interface SpecConfig {
-  readonly Type: string;
-  readonly Params?: Readonly<Record<string, unknown>>;
-}
+export interface SpecConfig extends TypeOf<typeof specConfigCodec> {}
+export const specConfigCodec = codec(
+  'spec config',
+  struct('SpecConfig', { Type: required(text), Params: omitEmpty(freeForm) }),
+);
+const specConfig: Shape<SpecConfig | null> = nullable(specConfigCodec.shape);
 
-export interface Constraint {
-  readonly Key: string;
+export interface Constraint extends TypeOf<typeof constraint> {}
+const constraint = struct('Constraint', {
+  Key: required(text),
   /** `=`, `==`, `!=`, `in`, `notin`, `exists`, `!`, `gt`, `lt`; unknown texts are stored as written. */
-  readonly Operator: string;
-  readonly Values?: readonly string[];
-}
+  Operator: required(text),
+  Values: omitEmpty(texts),
+});
 
-export interface InputSource {
-  readonly Source: SpecConfig | null;
-  readonly Alias: string;
-  readonly Target: string;
-}
+export interface InputSource extends TypeOf<typeof inputSourceCodec> {}
+export const inputSourceCodec = codec(
+  'input source',
+  struct('InputSource', { Source: required(specConfig), Alias: required(text), Target: required(text) }),
+);
 
-export interface ResultPath {
-  readonly Name: string;
-  readonly Path: string;
-}
+export interface ResultPath extends TypeOf<typeof resultPath> {}
+const resultPath = struct('ResultPath', { Name: required(text), Path: required(text) });
 
 /** Amounts as a person writes them: `500m`, `512Mb`, `1`. */
-export interface ResourcesConfig {
-  readonly CPU?: string;
-  readonly Memory?: string;
-  readonly Disk?: string;
-  readonly GPU?: string;
-}
+export interface ResourcesConfig extends TypeOf<typeof resourcesConfig> {}
+const resourcesConfig = struct('ResourcesConfig', {
+  CPU: omitEmpty(text),
+  Memory: omitEmpty(text),
+  Disk: omitEmpty(text),
+  GPU: omitEmpty(text),
+});
 
 export const NETWORK_TYPES = ['Default', 'None', 'Host', 'Full', 'HTTP', 'Bridge'] as const;
 export type NetworkType = (typeof NETWORK_TYPES)[number];
 
-export interface PortMapping {
-  readonly Name: string;
-  readonly Static?: number;
-  readonly Target?: number;
-  readonly HostNetwork?: string;
-}
+export interface PortMapping extends TypeOf<typeof portMapping> {}
+const portMapping = struct('PortMapping', {
+  Name: required(text),
+  Static: omitEmpty(int),
+  Target: omitEmpty(int),
+  HostNetwork: omitEmpty(text),
+});
 
-export interface NetworkConfig {
-  readonly Type: NetworkType;
-  readonly Domains?: readonly string[];
-  readonly Ports?: readonly PortMapping[];
-}
+export interface NetworkConfig extends TypeOf<typeof network> {}
+const network = struct('NetworkConfig', {
+  Type: required(named<NetworkType>('network type', NETWORK_TYPES, 'Default')),
+  Domains: omitEmpty(texts),
+  Ports: omitEmpty(list(portMapping as Shape<PortMapping>, 'refuse')),
+});
 
-/** Whole seconds. Absent and 0 are kept apart (compatibility.md A3). */
-export interface TimeoutConfig {
-  readonly ExecutionTimeout?: number;
-  readonly QueueTimeout?: number;
-  readonly TotalTimeout?: number;
-}
+/** Whole seconds. An explicit 0 is kept: it means "do not wait", an absent key "use the default" (compatibility.md A3). */
+export interface TimeoutConfig extends TypeOf<typeof timeouts> {}
+const timeouts = struct('TimeoutConfig', {
+  ExecutionTimeout: omitAbsent(int),
+  QueueTimeout: omitAbsent(int),
+  TotalTimeout: omitAbsent(int),
+});
 
-export interface Task {
-  readonly Name: string;
-  readonly Engine: SpecConfig | null;
-  readonly Publisher: SpecConfig | null;
-  readonly Env?: StringMap;
-  readonly Meta?: StringMap;
-  readonly InputSources?: readonly InputSource[];
-  readonly ResultPaths?: readonly ResultPath[];
-  readonly Resources?: ResourcesConfig;
-  readonly Network?: NetworkConfig;
-  readonly Timeouts?: TimeoutConfig;
-}
+export interface Task extends TypeOf<typeof task> {}
+const task = struct('Task', {
+  Name: required(text),
+  Engine: required(specConfig),
+  Publisher: required(specConfig),
+  Env: omitEmpty(textMap),
+  Meta: omitEmpty(textMap),
+  InputSources: omitEmpty(list(inputSourceCodec.shape as Shape<InputSource>, 'refuse')),
+  ResultPaths: omitEmpty(list(resultPath as Shape<ResultPath>, 'refuse')),
+  Resources: omitAbsent(resourcesConfig as Shape<ResourcesConfig>),
+  Network: omitAbsent(network as Shape<NetworkConfig>),
+  Timeouts: omitAbsent(timeouts as Shape<TimeoutConfig>),
+});
 
-export interface Job {
+export interface Job extends TypeOf<typeof jobShape> {}
+const jobShape = struct('Job', {
   /** `j-<uuid>` */
-  readonly ID: string;
+  ID: required(text),
   /** Unique in its namespace; the ID where none was given. */
-  readonly Name: string;
-  readonly Namespace: string;
-  readonly Type: JobType;
-  readonly Priority: number;
-  /** Partitions (batch) or replicas (service); 0 for ops and daemon. */
-  readonly Count: number;
-  readonly Constraints: readonly Constraint[];
-  readonly Meta: StringMap;
-  readonly Labels: StringMap;
+  Name: required(text),
+  Namespace: required(text),
+  Type: required(open<JobType>()),
+  Priority: required(int),
+  /** Partitions (batch) or replicas (service), 1 where it is absent; 0 for ops and daemon. An explicit 0 stays 0. */
+  Count: required(int, ({ Type }) => (Type === 'batch' || Type === 'service' ? 1 : 0)),
+  Constraints: required(list(constraint as Shape<Constraint>, 'refuse')),
+  Meta: required(textMap),
+  Labels: required(textMap),
   /** Exactly one task is used. */
-  readonly Tasks: readonly Task[];
-  readonly State: State<JobStateType>;
+  Tasks: required(list(task as Shape<Task>, 'refuse')),
+  State: required(stateOf<JobStateType>(named('job state', JOB_STATES, 'Undefined', 'Undefined'))),
   /** From 1, +1 per update of the spec or rerun. */
-  readonly Version: number;
+  Version: required(uint),
   /** From 1, +1 per change of state. */
-  readonly Revision: bigint;
+  Revision: required(uint64),
   /** Nanoseconds since the epoch. */
-  readonly CreateTime: bigint;
+  CreateTime: required(int64),
   /** Nanoseconds since the epoch. */
-  readonly ModifyTime: bigint;
-}
+  ModifyTime: required(int64),
+});
+export const jobCodec: Codec<Job> = codec('job', jobShape);
 
 const TERMINAL: readonly JobStateType[] = ['Completed', 'Failed', 'Stopped'];
 

@@ -6,6 +6,7 @@ export * from './errors.ts';
 export * from './evaluation.ts';
 export * from './event.ts';
 export * from './execution.ts';
+export type { State } from './fields.ts';
 export * from './freeze.ts';
 export * from './ids.ts';
 export * from './job.ts';

@@ -1,65 +1,95 @@
 /** What a node tells of itself and what the orchestrator knows of it (rest-api.md 9.10-9.12, wire-protocol.md 8.1). */
-import type { StringMap } from './job.ts';
-import type { Resources } from './resources.ts';
+import { exactly, named, rfc3339, textMap, texts } from './fields.ts';
+import { resourcesCodec } from './resources.ts';
+import {
+  type Codec,
+  codec,
+  int,
+  nullable,
+  omitAbsent,
+  omitEmpty,
+  required,
+  type Shape,
+  struct,
+  text,
+  type TypeOf,
+  uint64,
+} from './shape.ts';
 
-export interface BuildVersion {
-  readonly Major?: string;
-  readonly Minor?: string;
-  readonly GitVersion: string;
-  readonly GitCommit: string;
+export interface BuildVersion extends TypeOf<typeof buildVersion> {}
+const buildVersion = struct('BuildVersionInfo', {
+  Major: omitEmpty(text),
+  Minor: omitEmpty(text),
+  GitVersion: required(text),
+  GitCommit: required(text),
   /** RFC 3339. */
-  readonly BuildDate: string;
-  readonly GOOS: string;
-  readonly GOARCH: string;
-}
+  BuildDate: required(rfc3339),
+  GOOS: required(text),
+  GOARCH: required(text),
+});
+export const buildVersionCodec: Codec<BuildVersion> = codec('version', buildVersion);
 
-export interface ComputeNodeInfo {
-  readonly ExecutionEngines: readonly string[] | null;
-  readonly Publishers: readonly string[] | null;
-  readonly StorageSources: readonly string[] | null;
-  readonly MaxCapacity: Resources;
+export interface ComputeNodeInfo extends TypeOf<typeof computeNodeInfo> {}
+const computeNodeInfo = struct('ComputeNodeInfo', {
+  ExecutionEngines: required(nullable(texts)),
+  Publishers: required(nullable(texts)),
+  StorageSources: required(nullable(texts)),
+  MaxCapacity: required(resourcesCodec.shape),
   /** Capacity used by queued work. */
-  readonly QueueCapacity: Resources;
-  readonly AvailableCapacity: Resources;
-  readonly MaxJobRequirements: Resources;
-  readonly RunningExecutions: number;
-  readonly EnqueuedExecutions: number;
-  readonly address: string;
-}
+  QueueCapacity: required(resourcesCodec.shape),
+  AvailableCapacity: required(resourcesCodec.shape),
+  MaxJobRequirements: required(resourcesCodec.shape),
+  RunningExecutions: required(int),
+  EnqueuedExecutions: required(int),
+  address: required(text),
+});
 
 export type NodeType = 'Compute' | 'Requester';
 
-export interface NodeInfo {
-  readonly NodeID: string;
-  readonly NodeType: NodeType;
-  readonly Labels: StringMap | null;
-  readonly SupportedProtocols: readonly string[] | null;
-  readonly ComputeNodeInfo: ComputeNodeInfo;
-  readonly BacalhauVersion: BuildVersion;
-}
+export interface NodeInfo extends TypeOf<typeof nodeInfo> {}
+const nodeInfo = struct('NodeInfo', {
+  NodeID: required(text),
+  // The zero value stands for "no compute node", which is what a handshake without a type is answered with.
+  NodeType: required(named<NodeType>('node type', ['Compute', 'Requester'], 'Requester')),
+  Labels: required(nullable(textMap)),
+  SupportedProtocols: required(nullable(texts)),
+  ComputeNodeInfo: required(computeNodeInfo as Shape<ComputeNodeInfo>),
+  BacalhauVersion: required(buildVersionCodec.shape),
+});
+export const nodeInfoCodec: Codec<NodeInfo> = codec('node info', nodeInfo);
 
 export type Membership = 'PENDING' | 'APPROVED' | 'REJECTED' | '';
 export type ConnectionStatus = 'CONNECTED' | 'DISCONNECTED';
+const connectionStatus = exactly<ConnectionStatus>(
+  'connection',
+  ['CONNECTED', 'DISCONNECTED'],
+  'DISCONNECTED',
+);
 
-export interface ConnectionState {
-  readonly Status: ConnectionStatus;
+export interface ConnectionState extends TypeOf<typeof connectionState> {}
+const connectionState = struct('ConnectionState', {
+  Status: required(connectionStatus),
   /** RFC 3339; never = `0001-01-01T00:00:00Z`. */
-  readonly LastHeartbeat: string;
-  readonly LastComputeSeqNum?: bigint;
-  readonly LastOrchestratorSeqNum?: bigint;
-  readonly ConnectedSince: string;
-  readonly DisconnectedSince: string;
-  readonly LastError?: string;
-}
+  LastHeartbeat: required(rfc3339),
+  LastComputeSeqNum: omitEmpty(uint64),
+  LastOrchestratorSeqNum: omitEmpty(uint64),
+  ConnectedSince: required(rfc3339),
+  DisconnectedSince: required(rfc3339),
+  LastError: omitEmpty(text),
+});
 
 /** Whether a node takes new work (invariants.md section 2); an extra field of ours in REST. */
 export type Eligibility = 'eligible' | 'cordoned' | 'draining';
 
-export interface NodeState {
-  readonly Info: NodeInfo;
-  readonly Membership: Membership;
+export interface NodeState extends TypeOf<typeof nodeState> {}
+const nodeState = struct('NodeState', {
+  Info: required(nodeInfoCodec.shape),
+  Membership: required(exactly<Membership>('membership', ['PENDING', 'APPROVED', 'REJECTED'], '')),
   /** Copy of `ConnectionState.Status`; the web page of the original reads this one. */
-  readonly Connection: ConnectionStatus;
-  readonly ConnectionState: ConnectionState;
-  readonly Eligibility?: Eligibility;
-}
+  Connection: required(connectionStatus),
+  ConnectionState: required(connectionState as Shape<ConnectionState>),
+  Eligibility: omitAbsent(
+    named<Eligibility>('eligibility', ['eligible', 'cordoned', 'draining'], 'eligible'),
+  ),
+});
+export const nodeStateCodec: Codec<NodeState> = codec('node state', nodeState);

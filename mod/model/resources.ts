@@ -1,29 +1,46 @@
 /** Amounts of CPU, memory, disk and GPUs: reading what people write (job-spec.md 1.12) and arithmetic on it. */
 import type { ResourcesConfig } from './job.ts';
+import {
+  type Codec,
+  codec,
+  float,
+  int,
+  list,
+  omitEmpty,
+  required,
+  type Shape,
+  struct,
+  text,
+  type TypeOf,
+  uint,
+} from './shape.ts';
 
-export interface Gpu {
-  readonly Index: number;
-  readonly Name: string;
+export interface Gpu extends TypeOf<typeof gpu> {}
+const gpu = struct('GPU', {
+  Index: required(int),
+  Name: required(text),
   /** `NVIDIA`, `AMD/ATI`, `Intel` */
-  readonly Vendor: string;
+  Vendor: required(text),
   /** MiB */
-  readonly Memory: number;
-  readonly PCIAddress: string;
-}
+  Memory: required(uint),
+  PCIAddress: required(text),
+});
 
 /** Each key is left out at zero, so nothing is `{}`. */
-export interface Resources {
+export interface Resources extends TypeOf<typeof resources> {}
+const resources = struct('Resources', {
   /** Cores. */
-  readonly CPU?: number;
+  CPU: omitEmpty(float),
   /** Bytes. */
-  readonly Memory?: number;
+  Memory: omitEmpty(uint),
   /** Bytes. */
-  readonly Disk?: number;
+  Disk: omitEmpty(uint),
   /** Devices. */
-  readonly GPU?: number;
+  GPU: omitEmpty(uint),
   /** Which devices, where they are known: of a node, and of an execution that has left its node's queue. */
-  readonly GPUs?: readonly Gpu[];
-}
+  GPUs: omitEmpty(list(gpu as Shape<Gpu>, 'refuse')),
+});
+export const resourcesCodec: Codec<Resources> = codec('resources', resources);
 
 export const AMOUNTS = ['CPU', 'Memory', 'Disk', 'GPU'] as const;
 /** Name of an amount of {@link Resources}. */

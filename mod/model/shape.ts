@@ -270,30 +270,44 @@ export const freeForm: Shape<Readonly<Record<string, unknown>>> = {
   write: (value) => canonical(value, new Reading(), 0),
 };
 
+/** `never`: always there. `empty`: left out at zero. `absent`: left out only where the source has none. */
+type Omission = 'never' | 'empty' | 'absent';
+
 /** How a struct treats one key. */
-export interface Field<T> {
+export interface Field<T, O extends Omission = Omission> {
   readonly shape: Shape<T>;
-  /** `never`: always there. `empty`: left out at zero. `absent`: left out only where the source has none. */
-  readonly omit: 'never' | 'empty' | 'absent';
+  readonly omit: O;
   /** Value where the source has none, from the fields before it; the shape's zero if not given. */
   readonly absent?: (before: Readonly<Record<string, unknown>>) => T;
 }
 
-export function required<T>(shape: Shape<T>, absent?: Field<T>['absent']): Field<T> {
-  return absent === undefined ? { shape, omit: 'never' } : { shape, omit: 'never', absent };
+export function required<T>(shape: Shape<T>, absent?: Field<T>['absent']): Field<T, 'never'> {
+  return { shape, omit: 'never', ...(absent ? { absent } : {}) };
 }
-export function omitEmpty<T>(shape: Shape<T>): Field<T> {
+export function omitEmpty<T>(shape: Shape<T>): Field<T, 'empty'> {
   return { shape, omit: 'empty' };
 }
-export function omitAbsent<T>(shape: Shape<T>): Field<T> {
+export function omitAbsent<T>(shape: Shape<T>): Field<T, 'absent'> {
   return { shape, omit: 'absent' };
 }
 
-type Fields<T> = { readonly [K in keyof T]-?: Field<Exclude<T[K], undefined>> };
+// deno-lint-ignore no-explicit-any
+export type Fields = Readonly<Record<string, Field<any>>>;
+type ValueOf<F> = F extends Field<infer T> ? T : never;
+type Present<F> = { [K in keyof F]: F[K] extends Field<ValueOf<F[K]>, 'never'> ? K : never }[keyof F];
+
+/** The type that a struct of these fields reads. */
+export type StructOf<F> =
+  & { readonly [K in Present<F>]: ValueOf<F[K]> }
+  & { readonly [K in Exclude<keyof F, Present<F>>]?: ValueOf<F[K]> };
+
+/** The type that a shape or a codec reads. */
+export type TypeOf<S> = S extends Shape<infer T> | Codec<infer T> ? T : never;
 
 /** @param fields in the order in which they are written */
-export function struct<T extends object>(name: string, fields: Fields<T>): Shape<T> {
-  const table = Object.entries<Field<unknown>>(fields as Record<string, Field<unknown>>)
+export function struct<F extends Fields>(name: string, fields: F): Shape<StructOf<F>> {
+  type T = StructOf<F>;
+  const table = Object.entries<Field<unknown>>(fields)
     .map(([key, field]) => ({ key, ...field }));
   const exact = new Set(table.map(({ key }) => key));
   const folded = new Map(table.map(({ key }) => [key.toLowerCase(), key]));
@@ -369,7 +383,7 @@ export interface Codec<T> {
   encode(value: T): object;
 }
 
-export function codec<T extends object>(what: string, shape: Shape<T>): Codec<T> {
+export function codec<T>(what: string, shape: Shape<T>): Codec<T> {
   function inspect(value: unknown): { value: T; problems: readonly Problem[] } {
     const at = new Reading();
     const result = shape.read(value === undefined ? null : value, at);

@@ -41,10 +41,10 @@ function normaliseSpec(config: SpecConfig | null): SpecConfig | null {
 }
 
 export function normaliseResources(resources: ResourcesConfig): ResourcesConfig {
-  const clean = Object.entries(resources).map((
-    [key, text],
-  ) => [key, text.toLowerCase().replace(/[ \n]/g, '')]);
-  return Object.fromEntries(clean);
+  const clean = (text: string) => text.toLowerCase().replace(/[ \n]/g, '');
+  return Object.fromEntries(
+    Object.entries<string>({ ...resources }).map(([key, text]) => [key, clean(text)]),
+  );
 }
 
 /** For execution and total an explicit 0 says the same as none; only the queue time-out tells them apart (A3). */

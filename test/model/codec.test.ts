@@ -6,7 +6,6 @@ import {
   decodeExecution,
   decodeJob,
   decodeNodeInfo,
-  evaluationCodec,
   executionCodec,
   jobCodec,
   jobHistoryCodec,
@@ -135,12 +134,6 @@ describe('decoding', () => {
     expect(info).toMatchObject({ NodeType: 'Requester', Labels: null, SupportedProtocols: null });
     expect(info.ComputeNodeInfo.ExecutionEngines).toBeNull();
     expect(info.BacalhauVersion.BuildDate).toBe(ZERO_TIME);
-  });
-
-  it('reads and writes the due time of an evaluation as a text', () => {
-    const evaluation = evaluationCodec.decode({ WaitUntil: '2026-11-21T00:00:00.5Z' });
-    expect(evaluation.WaitUntil % 1_000_000_000n).toBe(500_000_000n);
-    expect(evaluationCodec.encode(evaluation)).toMatchObject({ WaitUntil: '2026-11-21T00:00:00.5Z' });
   });
 
   it('is not fooled by hostile keys or depth', () => {

@@ -25,18 +25,11 @@ import {
   uint,
   uint64,
 } from '../../model/mod.ts';
-import type { Codec, Event, JobType, Shape } from '../../model/mod.ts';
+import type { Codec, Event, Fields, JobType, Shape, StructOf } from '../../model/mod.ts';
 import { decodeEnvelope, encodeEnvelope } from './envelope.ts';
 import type { Metadata } from './envelope.ts';
 import { checkIds } from './ids.ts';
 import type {
-  AskForBid,
-  BidAccepted,
-  BidRejected,
-  BidResult,
-  CancelExecution,
-  ComputeError,
-  ExecutionInventory,
   ExecutionStatus,
   HandshakeRequest,
   HandshakeResponse,
@@ -44,7 +37,6 @@ import type {
   HeartbeatResponse,
   InMessages,
   OutMessages,
-  RunResult,
   ShutdownNoticeRequest,
   ShutdownNoticeResponse,
   UpdateNodeInfoRequest,
@@ -102,36 +94,36 @@ const remains = {
 };
 
 const CODECS: { readonly [T in MessageType]: Codec<Payloads[T]> } = {
-  AskForBid: define<AskForBid>('AskForBid', { Events: events, Execution: required(executionCodec.shape) }),
-  BidAccepted: define<BidAccepted>('BidAccepted', {
+  AskForBid: define('AskForBid', { Events: events, Execution: required(executionCodec.shape) }),
+  BidAccepted: define('BidAccepted', {
     Events: events,
     ExecutionID: required(text),
     Accepted: required(flag),
   }),
-  BidRejected: define<BidRejected>('BidRejected', { Events: events, ExecutionID: required(text) }),
-  CancelExecution: define<CancelExecution>('CancelExecution', {
+  BidRejected: define('BidRejected', { Events: events, ExecutionID: required(text) }),
+  CancelExecution: define('CancelExecution', {
     Events: events,
     ExecutionID: required(text),
   }),
-  BidResult: define<BidResult>('BidResult', { ...report, Accepted: required(flag) }),
-  RunResult: define<RunResult>('RunResult', {
+  BidResult: define('BidResult', { ...report, Accepted: required(flag) }),
+  RunResult: define('RunResult', {
     ...report,
     PublishResult: required(nullable(specConfigCodec.shape)),
     RunCommandResult: required(nullable(runOutputCodec.shape)),
   }),
-  ComputeError: define<ComputeError>('ComputeError', { ...report, ...remains }),
-  ExecutionStatus: define<ExecutionStatus>('ExecutionStatus', {
+  ComputeError: define('ComputeError', { ...report, ...remains }),
+  ExecutionStatus: define('ExecutionStatus', {
     ...report,
     Phase: required(open<ExecutionStatus['Phase']>()),
     Revision: required(int64),
     ...remains,
   }),
-  ExecutionInventory: define<ExecutionInventory>('ExecutionInventory', {
+  ExecutionInventory: define('ExecutionInventory', {
     Epoch: omitEmpty(uint),
     More: omitEmpty(flag),
     Executions: required(
       list(
-        struct<ExecutionInventory['Executions'][number]>('InventoryEntry', {
+        struct('InventoryEntry', {
           ExecutionID: required(text),
           JobID: required(text),
           Phase: required(text),
@@ -141,7 +133,7 @@ const CODECS: { readonly [T in MessageType]: Codec<Payloads[T]> } = {
       ),
     ),
   }),
-  'transport.HandshakeRequest': define<HandshakeRequest>('HandshakeRequest', {
+  'transport.HandshakeRequest': define('HandshakeRequest', {
     NodeInfo: required(nodeInfoCodec.shape),
     StartTime: omitAbsent(text),
     LastOrchestratorSeqNum: required(uint64),
@@ -149,7 +141,7 @@ const CODECS: { readonly [T in MessageType]: Codec<Payloads[T]> } = {
     InstallID: omitEmpty(text),
     BootID: omitEmpty(text),
   }),
-  'transport.HandshakeResponse': define<HandshakeResponse>('HandshakeResponse', {
+  'transport.HandshakeResponse': define('HandshakeResponse', {
     accepted: required(flag),
     reason: omitEmpty(text),
     LastComputeSeqNum: required(uint64),
@@ -158,36 +150,36 @@ const CODECS: { readonly [T in MessageType]: Codec<Payloads[T]> } = {
     StoreID: omitEmpty(text),
     Epoch: omitEmpty(uint),
   }),
-  'transport.HeartbeatRequest': define<HeartbeatRequest>('HeartbeatRequest', {
+  'transport.HeartbeatRequest': define('HeartbeatRequest', {
     NodeID: required(text),
     AvailableCapacity: required(resourcesCodec.shape),
     QueueUsedCapacity: required(resourcesCodec.shape),
     LastOrchestratorSeqNum: required(uint64),
   }),
-  'transport.HeartbeatResponse': define<HeartbeatResponse>('HeartbeatResponse', {
+  'transport.HeartbeatResponse': define('HeartbeatResponse', {
     LastComputeSeqNum: required(uint64),
   }),
-  'transport.UpdateNodeInfoRequest': define<UpdateNodeInfoRequest>('UpdateNodeInfoRequest', {
+  'transport.UpdateNodeInfoRequest': define('UpdateNodeInfoRequest', {
     NodeInfo: required(nodeInfoCodec.shape),
   }),
-  'transport.UpdateNodeInfoResponse': define<UpdateNodeInfoResponse>('UpdateNodeInfoResponse', {
+  'transport.UpdateNodeInfoResponse': define('UpdateNodeInfoResponse', {
     accepted: required(flag),
     reason: omitEmpty(text),
   }),
-  'transport.ShutdownNoticeRequest': define<ShutdownNoticeRequest>('ShutdownNoticeRequest', {
+  'transport.ShutdownNoticeRequest': define('ShutdownNoticeRequest', {
     NodeID: required(text),
     Reason: omitEmpty(text),
     LastOrchestratorSeqNum: required(uint64),
   }),
-  'transport.ShutdownNoticeResponse': define<ShutdownNoticeResponse>('ShutdownNoticeResponse', {
+  'transport.ShutdownNoticeResponse': define('ShutdownNoticeResponse', {
     LastComputeSeqNum: required(uint64),
   }),
-  'managedPublisher.PreSignURLRequest': define<PreSignURLRequest>('PreSignURLRequest', {
+  'managedPublisher.PreSignURLRequest': define('PreSignURLRequest', {
     Events: events,
     ExecutionID: required(text),
     JobID: required(text),
   }),
-  BacError: define<BacError>('BacError', {
+  BacError: define('BacError', {
     Cause: required(text),
     Hint: required(text),
     Retryable: required(flag),
@@ -199,8 +191,8 @@ const CODECS: { readonly [T in MessageType]: Codec<Payloads[T]> } = {
   }),
 };
 
-function define<T extends object>(name: string, fields: Parameters<typeof struct<T>>[1]): Codec<T> {
-  return codec(name, struct<T>(name, fields));
+function define<F extends Fields>(name: string, fields: F): Codec<StructOf<F>> {
+  return codec(name, struct(name, fields));
 }
 
 /** A decoded envelope whose type is registered. */
