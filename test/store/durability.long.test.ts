@@ -34,12 +34,16 @@ describe.each(runtimes)('under %s', (runtime) => {
       await using store = await openOrchestratorStore({ path, world: testWorld(), orchestratorId: 'n-1' });
       const kept = await store.read(async (reader) => {
         const whole = new Set<string>();
-        for (const { job } of (await reader.jobs.list({})).items) {
-          expect(await reader.versions.get(job.ID, 1)).toBeDefined();
-          expect(await reader.slots.list(job.ID, 1)).toHaveLength(1);
-          expect((await reader.history.page({ jobId: job.ID })).items).toHaveLength(1);
-          expect(await reader.evaluations.byJob(job.ID)).toHaveLength(1);
-          whole.add(job.ID);
+        for (let more = true; more;) {
+          const page = await reader.jobs.list({ offset: whole.size });
+          for (const { job } of page.items) {
+            expect(await reader.versions.get(job.ID, 1)).toBeDefined();
+            expect(await reader.slots.list(job.ID, 1)).toHaveLength(1);
+            expect((await reader.history.page({ jobId: job.ID })).items).toHaveLength(1);
+            expect(await reader.evaluations.byJob(job.ID)).toHaveLength(1);
+            whole.add(job.ID);
+          }
+          more = page.more;
         }
         return whole;
       });
