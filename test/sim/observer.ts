@@ -106,7 +106,7 @@ export class Observer {
   /** The orchestrator's process starts or ends. */
   orchestratorIs(up: boolean): void {
     this.silence.orchestrator(up);
-    this.#waiting.forget();
+    this.#waiting.orchestratorIs(up);
   }
 
   /** Whether the node has held the execution, or still does. */

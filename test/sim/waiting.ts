@@ -21,11 +21,13 @@ type NodeRow = Parameters<Usage['room']>[1] & { readonly id: string };
 export class Waiting {
   /** Wants that some node has room for, and since when. */
   readonly #since = new Map<string, number>();
+  #up = false;
 
   constructor(readonly orchestrator: Committed, readonly usage: Usage, readonly now: () => number) {}
 
-  /** The orchestrator's process starts or ends: nobody looks. */
-  forget(): void {
+  /** While its process is down nobody looks; what it committed just before its end is seen after that. */
+  orchestratorIs(up: boolean): void {
+    this.#up = up;
     this.#since.clear();
   }
 
@@ -46,7 +48,7 @@ export class Waiting {
       const key = `${want.job_id}/${want.slot}`;
       if (!nodes.some((node) => this.#hasRoom(node, want))) continue;
       open.add(key);
-      if (!this.#since.has(key)) this.#since.set(key, this.now());
+      if (this.#up && !this.#since.has(key)) this.#since.set(key, this.now());
     }
     for (const key of this.#since.keys()) if (!open.has(key)) this.#since.delete(key);
     return wants.length;
