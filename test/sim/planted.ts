@@ -86,7 +86,8 @@ function anyEpoch(tx: StoreTx): StoreTx {
 }
 
 function nobodyWaits(tx: StoreTx): StoreTx {
-  return over(tx, { wants: over(tx.wants, { inOrder: () => Promise.resolve([]) }) });
+  const none = () => Promise.resolve([]);
+  return over(tx, { wants: over(tx.wants, { requests: none, inOrder: none }) });
 }
 
 function startsWhatItRemoves(engine: Engine): Engine {
