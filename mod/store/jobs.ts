@@ -78,17 +78,30 @@ export class JobsReader implements JobReader {
   }
 
   async byIdPrefix(prefix: string): Promise<readonly JobRow[]> {
-    return await this.#decodeSome(await byPrefix.all(this.context.db, prefix, above(prefix)));
+    const found: JobRow[] = [];
+    for (const row of await byPrefix.all(this.context.db, prefix, above(prefix))) {
+      found.push((await this.#decodeOne(row))!);
+    }
+    return found;
   }
 
   async list(filter: JobFilter): Promise<Page<JobRow>> {
+    const { items: rows, more } = await this.#page(filter);
+    const items = await this.#decodeSome(rows);
+    return { items, more: more || rows.length > items.length };
+  }
+
+  async ids(filter: JobFilter): Promise<readonly string[]> {
+    return (await this.#page(filter)).items.map(({ id }) => id);
+  }
+
+  async #page(filter: JobFilter): Promise<Page<Stored<'jobs'>>> {
     const offset = filter.offset ?? 0;
     const limit = filter.limit || Number.MAX_SAFE_INTEGER;
     const end = Math.min(offset + limit, Number.MAX_SAFE_INTEGER - 1);
     if (!filter.matches) {
       const rows = await this.#ordered(filter).offset(offset).limit(end - offset + 1).execute();
-      const items = await this.#decodeSome(rows.slice(0, limit));
-      return { items, more: rows.length > items.length };
+      return { items: rows.slice(0, limit), more: rows.length > limit };
     }
     const order = ORDER_COLUMNS[filter.orderBy ?? 'created'];
     const matching: Stored<'jobs'>[] = [];
@@ -110,8 +123,7 @@ export class JobsReader implements JobReader {
       if (rows.length < step) break;
       last = rows.at(-1);
     }
-    const items = await this.#decodeSome(matching.slice(offset, end));
-    return { items, more: matching.length > offset + items.length };
+    return { items: matching.slice(offset, end), more: matching.length > end };
   }
 
   #ordered(filter: JobFilter) {

@@ -128,6 +128,8 @@ export interface JobReader {
   byIdPrefix(prefix: string): Promise<readonly JobRow[]>;
   /** A page ends before its limit when its jobs are large: all of it is in memory at the same time. */
   list(filter: JobFilter): Promise<Page<JobRow>>;
+  /** Of all jobs that {@link list} would page through, in its order. */
+  ids(filter: JobFilter): Promise<readonly string[]>;
 }
 
 export interface JobRepository extends JobReader {

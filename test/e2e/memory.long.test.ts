@@ -32,12 +32,21 @@ describe.each<Runtime>(['bun'])('memory of an orchestrator, %s', (runtime) => {
       const listed = new Set<string>();
       let token = '';
       do {
-        const query = token ? `?next_token=${token}` : '';
+        const query = token ? `?next_token=${token}` : `?limit=${COUNT}`;
         const { Items, NextToken } = await api.json<Listed>('GET', `${JOBS}${query}`);
         for (const { ID } of Items) listed.add(ID);
         token = NextToken;
       } while (token !== '');
       expect(listed.size).toBe(COUNT);
+      const whole = await fetch(`http://127.0.0.1:${server.apiPort}${JOBS}`);
+      let bytes = 0;
+      let last = '';
+      for await (const text of whole.body!.pipeThrough(new TextDecoderStream())) {
+        bytes += text.length;
+        last = (last + text).slice(-100);
+      }
+      expect(bytes).toBeGreaterThan(COUNT * TEXT);
+      expect(last.endsWith('}]}\n')).toBe(true);
       for (const id of listed) {
         const { body, status } = await api.request('GET', `${JOBS}/${id}`);
         expect(status).toBe(200);

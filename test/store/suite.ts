@@ -1,8 +1,14 @@
 /** What every implementation of the orchestrator's store must do; called with a way to open one. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import * as fc from 'fast-check';
-import { ComputeState, type Phase, PHASES, toRfc3339 } from '../../mod/model/mod.ts';
-import { changes, type NewEvaluation, type OrchestratorStore, type WantRow } from '../../mod/store/mod.ts';
+import { ComputeState, type Job, type Phase, PHASES, toRfc3339 } from '../../mod/model/mod.ts';
+import {
+  changes,
+  type JobFilter,
+  type NewEvaluation,
+  type OrchestratorStore,
+  type WantRow,
+} from '../../mod/store/mod.ts';
 import { sampleExecution, sampleInfo, sampleJob, START, testWorld } from './samples.ts';
 import type { World } from '../../runtime/world.ts';
 
@@ -37,7 +43,8 @@ export function storeSuite(open: OpenStore): void {
     await store.close();
     store = await open(world);
   };
-  const withJob = (id = 'j-1') => store.write((tx) => tx.jobs.insert(sampleJob(id)));
+  const withJob = (id = 'j-1', over: Partial<Job> = {}) =>
+    store.write((tx) => tx.jobs.insert(sampleJob(id, over)));
   const withNode = (id = 'n-1') =>
     store.write((tx) => tx.nodes.insert({ id, membership: 'APPROVED', info: sampleInfo(id) }));
 
@@ -112,6 +119,16 @@ export function storeSuite(open: OpenStore): void {
       expect(await find('j-a%')).toEqual([]);
     });
 
+    it('an ambiguous prefix stays so, and all ids are there, where few of the jobs fit into one page', async () => {
+      const ids = ['j-aa1', 'j-aa2', 'j-aa3'];
+      for (const id of ids) await withJob(id, { Meta: { large: 'x'.repeat(1_500_000) } });
+      const found = await store.read((reader) => reader.jobs.byIdPrefix('j-aa'));
+      expect(found.map((row) => row.job.ID)).toEqual(['j-aa1', 'j-aa2']);
+      const page = await store.read((reader) => reader.jobs.list({}));
+      expect([page.items.length, page.more]).toEqual([1, true]);
+      expect(await store.read((reader) => reader.jobs.ids({}))).toEqual(ids);
+    });
+
     it('lists like filter, sort and slice of an array', async () => {
       const jobs = Array.from({ length: 700 }, (_, i) =>
         sampleJob(`j-${(i * 7919) % 700}`, {
@@ -139,18 +156,18 @@ export function storeSuite(open: OpenStore): void {
             .filter((job) => canary === undefined || ('canary' in job.Labels) === canary)
             .sort((a, b) => (key(a) < key(b) ? -1 : 1) * (reverse ? -1 : 1)).map((job) => job.ID);
           const end = limit === 0 ? wanted.length : offset + limit;
-          const page = await store.read((reader) =>
-            reader.jobs.list({
-              orderBy,
-              reverse,
-              offset,
-              limit,
-              ...(namespace === undefined ? {} : { namespace }),
-              ...(canary === undefined ? {} : { matches: (labels) => ('canary' in labels) === canary }),
-            })
-          );
+          const filter: JobFilter = {
+            orderBy,
+            reverse,
+            offset,
+            limit,
+            ...(namespace === undefined ? {} : { namespace }),
+            ...(canary === undefined ? {} : { matches: (labels) => ('canary' in labels) === canary }),
+          };
+          const page = await store.read((reader) => reader.jobs.list(filter));
           expect(page.items.map((row) => row.job.ID)).toEqual(wanted.slice(offset, end));
           expect(page.more).toBe(wanted.length > end);
+          expect(await store.read((reader) => reader.jobs.ids(filter))).toEqual(wanted.slice(offset, end));
         }),
         { numRuns: 60 },
       );

@@ -158,6 +158,9 @@ export class FakeJobs implements JobsBackend {
     const items = all.slice(query.offset, end);
     return Promise.resolve(end < all.length ? { items, next: end } : { items });
   }
+  async *allJobs(query: Parameters<JobsBackend['listJobs']>[0]) {
+    yield* (await this.listJobs(query)).items;
+  }
   stopJob(ref: string, { namespace, reason }: { namespace: string; reason: string }) {
     return Promise.resolve().then(() => {
       const job = this.find(ref);

@@ -33,7 +33,10 @@ export interface JobsBackend {
   /** Returns once the submit is durable. */
   submit(request: SubmitRequest): Promise<SubmitResult>;
   getJob(ref: string, query: JobQuery): Promise<Job>;
+  /** A page of jobs that are large together may end before its limit; `next` then tells where to go on. */
   listJobs(query: JobListQuery): Promise<Page<Job>>;
+  /** All that were there when asked, without a limit: each is read when its turn comes, so they need not fit into memory. */
+  allJobs(query: JobListQuery): AsyncIterable<Job>;
   /** Evaluation id is `''` where the job was stopped already. */
   stopJob(ref: string, query: { namespace: string; reason: string }): Promise<{ EvaluationID: string }>;
   history(ref: string, query: HistoryQuery): Promise<HistoryPage>;

@@ -18,10 +18,15 @@ export interface ApiEnv {
 }
 export type ApiContext = Context<ApiEnv>;
 
-/** @param text JSON; the answer ends with a newline and is indented when the query has `pretty` */
-export function replyText(c: ApiContext, text: string, status = 200): Response {
+export function jsonHeaders(c: ApiContext): Record<string, string> {
   const headers = c.get('headers');
   headers['Content-Type'] = 'application/json';
+  return headers;
+}
+
+/** @param text JSON; the answer ends with a newline and is indented when the query has `pretty` */
+export function replyText(c: ApiContext, text: string, status = 200): Response {
+  const headers = jsonHeaders(c);
   const body = c.get('query').has('pretty') ? indented(text) : text;
   litter(4 * body.length);
   return new Response(`${body}\n`, { status, headers });

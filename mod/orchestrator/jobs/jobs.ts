@@ -22,7 +22,7 @@ import {
   type SubmitResult,
 } from '../../model/mod.ts';
 import { holds } from '../../schedule/mod.ts';
-import type { ExecutionRow, JobRow, PastVersionRow, StoreReader } from '../../store/mod.ts';
+import type { ExecutionRow, JobFilter, JobRow, PastVersionRow, StoreReader } from '../../store/mod.ts';
 import type { OrchestratorLink } from '../../transport/mod.ts';
 import { toExecution } from './to_execution.ts';
 import { readLogs } from './logs.ts';
@@ -75,21 +75,17 @@ export class Jobs {
   }
 
   async listJobs(query: JobListQuery): Promise<Page<Job>> {
-    const { namespace, labels, orderBy, reverse, limit, offset } = query;
-    const page = await this.#store.read((reader) =>
-      reader.jobs.list({
-        ...(namespace === '' || namespace === '*' ? {} : { namespace }),
-        ...(labels.length > 0
-          ? { matches: (own) => labels.every((constraint) => holds(constraint, own)) }
-          : {}),
-        orderBy: orderBy === 'modified_at' ? 'modified' : 'created',
-        reverse,
-        limit,
-        offset,
-      })
-    );
+    const page = await this.#store.read((reader) => reader.jobs.list(filterOf(query)));
     const items = page.items.map(({ job }) => job);
-    return page.more ? { items, next: offset + items.length } : { items };
+    return page.more ? { items, next: query.offset + items.length } : { items };
+  }
+
+  async *allJobs(query: JobListQuery): AsyncGenerator<Job, void> {
+    const ids = await this.#store.read((reader) => reader.jobs.ids(filterOf(query)));
+    for (const id of ids) {
+      const row = await this.#store.read((reader) => reader.jobs.get(id));
+      if (row) yield row.job; // else it was deleted meanwhile
+    }
   }
 
   history(ref: string, query: HistoryQuery): Promise<HistoryPage> {
@@ -190,4 +186,15 @@ async function hasEnded(
 function isBetter(a: ExecutionRow, b: ExecutionRow): boolean {
   const done = (row: ExecutionRow) => row.phase === 'completed';
   return done(a) === done(b) ? a.attempt > b.attempt : done(a);
+}
+
+function filterOf({ namespace, labels, orderBy, reverse, limit, offset }: JobListQuery): JobFilter {
+  return {
+    ...(namespace === '' || namespace === '*' ? {} : { namespace }),
+    ...(labels.length > 0 ? { matches: (own) => labels.every((constraint) => holds(constraint, own)) } : {}),
+    orderBy: orderBy === 'modified_at' ? 'modified' : 'created',
+    reverse,
+    limit,
+    offset,
+  };
 }

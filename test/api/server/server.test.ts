@@ -223,6 +223,21 @@ describe('jobs', () => {
     expect(seen).toEqual(['job-4', 'job-3', 'job-2', 'job-1', 'job-0']);
   });
 
+  it.each(['', '?pretty'])(
+    'a list without a limit is whole and has no token, however long it is %s',
+    async (query) => {
+      const Meta = { large: 'x'.repeat(300_000) };
+      for (let i = 0; i < 10; i++) fake.jobs.jobs.push(makeJob(i, { Meta }));
+      const { body, text, headers } = await call(`${BASE}/jobs${query}`);
+      expect(body.NextToken).toBe('');
+      expect(body.Items.map((job: { Name: string }) => job.Name)).toEqual(
+        fake.jobs.jobs.map((job) => job.Name),
+      );
+      expect(text.endsWith('}\n')).toBe(true);
+      expect(headers.get('content-type')).toBe('application/json');
+    },
+  );
+
   it('writes nanoseconds with all their digits', async () => {
     fake.jobs.jobs.push(makeJob(7));
     const { text } = await call(`${BASE}/jobs/job-7`);

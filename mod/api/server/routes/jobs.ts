@@ -10,6 +10,7 @@ import { requestError } from '../errors.ts';
 import { executionText, historyText, jobText, listText } from '../json_text.ts';
 import { decodeToken, encodeToken } from '../paging.ts';
 import type { Query } from '../query.ts';
+import { replyList } from '../reply_list.ts';
 import { readSelector } from '../selector.ts';
 import { wantsLegacyHistory } from '../version_gate.ts';
 
@@ -40,6 +41,7 @@ export function jobRoutes(app: Hono<ApiEnv>, jobs: JobsBackend, { bodyLimit }: A
 
   app.get(base, async (c) => {
     const query = readListQuery(c.get('query'));
+    if (query.limit === 0) return await replyList(c, jobs.allJobs(query), jobText);
     const { items, next } = await jobs.listJobs(query);
     const token = next === undefined ? '' : encodeToken({ ...query, offset: BigInt(next) });
     return replyText(c, listText(items.map(jobText), token));
