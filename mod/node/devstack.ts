@@ -1,6 +1,7 @@
 /** A whole network in one process, for trying things out: each node has a folder and, but for the first, free ports. */
 import { join } from 'node:path';
 import type { Config } from '../config/mod.ts';
+import { ContainedFiles } from '../../runtime/files/mod.ts';
 import { realWorld } from '../../runtime/world.ts';
 import { makeEngines } from './compute_role.ts';
 import { type RunningNode, startNode } from './node.ts';
@@ -25,6 +26,7 @@ export interface Devstack extends AsyncDisposable {
 /** @throws BacalhauError as `startNode` */
 export async function startDevstack(config: Config, options: DevstackOptions): Promise<Devstack> {
   await using stack = new AsyncDisposableStack();
+  stack.use(new ContainedFiles(options.folder)); // made if need be
   // One pool of module processes for all: they are nodes of one machine.
   const engines = makeEngines(config, realWorld, options.folder);
   for (const engine of engines) stack.defer(() => engine.close());

@@ -1,5 +1,6 @@
 /** What a node refuses before it opens anything. */
 import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, it, vi } from 'vitest';
 import { loadConfig } from '../../mod/config/mod.ts';
 import { startDevstack } from '../../mod/node/mod.ts';
@@ -20,6 +21,16 @@ it.each([
   const stack = startDevstack(config, { ...shape, folder: all.folder, log: () => undefined });
   await expect(stack).rejects.toThrow(/^Cannot start a node/);
   expect(readdirSync(all.folder)).toEqual([]);
+});
+
+it('a devstack makes the folder that it is given', async () => {
+  await using all = nodes();
+  const settings = ['API.Port=0', 'Orchestrator.Port=0', 'Publishers.Types.Local.Port=0'];
+  const { config } = await loadConfig({ env: { HOME: all.folder }, settings });
+  const folder = join(all.folder, 'not', 'there');
+  const shape = { orchestrators: 1, computes: 0, hybrids: 0 };
+  await using _stack = await startDevstack(config, { ...shape, folder, log: () => undefined });
+  expect(readdirSync(folder)).toContain('node-0');
 });
 
 it('an orchestrator that approves by hand keeps no more unknown nodes than MaxPendingNodes', async () => {
