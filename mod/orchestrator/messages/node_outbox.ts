@@ -3,7 +3,7 @@ import type { BacalhauError } from '../../model/mod.ts';
 import { changes, type OutboxRow, type StoreReader } from '../../store/mod.ts';
 import type { InMessage, Outbox, SessionKey } from '../../transport/mod.ts';
 import type { Transactor } from '../work/transactor.ts';
-import { refused } from './ends.ts';
+import { onceStopped, refused } from './ends.ts';
 import { cancelOf, renderMessage } from './render.ts';
 
 /** Acknowledged rows are deleted together, this long after the first of them. */
@@ -82,6 +82,7 @@ export class NodeOutbox implements Outbox<InMessage>, Disposable {
     if (row?.kind !== 'ask') return;
     await this.transactor.commit(async (work) => {
       const execution = await work.tx.executions.get(row.executionId);
+      if (execution?.phase === 'stopping') return await onceStopped(work, execution);
       if (execution?.phase !== 'asked') return;
       const unit = (await work.unit(execution.jobId))!;
       await unit.change(execution, refused(error.message, 'BidRejected'), {

@@ -93,9 +93,10 @@ export async function renderMessage(reader: StoreReader, row: OutboxRow): Promis
       return cancelOf(ExecutionID);
     case 'ask': {
       const execution = await reader.executions.get(ExecutionID);
-      const over = !execution || isTerminalPhase(execution.phase) || execution.phase === 'stopping';
+      const over = !execution || isTerminalPhase(execution.phase);
       const version = over ? undefined : await reader.versions.get(execution.jobId, execution.jobVersion);
-      // Nothing is asked for an execution that is over; a cancel of something unknown does no harm.
+      // Nothing is asked for an execution that is over; a cancel of something unknown does no harm. One that stops is
+      // asked for all the same: its cancel follows, and only a node that knows it can say that it has stopped.
       if (over || !version) return cancelOf(ExecutionID);
       return { type: 'AskForBid', payload: askForBid(execution, version.job) };
     }
