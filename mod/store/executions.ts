@@ -190,8 +190,13 @@ export class ExecutionsReader implements ExecutionReader {
     return (await overdue.all(this.context.db, now)).map((row) => row.job_id);
   }
 
-  async bySlot(jobId: string, version: number, slot: string): Promise<readonly ExecutionRow[]> {
-    return this.#decodeAll(await ofSlot.all(this.context.db, jobId, BigInt(version), slot, LAST_ATTEMPTS));
+  async bySlot(
+    jobId: string,
+    version: number,
+    slot: string,
+    limit = LAST_ATTEMPTS,
+  ): Promise<readonly ExecutionRow[]> {
+    return this.#decodeAll(await ofSlot.all(this.context.db, jobId, BigInt(version), slot, limit));
   }
 
   async live(jobId: string, limit: number): Promise<readonly ExecutionRow[]> {

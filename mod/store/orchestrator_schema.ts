@@ -58,19 +58,6 @@ export interface JobVersionsTable {
   replaced_time: Int;
 }
 
-export interface SlotsTable {
-  job_id: string;
-  version: Int;
-  slot: string;
-  attempt: Int;
-  current_exec: string;
-  counted_exec: string;
-  failures: string;
-  not_before: Int;
-  avoided: string;
-  rev: Int;
-}
-
 export interface ExecutionsTable {
   id: string;
   namespace: string;
@@ -226,7 +213,6 @@ export interface OrchestratorSchema {
   cluster: ClusterTable;
   jobs: JobsTable;
   job_versions: JobVersionsTable;
-  slots: SlotsTable;
   executions: ExecutionsTable;
   evaluations: EvaluationsTable;
   nodes: NodesTable;
@@ -357,4 +343,8 @@ export const ORCHESTRATOR_MIGRATIONS: readonly Migration[] = [{
     `create index executions_placed on executions (job_id, version, node_id, phase, ended)`,
     `create index executions_setback on executions (job_id, version) where ${SETBACK}`,
   ],
+}, {
+  // What a slot has seen is told by its executions.
+  name: '0003-no-slots',
+  statements: [`drop table slots`],
 }];

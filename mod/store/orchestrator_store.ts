@@ -11,7 +11,6 @@ import { Nodes, NodesReader } from './nodes.ts';
 import { type OrchestratorSchema, prepare, type Written } from './orchestrator_schema.ts';
 import { Outboxes, OutboxesReader } from './outbox.ts';
 import type { ClusterRow } from './rows.ts';
-import { Slots, SlotsReader } from './slots.ts';
 import { fields } from './statement.ts';
 import type { OrchestratorStore, StoreReader, StoreTx } from './store.ts';
 import { Versions } from './versions.ts';
@@ -72,7 +71,6 @@ function reader(context: ReadContext): StoreReader {
   return {
     jobs: new JobsReader(context),
     versions: new Versions(context),
-    slots: new SlotsReader(context),
     executions: new ExecutionsReader(context),
     evaluations: new EvaluationsReader(context),
     nodes: new NodesReader(context),
@@ -88,7 +86,6 @@ function transaction(context: WriteContext): Omit<StoreTx, 'afterCommit' | 'afte
     now: context.now,
     jobs: new Jobs(context),
     versions: new Versions(context),
-    slots: new Slots(context),
     executions: new Executions(context),
     evaluations: new Evaluations(context),
     nodes: new Nodes(context),

@@ -61,26 +61,6 @@ export interface PastVersionRow extends JobVersionRow {
     | null;
 }
 
-/** One unit of work of a job version: partition or replica index, or `n:<node id>` for ops and daemon jobs. */
-export interface SlotRow {
-  readonly jobId: string;
-  readonly version: number;
-  readonly slot: string;
-  /** Attempts made; only grows. */
-  readonly attempt: number;
-  /** Execution ids, '' = none. */
-  readonly currentExec: string;
-  readonly countedExec: string;
-  /** Failures so far, per class. */
-  readonly failures: Readonly<Partial<Record<FailureClass, number>>>;
-  /** Back-off: no attempt before. */
-  readonly notBefore: bigint;
-  /** Nodes to stay away from, each until a time. */
-  readonly avoided: Readonly<Record<string, bigint>>;
-  readonly rev: bigint;
-}
-export type SlotChange = Partial<Omit<SlotRow, 'jobId' | 'version' | 'slot' | 'rev'>>;
-
 /** As much of an execution as its columns tell. */
 export type ExecutionOutline = Pick<ExecutionRow, 'id' | 'jobId' | 'phase'>;
 
@@ -90,6 +70,7 @@ export interface ExecutionRow {
   readonly name: string;
   readonly jobId: string;
   readonly jobVersion: number;
+  /** The unit of work of its version: partition or replica index, or `n:<node id>` for ops and daemon jobs. */
   readonly slot: string;
   readonly partition: number;
   /** From 1 per slot. */

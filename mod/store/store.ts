@@ -4,7 +4,7 @@
  * (invariants.md section 4). Rows are frozen; updates take the row they saw and fail with `RevisionConflict` when it has
  * changed since, so a plan made on a snapshot commits nothing stale (S18).
  *
- * Lock order inside a transaction: job → slot → execution → node usage (by node id) → node out_seq. SQLite does not need
+ * Lock order inside a transaction: job → execution → node usage (by node id) → node out_seq. SQLite does not need
  * it (one writer); Postgres will.
  */
 import type { Evaluation, EvaluationTrigger, Job, JobHistory, StringMap } from '../model/mod.ts';
@@ -35,8 +35,6 @@ import type {
   SessionChange,
   SessionRow,
   Setback,
-  SlotChange,
-  SlotRow,
   Tally,
   UsageRow,
   WantRow,
@@ -74,7 +72,6 @@ export const changes = Object.freeze({
 export interface StoreReader {
   readonly jobs: JobReader;
   readonly versions: VersionReader;
-  readonly slots: SlotReader;
   readonly executions: ExecutionReader;
   readonly evaluations: EvaluationReader;
   readonly nodes: NodeReader;
@@ -89,7 +86,6 @@ export interface StoreTx extends StoreReader, Pick<Transaction<never>, 'afterCom
   /** The time of this transaction; all its rows are stamped with it. */
   readonly now: bigint;
   readonly jobs: JobRepository;
-  readonly slots: SlotRepository;
   readonly executions: ExecutionRepository;
   readonly evaluations: EvaluationRepository;
   readonly nodes: NodeRepository;
@@ -159,22 +155,7 @@ export interface VersionReader {
   list(jobId: string): Promise<readonly PastVersionRow[]>;
 }
 
-// ---- slots and executions
-
-export interface SlotReader {
-  get(jobId: string, version: number, slot: string): Promise<SlotRow | undefined>;
-  /** Numeric slots in order of their number, then the others by text. */
-  list(jobId: string, version: number): Promise<readonly SlotRow[]>;
-}
-
-export interface SlotRepository extends SlotReader {
-  /** Empty slots `slots` of a version; existing ones stay as they are. */
-  create(jobId: string, version: number, slots: readonly string[]): Promise<void>;
-  /** Adds one slot with its first attempt. @throws BacalhauError `SlotConflict` when it is there */
-  insert(slot: Pick<SlotRow, 'jobId' | 'version' | 'slot' | 'attempt' | 'currentExec'>): Promise<SlotRow>;
-  /** @throws BacalhauError `RevisionConflict`; RangeError when the attempt would shrink or a counted execution change */
-  update(seen: SlotRow, change: SlotChange): Promise<SlotRow>;
-}
+// ---- executions
 
 export interface ExecutionReader {
   get(id: string): Promise<ExecutionRow | undefined>;
@@ -188,8 +169,8 @@ export interface ExecutionReader {
   outlinesByNode(nodeId: string): Promise<readonly ExecutionOutline[]>;
   /** Jobs of asked executions whose bid deadline, or of live ones whose execution deadline, is at or before `now`. */
   overdueJobs(now: bigint): Promise<readonly string[]>;
-  /** Of one slot, the last attempts first. */
-  bySlot(jobId: string, version: number, slot: string): Promise<readonly ExecutionRow[]>;
+  /** Of one slot, the last attempts first; absent limit: as many as matter for the next one. */
+  bySlot(jobId: string, version: number, slot: string, limit?: number): Promise<readonly ExecutionRow[]>;
   /** Of all versions. */
   live(jobId: string, limit: number): Promise<readonly ExecutionRow[]>;
   hasLive(jobId: string, version: number): Promise<boolean>;

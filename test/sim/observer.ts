@@ -177,7 +177,7 @@ export class Observer {
 
   #lookAtOrchestrator(): void {
     const rows = this.orchestrator.rows<ExecutionRow>(
-      'select id, job_id, version, slot, attempt, node_id, phase, counted, node_rev, code from executions',
+      'select id, job_id, version, slot, attempt, node_id, phase, counted, node_rev, code from executions order by attempt',
     );
     const live = new Map<string, string>();
     const placed: Placed[] = [];
@@ -194,7 +194,6 @@ export class Observer {
       this.#count(row, before, slot);
       this.#executions.set(row.id, row);
     }
-    this.#lookAtSlots();
     this.#lookAtJobs(rows);
     this.#lookAtHistory();
     this.epochs.look();
@@ -207,6 +206,10 @@ export class Observer {
     if (!before) {
       this.stops.placed(row.job_id, row.id);
       if (row.attempt > 1) this.#see('attempted again');
+      if (row.attempt <= (this.#attempts.get(slot) ?? 0)) {
+        throw new Violation('S3', `the attempts of ${slot} shrank`);
+      }
+      this.#attempts.set(slot, row.attempt);
       const held = this.#onNodes.get(row.id);
       if (held && held.node !== row.node_id) {
         throw new Violation('S3', `${row.id} is placed on ${row.node_id} and held by ${held.node}`);
@@ -258,25 +261,6 @@ export class Observer {
     const program = this.hosts.programs.find((ran) => ran.executionId === row.id && ran.exitCode === 0);
     if (!program) throw new Violation('S4', `${row.id} was counted and no program of it has ended well`);
     this.#counted.set(slot, row.id);
-  }
-
-  #lookAtSlots(): void {
-    const rows = this.orchestrator.rows<
-      { job_id: string; version: number; slot: string; attempt: number; counted_exec: string }
-    >('select job_id, version, slot, attempt, counted_exec from slots');
-    for (const { job_id, version, slot, attempt, counted_exec } of rows) {
-      const key = `${job_id}/${version}/${slot}`;
-      if (attempt < (this.#attempts.get(key) ?? 0)) {
-        throw new Violation('S3', `the attempts of ${key} shrank`);
-      }
-      this.#attempts.set(key, attempt);
-      if (counted_exec !== (this.#counted.get(key) ?? '')) {
-        throw new Violation(
-          'S2',
-          `${key} names ${counted_exec || 'none'} as counted, not ${this.#counted.get(key)}`,
-        );
-      }
-    }
   }
 
   #lookAtJobs(executions: readonly ExecutionRow[]): void {

@@ -341,7 +341,7 @@ class Simulation {
 
   /** All that means something, as text: heartbeats and positions left out. */
   #state(): string {
-    const tables = ['jobs', 'slots', 'executions', 'history', 'evaluations', 'outbox'];
+    const tables = ['jobs', 'executions', 'history', 'evaluations', 'outbox'];
     const lines = tables.flatMap((table) =>
       text(`orchestrator ${table}`, this.#orchestrator, `select * from ${table}`)
     );

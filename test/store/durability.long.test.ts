@@ -38,7 +38,7 @@ describe.each(runtimes)('under %s', (runtime) => {
           const page = await reader.jobs.list({ offset: whole.size });
           for (const { job } of page.items) {
             expect(await reader.versions.get(job.ID, 1)).toBeDefined();
-            expect(await reader.slots.list(job.ID, 1)).toHaveLength(1);
+            expect(await reader.executions.byJob(job.ID)).toHaveLength(1);
             expect((await reader.history.page({ jobId: job.ID })).items).toHaveLength(1);
             expect(await reader.evaluations.byJob(job.ID)).toHaveLength(1);
             whole.add(job.ID);

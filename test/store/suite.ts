@@ -174,34 +174,10 @@ export function storeSuite(open: OpenStore): void {
     });
   });
 
-  describe('slots and executions', () => {
+  describe('executions', () => {
     beforeEach(async () => {
       await withJob();
       await withNode();
-      await store.write((tx) => tx.slots.create('j-1', 1, ['10', '9', '0', 'n:x']));
-    });
-
-    it('keeps slots in order; attempts only grow and a counted result stays', async () => {
-      const slots = await store.read((reader) => reader.slots.list('j-1', 1));
-      expect(slots.map((slot) => slot.slot)).toEqual(['0', '9', '10', 'n:x']);
-      const avoided = { 'n-1': START + 3n, 'n-2': 5n };
-      const changed = await store.write((tx) =>
-        tx.slots.update(slots[0]!, { attempt: 2, countedExec: 'e-1', failures: { user: 1 }, avoided })
-      );
-      await reopen();
-      expect(await store.read((reader) => reader.slots.get('j-1', 1, '0'))).toEqual(changed);
-      await store.write((tx) => tx.slots.create('j-1', 1, ['0', '11']));
-      expect(await store.read((reader) => reader.slots.get('j-1', 1, '0'))).toEqual(changed);
-      await expect(store.write((tx) => tx.slots.update(changed, { attempt: 1 }))).rejects.toThrow(RangeError);
-      await expect(store.write((tx) => tx.slots.update(changed, { countedExec: 'e-2' }))).rejects.toThrow(
-        RangeError,
-      );
-      await expect(store.write((tx) => tx.slots.update(slots[0]!, { attempt: 3 })))
-        .rejects.toMatchObject({ code: 'RevisionConflict' });
-      const again = { jobId: 'j-1', version: 1, slot: '0', attempt: 1, currentExec: 'e' };
-      await expect(store.write((tx) => tx.slots.insert(again))).rejects.toMatchObject({
-        code: 'SlotConflict',
-      });
     });
 
     it('brings an execution back exactly', async () => {

@@ -6,7 +6,7 @@ import { writeSync } from 'node:fs';
 import process from 'node:process';
 import { realWorld } from '../../runtime/world.ts';
 import { changes, openOrchestratorStore } from '../../mod/store/mod.ts';
-import { sampleJob } from './samples.ts';
+import { sampleExecution, sampleJob } from './samples.ts';
 
 const [path, writers, jobs] = process.argv.slice(2);
 const store = await openOrchestratorStore({ path: path!, world: realWorld, orchestratorId: 'n-0' });
@@ -20,7 +20,7 @@ await Promise.all(Array.from({ length: Number(writers) }, async (_, writer) => {
     const id = `j-${start}-${writer}-${i}`;
     await store.write(async (tx) => {
       await tx.jobs.insert(sampleJob(id));
-      await tx.slots.create(id, 1, ['0']);
+      await tx.executions.insert(sampleExecution(`e-${id}`, { jobId: id }));
       const event = { Message: 'Job submitted', Topic: 'Submission', Timestamp: '' };
       await tx.history.append(id, [{ type: 'JobLevel', jobVersion: 1, event, time: tx.now }]);
       await tx.evaluations.enqueue({

@@ -71,13 +71,13 @@ export async function onRunResult(
       }],
     });
   } else {
-    const counted = await unit.count(row);
+    const attempts = await work.tx.executions.bySlot(row.jobId, row.jobVersion, row.slot);
     await unit.change(row, {
       ...result,
       phase: 'completed',
       compute: computeState(ComputeState.Completed, events[0]?.Message ?? 'Completed successfully'),
       desired: { ...STOPPED, Message: 'execution completed' },
-      counted,
+      counted: !attempts.some(({ counted }) => counted),
     }, { notice: 'cancel', events: chronological(events) });
   }
   work.reported(row, unit);

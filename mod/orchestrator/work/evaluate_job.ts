@@ -18,6 +18,7 @@ import {
   type Rest,
   shortage,
   slotsOnNodes,
+  type SlotView,
 } from '../../schedule/mod.ts';
 import type { ExecutionRow, WantRow } from '../../store/mod.ts';
 import { applyChange, applyPlacement, applyToJob } from './apply_plan.ts';
@@ -81,14 +82,15 @@ class JobEvaluation {
     // A job of an older program has no wants yet.
     const whole = scope.whole || (scope.ready === true && await tx.wants.waiting(unit.id) === null);
     const waiting = whole && !unit.fresh ? await tx.wants.waiting(unit.id) : rows[0];
+    const known = whole && !unit.fresh ? await tx.executions.byJob(unit.id, unit.version) : [];
     const since = unit.job.queuedAt || waiting?.since || tx.now;
     const limit = Math.max(1, work.budget);
     const { names, rest } = unit.fresh && !this.#kind.perNode
       ? take([{ slot: indexSlot(0), slots: unit.job.job.Count }], [], limit)
       : whole
-      ? { names: await this.#allSlots(), rest: [] }
+      ? { names: await this.#allSlots(known), rest: [] }
       : take(rows, scope.slots ?? [], limit);
-    const reconciled = await this.#reconcile(names, whole, scope.outdated ?? []);
+    const reconciled = await this.#reconcile(names, whole ? known : null, scope.outdated ?? []);
     if (reconciled.deadline !== undefined) {
       await applyToJob(unit, { job: null, deadline: reconciled.deadline });
     }
@@ -135,45 +137,46 @@ class JobEvaluation {
   }
 
   /** Names of all slots that there are or should be. */
-  async #allSlots(): Promise<Iterable<string>> {
+  async #allSlots(executions: readonly ExecutionRow[]): Promise<Iterable<string>> {
     const { unit, fleet } = this;
     if (!this.#kind.perNode) {
       return Array.from({ length: unit.job.job.Count }, (_, index) => indexSlot(index));
     }
-    const there = unit.fresh ? [] : (await unit.slots()).map(({ slot }) => slot);
+    const there = executions.map(({ slot }) => slot);
     const matching = slotsOnNodes(this.#request, await this.#loadPast(), fleet).map(nodeSlot);
     return new Set([...there, ...matching]);
   }
 
+  /** @param known executions of the version when all of the job is looked at */
   async #reconcile(
     names: Iterable<string>,
-    whole: boolean,
+    known: readonly ExecutionRow[] | null,
     outdated: Iterable<string>,
   ): Promise<Reconciled> {
     const { unit } = this;
     const { executions } = unit.tx;
-    const slots = [];
-    const rows: ExecutionRow[] = [];
+    const whole = known !== null;
+    const rows: ExecutionRow[] = [...known ?? []];
     if (whole) {
-      if (!unit.fresh) rows.push(...await executions.byJob(unit.id, unit.version));
       // The first version has none before it.
       const live = unit.version > 1 ? await executions.live(unit.id, BATCH) : [];
       rows.push(...live.filter(({ jobVersion }) => jobVersion !== unit.version));
     } else {
       for (const id of outdated) rows.push((await executions.get(id))!);
     }
-    const known = whole && !unit.fresh ? new Map((await unit.slots()).map((row) => [row.slot, row])) : null;
+    const bySlot = Map.groupBy(known ?? [], ({ slot }) => slot);
+    const slots: SlotView[] = [];
     for (const slot of names) {
-      const row = known ? known.get(slot) : await unit.slot(slot);
-      slots.push(row ? slotView(row) : { slot, attempt: 0, countedExec: '' });
-      if (!whole && row) rows.push(...await executions.bySlot(unit.id, unit.version, slot));
+      const attempts = whole ? bySlot.get(slot) : await executions.bySlot(unit.id, unit.version, slot);
+      slots.push(slotView(slot, attempts));
+      if (!whole) rows.push(...attempts!);
     }
     return await this.#apply(rows, slots, whole);
   }
 
   async #apply(
     rows: readonly ExecutionRow[],
-    slots: readonly ReturnType<typeof slotView>[],
+    slots: readonly SlotView[],
     whole: boolean,
   ): Promise<Reconciled> {
     const { unit, work, fleet } = this;

@@ -18,7 +18,6 @@ import type {
   JobRow,
   NewExecution,
   NewHistory,
-  SlotRow,
   StoreTx,
 } from '../../store/mod.ts';
 
@@ -30,7 +29,6 @@ export interface Effects {
 
 export class JobUnit {
   readonly #history: NewHistory[] = [];
-  readonly #slots = new Map<string, SlotRow | undefined>();
 
   /**
    * @param fresh the version was made by this transaction: it has no rows yet but its own
@@ -55,20 +53,6 @@ export class JobUnit {
   replaced(job: JobRow): void {
     this.job = job;
     this.fresh = true;
-    this.#slots.clear();
-  }
-
-  /** A slot of the current version; undefined until its first execution. */
-  async slot(name: string): Promise<SlotRow | undefined> {
-    if (!this.#slots.has(name) && !this.fresh) {
-      this.#slots.set(name, await this.tx.slots.get(this.id, this.version, name));
-    }
-    return this.#slots.get(name);
-  }
-
-  /** All that there are. */
-  async slots(): Promise<readonly SlotRow[]> {
-    return await this.tx.slots.list(this.id, this.version);
   }
 
   async changeJob(change: JobChange): Promise<void> {
@@ -94,40 +78,22 @@ export class JobUnit {
     execution: Omit<NewExecution, 'namespace' | 'jobId' | 'jobVersion' | 'attempt' | 'previous'>,
     event: PlannedEvent,
   ): Promise<ExecutionRow> {
-    const slot = await this.slot(execution.slot);
-    const previous = slot ? await this.tx.executions.get(slot.currentExec) : undefined;
+    const [previous] = this.fresh
+      ? []
+      : await this.tx.executions.bySlot(this.id, this.version, execution.slot, 1);
     const row = await this.tx.executions.insert({
       ...execution,
       namespace: this.job.job.Namespace,
       jobId: this.id,
       jobVersion: this.version,
-      attempt: (slot?.attempt ?? 0) + 1,
+      attempt: (previous?.attempt ?? 0) + 1,
       previous: previous?.id ?? '',
     });
     if (previous) await this.change(previous, { next: row.id });
     this.follow(null, row);
-    const filled = { attempt: row.attempt, currentExec: row.id };
-    this.#slots.set(
-      row.slot,
-      slot ? await this.tx.slots.update(slot, filled) : await this.tx.slots.insert({
-        jobId: row.jobId,
-        version: row.jobVersion,
-        slot: row.slot,
-        ...filled,
-      }),
-    );
     await this.tx.outbox.append(row.nodeId, row.id, 'ask');
     this.note(event, row);
     return row;
-  }
-
-  /** The result of an execution is the one that counts for its slot, unless the slot has one. @returns whether it is */
-  async count(row: ExecutionRow): Promise<boolean> {
-    const slot = await this.tx.slots.get(row.jobId, row.jobVersion, row.slot);
-    if (!slot || slot.countedExec !== '') return false;
-    const counted = await this.tx.slots.update(slot, { countedExec: row.id });
-    if (row.jobVersion === this.version) this.#slots.set(row.slot, counted);
-    return true;
   }
 
   /** An entry of the history: of the job, or of one of its executions. */

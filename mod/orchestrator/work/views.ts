@@ -1,13 +1,18 @@
 /** Rows as the scheduler sees them. */
 import type { ExecutionView, JobView, SlotView } from '../../schedule/mod.ts';
-import type { ExecutionRow, JobRow, SlotRow } from '../../store/mod.ts';
+import type { ExecutionRow, JobRow } from '../../store/mod.ts';
 
 export function jobView({ job, queuedAt, deadline }: JobRow): JobView {
   return { spec: job, state: job.State.StateType, message: job.State.Message ?? '', queuedAt, deadline };
 }
 
-export function slotView({ slot, attempt, countedExec }: SlotRow): SlotView {
-  return { slot, attempt, countedExec };
+/** @param attempts executions of the slot */
+export function slotView(slot: string, attempts: readonly ExecutionRow[] = []): SlotView {
+  return {
+    slot,
+    attempt: attempts.reduce((most, { attempt }) => Math.max(most, attempt), 0),
+    countedExec: attempts.find(({ counted }) => counted)?.id ?? '',
+  };
 }
 
 export function executionView(row: ExecutionRow): ExecutionView {
