@@ -6,6 +6,7 @@
 import type { PathHandle } from '../../runtime/files/mod.ts';
 import type { PortMapping, Refusal, Resources, RunOutput, StringMap, Task } from '../model/mod.ts';
 
+/** An input of a run, already on this host. */
 export interface MountedInput {
   /** Absolute path on this host, a file or a directory. */
   readonly hostPath: string;
@@ -16,6 +17,7 @@ export interface MountedInput {
   readonly readOnly: boolean;
 }
 
+/** A folder of this host that the program fills. */
 export interface MountedOutput {
   readonly name: string;
   /** Absolute, empty directory on this host, below that of the run. */
@@ -24,6 +26,7 @@ export interface MountedOutput {
   readonly path: string;
 }
 
+/** All that an engine needs to run one execution. */
 export interface RunRequest {
   readonly executionId: string;
   readonly jobId: string;
@@ -61,6 +64,7 @@ export interface EngineIdentity {
   readonly startTime?: string;
 }
 
+/** How a run ended. */
 export type RunEnd =
   | { readonly kind: 'exited'; readonly exitCode: number }
   /** Ended by a limit of ours or a fault of the program; `class` decides on retries. */
@@ -103,6 +107,7 @@ export interface EngineObject {
   readonly runNo: number;
 }
 
+/** Runs executions of one type: `docker`, `wasm`, `noop`. The node knows no more of them than this. */
 export interface Engine {
   /** `docker`, `wasm`, `noop`; compared ignoring case. */
   readonly type: string;

@@ -21,6 +21,7 @@ interface NoopParams {
   readonly Refuse?: string;
 }
 
+/** What a simulation or test sets of the engine that runs nothing. */
 export interface NoopEngineOptions {
   readonly world: World;
   /** Whether runs write their log. Default true; a simulation without disk turns it off. */

@@ -11,6 +11,7 @@ import { type DataUrl, parseDataUrl } from './data_url.ts';
 import { asRefusal, invalid, isWritable, textParam } from './params.ts';
 import type { Source } from './source.ts';
 
+/** Limits of inputs that are part of the job. */
 export interface InlineOptions {
   /** What an archive may unpack to. Default 100 MiB. */
   readonly maxBytes?: number;
@@ -19,6 +20,7 @@ export interface InlineOptions {
 const MAX_FILE_BYTES = 10 * 1024 * 1024;
 const DEFAULT_MAX_BYTES = 100 * 1024 * 1024;
 
+/** Files and archives that lie in the job itself, as `data:` URLs. */
 export function inlineSource(options: InlineOptions = {}): Source {
   const limits: UnpackLimits = {
     maxBytes: options.maxBytes ?? DEFAULT_MAX_BYTES,

@@ -15,6 +15,7 @@ import {
 import { asRefusal, flagParam, invalid, textParam } from './params.ts';
 import type { Source } from './source.ts';
 
+/** Which paths of this node jobs may use. */
 export interface LocalOptions {
   /** Entries `pattern[:ro|:rw]` of `Compute.AllowListedLocalPaths`. */
   readonly allowList: readonly string[];

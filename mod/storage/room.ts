@@ -1,6 +1,7 @@
 /** What of the node's disk the inputs of one run may take, all together: they are fetched side by side. */
 import { BacalhauError } from '../model/mod.ts';
 
+/** What the inputs of one execution may still take of its disk grant; all of its downloads count against it. */
 export class DiskRoom {
   #left: number;
 

@@ -3,6 +3,7 @@ import type { PathHandle } from '../../runtime/files/mod.ts';
 import type { Refusal, SpecConfig } from '../model/mod.ts';
 import type { DiskRoom } from './room.ts';
 
+/** One input of one execution, and where it may be put. */
 export interface PrepareRequest {
   readonly spec: SpecConfig;
   /** What the program will see it as; some sources treat it as a file, some as a directory (job-spec.md 4). */
@@ -17,6 +18,7 @@ export interface PrepareRequest {
   readonly signal: AbortSignal;
 }
 
+/** An input that is there, ready to be mounted. */
 export interface PreparedInput {
   readonly hostPath: string;
   /** Where others may change what is above the path: of what was checked there, for whoever asked to dispose of. */
@@ -25,6 +27,7 @@ export interface PreparedInput {
   readonly readOnly: boolean;
 }
 
+/** Fetches inputs of one type; looked at first when a node decides on a bid. */
 export interface Source {
   /** `inline`, `urlDownload`, `local` …; compared ignoring case. */
   readonly type: string;

@@ -16,6 +16,7 @@ import { asRefusal, invalid, isWritable, textParam } from './params.ts';
 import type { DiskRoom } from './room.ts';
 import type { Source } from './source.ts';
 
+/** Times, tries and sizes of downloads. */
 export interface UrlOptions {
   /** For one try, the body included (`InputSources.ReadTimeout`). Default 5 min. */
   readonly readTimeoutMs?: number;
@@ -31,6 +32,7 @@ const MAX_URL = 8192;
 const FIRST_WAIT_MS = 100;
 const LONGEST_WAIT_MS = 1000;
 
+/** Downloads from `http` and `https`; each hop is decided on by the egress policy. */
 export function urlSource(options: UrlOptions = {}): Source {
   const { readTimeoutMs = 300_000, maxRetryCount = 3, maxBytes = Infinity, world = realWorld } = options;
 

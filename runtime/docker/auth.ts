@@ -12,6 +12,7 @@ import { dockerConfigFolder, type Environment } from './endpoint.ts';
 import { parseReference } from './reference.ts';
 import type { AuthConfig } from './types.ts';
 
+/** Where to look for credentials; the process's own environment and home folder by default. */
 export interface RegistryAuthOptions {
   readonly env?: Environment;
   readonly home?: string;

@@ -35,17 +35,20 @@ export interface Attached extends OutputStream {
   close(): void;
 }
 
+/** A wait for the end of a container. */
 export interface Wait {
   /** The engine watches: an end from now on is not missed. Rejects when the call fails before. */
   readonly registered: Promise<void>;
   readonly result: Promise<api.WaitResult>;
 }
 
+/** What happens in the engine, as it happens. */
 export interface EventStream extends AsyncIterable<api.DockerEvent> {
   /** The engine watches: events from now on are not missed. */
   readonly registered: Promise<void>;
 }
 
+/** Which output of a container to read. */
 export interface LogOptions {
   readonly stdout: boolean;
   readonly stderr: boolean;
@@ -61,6 +64,7 @@ export interface LogOptions {
   readonly tty?: boolean;
 }
 
+/** Calls on containers. All throw DockerError. */
 export interface Containers {
   create(
     config: api.ContainerCreate,
@@ -106,6 +110,7 @@ export interface Containers {
   update(id: string, update: api.ContainerUpdate): Promise<void>;
 }
 
+/** Calls on images. All throw DockerError. */
 export interface Images {
   inspect(ref: string, signal?: AbortSignal): Promise<api.ImageInspect>;
   /** Asks the registry, through the engine. */
@@ -145,6 +150,7 @@ export interface Images {
   tag(ref: string, repo: string, tag: string): Promise<void>;
 }
 
+/** Calls on networks. All throw DockerError. */
 export interface Networks {
   create(network: api.NetworkCreate, signal?: AbortSignal): Promise<{ Id: string; Warning?: string }>;
   inspect(id: string): Promise<api.NetworkInspect>;
@@ -154,6 +160,7 @@ export interface Networks {
   disconnect(id: string, container: string, options?: { readonly force?: boolean }): Promise<void>;
 }
 
+/** Calls on volumes. All throw DockerError. */
 export interface Volumes {
   list(filters?: Filters): Promise<api.Volume[]>;
   remove(name: string, options?: { readonly force?: boolean }): Promise<void>;

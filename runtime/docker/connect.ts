@@ -9,6 +9,7 @@ import { networkCalls, volumeCalls } from './networks.ts';
 import { Transport } from './transport.ts';
 import type { DockerInfo, DockerVersion } from './types.ts';
 
+/** What to find the engine by, and how long to wait for it. */
 export interface ConnectOptions extends EndpointOptions {
   /** Time limit of each short call, milliseconds. Streams, pulls and waits have none but their signal. */
   readonly timeoutMs?: number;

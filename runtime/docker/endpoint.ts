@@ -16,6 +16,7 @@ interface EndpointOrigin {
   readonly isLocal: boolean;
 }
 
+/** Where an engine listens, and what named it. */
 export type DockerEndpoint =
   & EndpointOrigin
   & (

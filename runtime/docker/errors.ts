@@ -1,5 +1,6 @@
 /** What went wrong with an engine, typed by what the engine said (reference executors.md section 10). */
 
+/** What failed, for a program to decide by. */
 export type DockerErrorCode =
   | 'ContainerNotFound'
   | 'ImageNotFound'

@@ -1,5 +1,6 @@
 /** Image names as the distribution project reads them. https://pkg.go.dev/github.com/distribution/reference */
 
+/** The parts of an image's name. */
 export interface ImageReference {
   /** `docker.io` where the text names no registry. */
   readonly domain: string;

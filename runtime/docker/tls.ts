@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DockerError } from './errors.ts';
 
+/** Certificates in PEM, as `tls.connect` takes them. */
 export interface TlsMaterial {
   /** Whether the engine must prove who it is. */
   readonly verify: boolean;

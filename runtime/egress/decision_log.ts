@@ -8,6 +8,7 @@ import { openNow } from '../files/mod.ts';
 /** Name of the file in the directory of a run. */
 export const DECISION_LOG = 'network-decisions.jsonl';
 
+/** One request or tunnel of a program, and what became of it. */
 export interface DecisionEntry {
   /** ISO 8601, of the request. */
   readonly time: string;
@@ -35,6 +36,7 @@ export interface DecisionEntry {
   readonly throttledMs?: number;
 }
 
+/** Takes entries in the order in which their requests ended. */
 export interface DecisionSink {
   write(entry: DecisionEntry): void;
   close(): void;

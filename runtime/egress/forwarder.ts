@@ -13,6 +13,7 @@ export const READY = 'ready';
 /** At most so many connections at once; the proxy's own limit counts what happens on them. */
 const MAX_CONNECTIONS = 1024;
 
+/** What the process inside a network namespace is told. */
 export interface ForwarderArguments {
   /** Path of the proxy's unix socket. */
   readonly socket: string;
@@ -25,6 +26,7 @@ export interface ForwarderArguments {
   readonly namespace: string;
 }
 
+/** The sub-command and its arguments, to be appended to what starts this program. */
 export function forwarderCommand({ socket, port, namespace }: ForwarderArguments): string[] {
   return ['__forward', socket, String(port), namespace];
 }

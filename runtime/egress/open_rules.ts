@@ -7,6 +7,7 @@ const EVERY_HOST: Rule = Object.freeze({ entry: '*', kind: 'glob', value: '*' })
 /** What the words "every host" do not mean: neighbours that hand out credentials by address, and no hosts at all. */
 const NEVER: readonly AddressKind[] = ['metadata', 'link-local', 'multicast', 'unspecified', 'reserved'];
 
+/** Every host: the rules of a program with a full network, which only what is never allowed is kept from. */
 export class OpenRules implements HostRules {
   /** @param privateAddresses whether this machine and its networks are among the hosts */
   constructor(private readonly privateAddresses: boolean) {}

@@ -11,6 +11,7 @@ import { canonicalHost, type HostRules, type Scheme } from './rules.ts';
 /** All addresses of a name, in order of preference. Throws as `node:dns` does. */
 export type Resolve = (host: string) => Promise<readonly string[]>;
 
+/** What a program asks for. */
 export interface Target {
   /** As the client wrote it, without port. */
   readonly host: string;
@@ -26,6 +27,7 @@ export type RefusalCode =
   | 'address-not-public'
   | 'name-not-found';
 
+/** Whether a request may go, where to, and by which rule, or why not. */
 export type Decision =
   | {
     readonly allowed: true;
@@ -49,6 +51,7 @@ export type Decision =
     readonly rule?: string;
   };
 
+/** How names are resolved, and which kinds of addresses stay closed. */
 export interface PolicyOptions {
   /** Default: the resolver of this machine. */
   readonly resolve?: Resolve;
@@ -64,6 +67,7 @@ export interface PolicyOptions {
  */
 export const CLOSED: readonly AddressKind[] = Object.freeze(['loopback', 'unspecified', 'metadata']);
 
+/** Decides on hosts by rules and by what they resolve to, so that no name leads where no address may. */
 export class EgressPolicy {
   #resolve: Resolve;
   #ownAddresses: () => readonly string[];

@@ -24,6 +24,7 @@ import type { Decision, EgressPolicy, Target } from './policy.ts';
 import { Meter, TokenBucket } from './rate.ts';
 import { Visit } from './visit.ts';
 
+/** What one program may use of its proxy. */
 export interface ProxyLimits {
   /** Requests and tunnels under way at once; more are answered 503. */
   readonly connections: number;
@@ -49,6 +50,7 @@ export const DEFAULT_LIMITS: ProxyLimits = Object.freeze({
   idleMs: 300_000,
 });
 
+/** What a proxy decides by and reports to. */
 export interface ProxyOptions {
   readonly policy: EgressPolicy;
   readonly log: DecisionSink;
@@ -63,6 +65,7 @@ export interface ProxyOptions {
 
 const MAX_HEADER_BYTES = 64 << 10;
 
+/** An HTTP proxy that lets through what its policy allows, within its limits. */
 export class EgressProxy {
   #server: Server;
   #limits: ProxyLimits;

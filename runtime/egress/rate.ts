@@ -2,6 +2,7 @@
 import { Transform, type TransformCallback } from 'node:stream';
 import { realWorld } from '../world.ts';
 
+/** Holds a stream to so many bytes a second. */
 export class TokenBucket {
   #tokens: number;
   #last = performance.now();

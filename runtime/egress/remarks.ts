@@ -6,6 +6,7 @@ const MOST = 6;
 /** A transfer that waited so long for the rate limit is worth a word. */
 const SLOW_MS = 1_000;
 
+/** Takes a sentence for the person who wrote the job. */
 export type Remark = (message: string, hint?: string) => void;
 
 /** Writes to `log`, and calls `remark` for what is new: once for a host, port and reason, a few times in all. */

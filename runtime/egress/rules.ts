@@ -29,6 +29,7 @@ export interface Rule {
   readonly port?: number;
 }
 
+/** An entry that cannot be used, and why. */
 export interface RuleProblem {
   readonly entry: string;
   readonly why: string;
@@ -55,6 +56,7 @@ export interface HostRules {
   namesAddress(address: string, port: number): boolean;
 }
 
+/** The parsed list of hosts of a job or node, matched one by one in linear time. */
 export class DomainRules implements HostRules {
   constructor(readonly rules: readonly Rule[]) {}
 

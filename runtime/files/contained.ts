@@ -14,6 +14,7 @@ import { isPlainName } from './name.ts';
 import { PathHandle } from './path_handle.ts';
 import { enter, named, NOFOLLOW, syncPath, visit, type Visitor } from './walk.ts';
 
+/** All changes of files below one folder, by handles from that folder down. */
 export class ContainedFiles implements Files, Disposable {
   readonly #root: HostDirectory;
   readonly #prefix: string;

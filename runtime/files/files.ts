@@ -3,6 +3,7 @@
  * fail, or that never settle after a crash. The real ones are {@link ContainedFiles}.
  */
 
+/** The file operations that rooms behind the seam of simulation need. */
 export interface Files {
   /** Makes a folder and its parents, readable by this user only; fine when it exists. */
   makeFolder(path: string): Promise<void>;

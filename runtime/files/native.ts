@@ -28,6 +28,7 @@ export type HostStat = Pick<
   | 'isSocket'
 >;
 
+/** System calls that the run-times do not offer. */
 export interface Native {
   /** Sets times (ns since 1970) of what is at `path`, be it a link. False: failed, ask the host why. */
   setTimes(path: string, atime: bigint, mtime: bigint): boolean;

@@ -8,6 +8,7 @@ import { O_PATH } from './host_directory.ts';
 import { hostStat, openStat } from './host_stat.ts';
 import type { HostStat } from './native.ts';
 
+/** Holds a file or folder of the host from its check to its use, whatever its name leads to meanwhile. */
 export class PathHandle implements Disposable {
   /** Where it really is; no part of it is a link. */
   readonly path: string;

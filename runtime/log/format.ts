@@ -1,12 +1,16 @@
 /** The bytes of a log file: constants, header and records, as README.md draws them. */
 
+/** Bytes of a block; no record crosses the border of one, so that reading can start at any. */
 export const BLOCK_SIZE = 65_536;
+/** Bytes before the first block. */
 export const FILE_HEADER_SIZE = 16;
 export const RECORD_HEADER_SIZE = 12;
 
+/** Where a record's bytes come from; `mark` is ours, between the output. */
 export const LogStream = { stdout: 1, stderr: 2, mark: 3 } as const;
 export type LogStream = (typeof LogStream)[keyof typeof LogStream];
 
+/** A piece of output as the log keeps it. */
 export interface LogRecord {
   readonly stream: LogStream;
   /** Nanoseconds since the epoch. */

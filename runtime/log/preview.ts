@@ -14,6 +14,7 @@ import {
   RECORD_HEADER_SIZE,
 } from './format.ts';
 
+/** The beginnings of both outputs, as results carry them. */
 export interface LogPreview {
   readonly stdout: string;
   readonly stdoutTruncated: boolean;

@@ -12,6 +12,7 @@ import {
 import { litter } from '../litter.ts';
 import { FileWatch } from '../watch.ts';
 
+/** Where to begin, and when to stop. */
 export interface ReadLogOptions {
   /** Offset of a record as an earlier record gave it; any other is moved to the next record. Default: the beginning. */
   readonly offset?: number;
@@ -25,6 +26,7 @@ export interface ReadLogOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Where reading the last lines begins. */
 export interface TailStart {
   readonly offset: number;
   readonly skip: number;

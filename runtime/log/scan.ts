@@ -46,6 +46,7 @@ export async function scanLog(path: string, onRecord: (record: LogRecord) => voi
   }
 }
 
+/** What a log holds, without its bytes. */
 export interface LogCount {
   /** Bytes of payload by stream. */
   readonly stdout: number;

@@ -13,6 +13,7 @@ import {
   RECORD_HEADER_SIZE,
 } from './format.ts';
 
+/** How much a log may hold. */
 export interface LogLimit {
   /** Bytes of payload after which a mark is written and the rest is dropped. */
   readonly bytes: number;
@@ -26,6 +27,7 @@ export interface LogLimit {
 const scratch = new Uint8Array(BLOCK_SIZE);
 const view = new DataView(scratch.buffer);
 
+/** Appends to one log; the only writer that it may have at a time. */
 export class LogWriter {
   readonly #fd: number;
   readonly #limit: LogLimit;

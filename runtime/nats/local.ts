@@ -6,6 +6,7 @@ import { Buffer } from 'node:buffer';
 import { type Peer, type Router, Subscription } from './router.ts';
 import { isLiteralSubject, isPlainWord, isValidSubject } from './subject.ts';
 
+/** How the client in this process appears to the others. */
 export interface LocalOptions {
   /** Default true. */
   readonly echo?: boolean;
@@ -19,6 +20,7 @@ export interface LocalMessage {
   readonly data: Uint8Array;
 }
 
+/** A subscription of this process. */
 export interface LocalSubscription {
   /** No further calls of the handler; idempotent. */
   unsubscribe(): void;
@@ -26,6 +28,7 @@ export interface LocalSubscription {
 
 const NO_DATA = Buffer.alloc(0);
 
+/** A client inside the server's own process: no socket, no encoding. */
 export class LocalConnection implements Peer {
   readonly echo: boolean;
   readonly noResponders = true;

@@ -1,10 +1,12 @@
 /** What the embedded server can be told, and the defaults of nats-server (wire-protocol.md 2.1). */
 
+/** Somebody who may connect. */
 export interface NatsUser {
   readonly user: string;
   readonly password: string;
 }
 
+/** Certificates of the server, and what it asks of clients. */
 export interface NatsTlsOptions {
   /** PEM text of the certificate chain and its key. Without them TLS is only announced (a proxy terminates it). */
   readonly cert?: string;
@@ -18,6 +20,7 @@ export interface NatsTlsOptions {
   readonly allowPlain?: boolean;
 }
 
+/** Where to listen, who may come, and how much each may use. */
 export interface NatsServerOptions {
   /** Address to listen on. Default 127.0.0.1. */
   readonly host?: string;
@@ -57,6 +60,7 @@ export interface NatsServerOptions {
   readonly onFault?: (fault: ConnectionFault) => void;
 }
 
+/** Why a client was refused or cut off. */
 export interface ConnectionFault {
   readonly clientId: number;
   /** What the client called itself in CONNECT. */

@@ -10,6 +10,7 @@ import { Router } from './router.ts';
 import { tlsPolicy } from './secure.ts';
 import { every, realWorld } from '../world.ts';
 
+/** Counters since the start, and what is there now. */
 export interface NatsServerStats {
   readonly connections: number;
   readonly totalConnections: number;
@@ -23,11 +24,13 @@ export interface NatsServerStats {
   readonly slowConsumers: number;
 }
 
+/** How clients are sent away. */
 export interface CloseOptions {
   /** Tell the clients first (INFO with `ldm`) and give them so long to leave by themselves. Default 0: do not. */
   readonly lameDuckMs?: number;
 }
 
+/** A running server. */
 export interface NatsServer extends AsyncDisposable {
   readonly host: string;
   readonly port: number;

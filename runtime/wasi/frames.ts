@@ -53,6 +53,7 @@ export type WasmEnd =
     readonly exitCode?: number;
   };
 
+/** The end of a run. */
 export interface EndFrame {
   readonly type: 'end';
   readonly end: WasmEnd;
@@ -60,12 +61,14 @@ export interface EndFrame {
   readonly reusable: boolean;
 }
 
+/** What a module process says. */
 export type ChildFrame = HelloFrame | EndFrame | HttpChildFrame;
 export type ParentFrame = RunFrame | HttpParentFrame;
 
 /** The sub-command that makes the executable a module process. */
 export const CHILD_COMMAND = '__wasm-child';
 
+/** A frame as one line of JSON. */
 export function encodeFrame(frame: ChildFrame | ParentFrame): string {
   return `${JSON.stringify(frame)}\n`;
 }

@@ -33,6 +33,7 @@ export interface HttpOffer {
   readonly maxBytes: number;
 }
 
+/** A module asks for an HTTP request. */
 export interface HttpFrame {
   readonly type: 'http';
   readonly method: string;
@@ -48,24 +49,28 @@ export interface HttpFrame {
   readonly limit: number;
 }
 
+/** A piece of the request's body. */
 export interface HttpBodyFrame {
   readonly type: 'http-body';
   /** Base64. */
   readonly data: string;
 }
 
+/** The module takes more of the answer's body. */
 export interface HttpWantFrame {
   readonly type: 'http-want';
   readonly offset: number;
   readonly length: number;
 }
 
+/** A piece of the answer's body. */
 export interface HttpDataFrame {
   readonly type: 'http-data';
   /** Base64. */
   readonly data: string;
 }
 
+/** An answer or failure. */
 export interface HttpEndFrame {
   readonly type: 'http-end';
   readonly result: HttpResult;
@@ -77,5 +82,7 @@ export interface HttpEndFrame {
   readonly more: boolean;
 }
 
+/** What a module process says about HTTP. */
 export type HttpChildFrame = HttpFrame | HttpBodyFrame;
+/** What the node says to it about HTTP. */
 export type HttpParentFrame = HttpWantFrame | HttpDataFrame | HttpEndFrame;

@@ -32,6 +32,7 @@ export interface ModuleMemory {
   readonly imported: boolean;
 }
 
+/** What a module imports and exports. */
 export interface ModuleInspection {
   readonly imports: readonly ModuleImport[];
   readonly exports: readonly ModuleExport[];

@@ -22,6 +22,7 @@ import {
   isPlainName,
 } from '../files/mod.ts';
 
+/** A file or folder of the host in the tree of a module. */
 export interface Mount {
   /** Absolute path of a file or directory of the host. */
   readonly hostPath: string;
@@ -58,6 +59,7 @@ export interface Location {
 
 const MAX_LINKS = 40;
 
+/** The file system that a module sees: its mounts, and the folders that lead to them. */
 export class Tree {
   readonly #root: Node = { id: 1n, mount: null, children: new Map() };
   readonly #mounts: Mounted[] = [];

@@ -10,6 +10,7 @@ import { JobDefaults } from './job_defaults.ts';
 import { Orchestrator } from './orchestrator.ts';
 import { Engines, InputSources, Publishers, ResultDownloaders } from './providers.ts';
 
+/** The tree of all keys: their kinds, defaults and texts, from which everything about configuration derives. */
 export const SCHEMA = {
   API,
   NameProvider: choice(

@@ -16,6 +16,7 @@ export type { ImageOptions } from './images/images.ts';
 export { DROPPED, type Hardening } from './options.ts';
 export { engineId, objectName } from './names.ts';
 
+/** Which Docker engine to use, and how. */
 export interface DockerEngineOptions extends DockerEngineSettings {
   /** Engine to use whatever the environment says: `unix:///run/docker.sock`. */
   readonly host?: string;

@@ -29,6 +29,7 @@ const MAX_MEMORY = 4 * 1024 ** 3;
 /** Files that a program may have open where the configuration does not say. */
 const OPEN_FILES = 1024;
 
+/** Where and in how many processes modules run, and what they may use. */
 export interface WasmEngineOptions {
   readonly world: World;
   /** Of this engine alone: the working directory of its processes. Made anew, with all that it had in it removed. */

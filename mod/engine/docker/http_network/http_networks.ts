@@ -24,6 +24,7 @@ import { findNsenter, ForwarderProcess } from './forwarder_process.ts';
 import { findHolders, type Holder, inspectHolder, removeHolder, startHolder } from './holder.ts';
 import { openSocketFolder, socketPath } from './socket_folder.ts';
 
+/** How the networks of one engine are kept and limited. */
 export interface HttpNetworkOptions {
   readonly world: World;
   /** For the proxies' sockets; made when it does not exist. */
@@ -39,6 +40,7 @@ export interface HttpNetworkOptions {
   readonly logger?: Logger;
 }
 
+/** What the container of a run needs to know of its network. */
 export interface HttpNetwork {
   /** For the job's container, which must then set no network, host name, extra hosts or ports of its own. */
   readonly networkMode: string;
@@ -75,6 +77,7 @@ interface Live {
   restart?: Disposable;
 }
 
+/** Makes, finds again and removes the HTTP network of each run: a namespace without interfaces, and our proxy. */
 export class HttpNetworks {
   #live = new Map<string, Live>();
   #folder: string | undefined;

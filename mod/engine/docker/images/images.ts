@@ -25,6 +25,7 @@ export const PULL_POLICIES = ['missing', 'always', 'never'] as const;
 /** As of `docker run --pull`: `missing` uses what this host has, `always` follows the tag, `never` asks no registry. */
 export type PullPolicy = (typeof PULL_POLICIES)[number];
 
+/** When images are pulled, for how long manifests are believed, and when what was pulled goes again. */
 export interface ImageOptions {
   readonly pullPolicy?: PullPolicy;
   readonly manifestCache?: ManifestCacheOptions;
