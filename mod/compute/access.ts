@@ -2,7 +2,7 @@
  * Files of a run that its engine wrote as users who are strangers to this node. They are used as they are; only where that is
  * refused is the engine asked to give them to the node, since that takes its time.
  */
-import type { Engine } from '../engine/engine.ts';
+import type { Engine } from '../engine/mod.ts';
 import type { Workshop } from './workshop.ts';
 
 const REFUSED: readonly (string | undefined)[] = ['EACCES', 'EPERM'];

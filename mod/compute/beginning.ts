@@ -1,5 +1,5 @@
 /** Where a run begins: at the beginning, or with what a restart of the node found. */
-import type { Run } from '../engine/engine.ts';
+import type { Run } from '../engine/mod.ts';
 import type { Event } from '../model/mod.ts';
 
 export type Beginning =

@@ -5,7 +5,7 @@
  */
 import { EventTopic, exceeding } from '../model/mod.ts';
 import type { Event, Execution, Resources } from '../model/mod.ts';
-import type { ComputePhase, PhaseChange } from '../store/compute_rows.ts';
+import type { ComputePhase, PhaseChange } from '../store/mod.ts';
 import type { InMessage } from '../transport/mod.ts';
 import { decideBid, refusalEvent } from './bid.ts';
 import type { Bid, BidRules } from './bid.ts';

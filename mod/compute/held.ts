@@ -1,7 +1,7 @@
 /** An execution in the node's memory, from its arrival to its end. What must survive is in its row. */
 import { isFinite } from '../model/mod.ts';
 import type { Event, Execution, PortMapping, Resources, StringMap, Task } from '../model/mod.ts';
-import type { HeldExecution } from '../store/compute_rows.ts';
+import type { HeldExecution } from '../store/mod.ts';
 import type { Runner } from './runner.ts';
 
 const NO_TASK: Task = Object.freeze({ Name: '', Engine: null, Publisher: null });

@@ -1,5 +1,5 @@
 /** Fetches the inputs of a run, each of several into a folder of its own, side by side. The first failure ends the others. */
-import type { MountedInput } from '../engine/engine.ts';
+import type { MountedInput } from '../engine/mod.ts';
 import { DiskRoom } from '../storage/mod.ts';
 import { EventTopic, parseResources } from '../model/mod.ts';
 import type { Execution, InputSource } from '../model/mod.ts';

@@ -6,4 +6,3 @@ export { checkEnvironment, type HostEnvironment, resolveEnvironment } from './en
 export type { PortOptions } from './ports.ts';
 export { LocalQueue } from './queue.ts';
 export { COMPUTE_STATE_OF, ENTERED_FROM } from './phase.ts';
-export { COMPUTE_MIGRATIONS, type ComputeSchema } from '../store/compute_schema.ts';

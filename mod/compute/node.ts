@@ -4,7 +4,7 @@
  */
 import { addResources, isFinite, maxResources, parseResources, subtractResources } from '../model/mod.ts';
 import type { NodeInfo, Resources, Task } from '../model/mod.ts';
-import { ComputeStore } from '../store/compute_store.ts';
+import { ComputeStore } from '../store/mod.ts';
 import type { ComputeLink, InMessage, LogFrame, LogRequest, Received } from '../transport/mod.ts';
 import { Executions } from './executions.ts';
 import type { Held } from './held.ts';

@@ -1,11 +1,10 @@
 /** What a compute node is made of. All that it touches comes in here; it has no globals (architecture.md section 2). */
-import type { Engine } from '../engine/engine.ts';
+import type { Engine } from '../engine/mod.ts';
 import type { BuildVersion, Compatibility, Refusal, Resources, StringMap, Task } from '../model/mod.ts';
 import type { Execution } from '../model/mod.ts';
-import type { Publisher } from '../publisher/publisher.ts';
-import type { Source } from '../storage/source.ts';
-import type { ComputeSchema } from '../store/compute_schema.ts';
-import type { Database } from '../store/database.ts';
+import type { Publisher } from '../publisher/mod.ts';
+import type { Source } from '../storage/mod.ts';
+import type { ComputeSchema, Database } from '../store/mod.ts';
 import type { ComputeLink, ComputeLinkOptions } from '../transport/mod.ts';
 import type { Files } from '../../runtime/files/mod.ts';
 import type { World } from '../../runtime/world.ts';

@@ -17,7 +17,7 @@
  * - After a restart a run whose process is gone goes back to `queued` with the next run number.
  */
 import { ComputeState } from '../model/mod.ts';
-import type { ComputePhase } from '../store/compute_rows.ts';
+import type { ComputePhase } from '../store/mod.ts';
 
 const BEGUN = ['preparing', 'starting', 'running', 'harvesting', 'publishing'] as const;
 

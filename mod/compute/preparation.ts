@@ -1,5 +1,5 @@
 /** All that a program needs before its engine makes it: folders, environment, inputs, ports and devices. */
-import type { Engine, RunRequest } from '../engine/engine.ts';
+import type { Engine, RunRequest } from '../engine/mod.ts';
 import { EventTopic, toRfc3339 } from '../model/mod.ts';
 import type { Event, StringMap } from '../model/mod.ts';
 import { removeFolder } from './access.ts';

@@ -1,8 +1,8 @@
 /** Engines, sources and publishers of this node by name; names are compared ignoring case. */
-import type { Engine } from '../engine/engine.ts';
+import type { Engine } from '../engine/mod.ts';
 import type { Refusal } from '../model/mod.ts';
-import type { Publisher } from '../publisher/publisher.ts';
-import type { Source } from '../storage/source.ts';
+import type { Publisher } from '../publisher/mod.ts';
+import type { Source } from '../storage/mod.ts';
 
 interface Provider {
   readonly type: string;

@@ -4,10 +4,10 @@
  * again under the next run number, with an event that says so (compatibility.md A7). An engine that does not answer does
  * not keep the node from starting: what it runs keeps its room and is settled when the engine is back.
  */
-import type { Run } from '../engine/engine.ts';
+import type { Run } from '../engine/mod.ts';
 import { EventTopic, isFinite, toRfc3339 } from '../model/mod.ts';
 import type { Event } from '../model/mod.ts';
-import type { HeldExecution } from '../store/compute_rows.ts';
+import type { HeldExecution } from '../store/mod.ts';
 import { removeFolder } from './access.ts';
 import type { Beginning } from './beginning.ts';
 import type { Executions } from './executions.ts';

@@ -5,7 +5,7 @@
  */
 import { DECISION_LOG } from '../../runtime/egress/mod.ts';
 import { previewLog, splitLog } from '../../runtime/log/mod.ts';
-import type { MountedOutput } from '../engine/engine.ts';
+import type { MountedOutput } from '../engine/mod.ts';
 import type { RunOutput, Task } from '../model/mod.ts';
 import { withAccess } from './access.ts';
 import type { Workshop } from './workshop.ts';

@@ -4,7 +4,7 @@
  * nothing more is started in it.
  */
 import { EventTopic } from '../model/mod.ts';
-import type { Run } from '../engine/engine.ts';
+import type { Run } from '../engine/mod.ts';
 import { withAccess } from './access.ts';
 import { RunFailure } from './failure.ts';
 import type { Held } from './held.ts';

@@ -13,10 +13,10 @@
  * by the store: the later one finds the phase changed. A verdict is durable before the program is stopped for it, so
  * after a crash the stop is not taken for the program's own end.
  */
-import type { Run, RunEnd } from '../engine/engine.ts';
+import type { Run, RunEnd } from '../engine/mod.ts';
 import { EMPTY_RUN_OUTPUT, EventTopic } from '../model/mod.ts';
 import type { Event, RunOutput, SpecConfig } from '../model/mod.ts';
-import type { PhaseChange } from '../store/compute_rows.ts';
+import type { PhaseChange } from '../store/mod.ts';
 import { removeFolder } from './access.ts';
 import { hasStarted } from './beginning.ts';
 import type { Beginning } from './beginning.ts';

@@ -2,9 +2,7 @@
  * The node's side of the session: who the peer is and how far its messages were processed, and the outbox as the link
  * reads it. The position is saved a little later: if it is lost, messages come again, which does no harm.
  */
-import type { Peer } from '../store/compute_rows.ts';
-import type { ComputeStore } from '../store/compute_store.ts';
-import type { Watch } from '../store/database.ts';
+import type { ComputeStore, Peer, Watch } from '../store/mod.ts';
 import { EXTENSION } from '../transport/mod.ts';
 import type { HandshakeResponse, Outbox, OutMessage } from '../transport/mod.ts';
 import type { World } from '../../runtime/world.ts';

@@ -5,7 +5,7 @@
  * timer for the whole node; nothing runs while nothing changes.
  */
 import type { Event } from '../model/mod.ts';
-import type { ComputeStore, StatusChange } from '../store/compute_store.ts';
+import type { ComputeStore, StatusChange } from '../store/mod.ts';
 import type { World } from '../../runtime/world.ts';
 import type { Held } from './held.ts';
 import { ENTERED_FROM } from './phase.ts';

@@ -3,7 +3,7 @@
  * start and then every so often. What nobody owns is removed; what should be there and is not is counted: its run learns
  * of it by itself. Both are drift, which an operator can see.
  */
-import type { Engine, EngineObject, Run } from '../engine/engine.ts';
+import type { Engine, EngineObject, Run } from '../engine/mod.ts';
 import type { Executions } from './executions.ts';
 import { inTime } from './patience.ts';
 import type { Workshop } from './workshop.ts';

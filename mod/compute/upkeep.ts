@@ -2,7 +2,7 @@
  * What happens later: unconfirmed results are sent again (a peer of the original acknowledges what it failed to apply,
  * invariants.md section 0, row 10), and what is confirmed and past its retention is removed, files first (C15).
  */
-import type { ComputePhase } from '../store/compute_rows.ts';
+import type { ComputePhase } from '../store/mod.ts';
 import { removeFolder } from './access.ts';
 import type { Workshop } from './workshop.ts';
 

@@ -1,8 +1,7 @@
 /** What the parts of a compute node share: its tools and the few decisions that all runs need. */
-import type { RunRequest } from '../engine/engine.ts';
+import type { RunRequest } from '../engine/mod.ts';
 import type { Compatibility, Event, StringMap } from '../model/mod.ts';
-import type { ComputePhase, PhaseChange } from '../store/compute_rows.ts';
-import type { ComputeStore } from '../store/compute_store.ts';
+import type { ComputePhase, ComputeStore, PhaseChange } from '../store/mod.ts';
 import type { Remains } from '../transport/mod.ts';
 import type { Files } from '../../runtime/files/mod.ts';
 import type { World } from '../../runtime/world.ts';

@@ -4,15 +4,14 @@ import process from 'node:process';
 import { bindFailure } from '../../runtime/ports.ts';
 import { ContainedFiles } from '../../runtime/files/mod.ts';
 import type { World } from '../../runtime/world.ts';
-import { COMPUTE_MIGRATIONS, type ComputeNode, type PortOptions, startComputeNode } from '../compute/mod.ts';
-import type { ComputeSchema } from '../compute/mod.ts';
+import { type ComputeNode, type PortOptions, startComputeNode } from '../compute/mod.ts';
 import type { Engine } from '../engine/mod.ts';
 import { noopEngine, wasmEngine } from '../engine/mod.ts';
 import type { Config } from '../config/mod.ts';
 import { BacalhauError } from '../model/mod.ts';
 import { noopPublisher, type Publisher, startLocalPublisher } from '../publisher/mod.ts';
 import { inlineSource, localSource, type Source, urlSource } from '../storage/mod.ts';
-import { openSqlite } from '../store/mod.ts';
+import { COMPUTE_MIGRATIONS, type ComputeSchema, openSqlite } from '../store/mod.ts';
 import { natsConnect, startComputeLink } from '../transport/mod.ts';
 // Not part of the room's face: only a real node needs the NATS client.
 import { allocatedCapacity } from './capacity.ts';

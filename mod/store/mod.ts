@@ -1,4 +1,7 @@
-/** Durable state: the core (`database.ts`) and the orchestrator's store over it (`store.ts`). See README.md. */
+/** Durable state: the core (`database.ts`) and the stores over it, the orchestrator's and the node's. See README.md. */
+export type { ComputePhase, HeldExecution, Peer, PhaseChange } from './compute_rows.ts';
+export { COMPUTE_MIGRATIONS, type ComputeSchema } from './compute_schema.ts';
+export { ComputeStore, type StatusChange } from './compute_store.ts';
 export * from './database.ts';
 export { Lru } from './lru.ts';
 export { type OpenOptions, openOrchestratorStore } from './open.ts';

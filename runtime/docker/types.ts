@@ -3,6 +3,7 @@
  * https://docs.docker.com/reference/api/engine/version/v1.41/
  */
 
+/** `GET /version`. */
 export interface DockerVersion {
   readonly Version: string;
   readonly ApiVersion: string;
@@ -19,6 +20,7 @@ export interface DockerVersion {
   }[];
 }
 
+/** `GET /info`. */
 export interface DockerInfo {
   readonly ID: string;
   readonly Name: string;
@@ -55,8 +57,10 @@ export interface PortBinding {
   /** Empty: the engine picks one. */
   readonly HostPort: string;
 }
+/** Ports of a container, as `80/tcp`, with what they are on the host. */
 export type PortMap = Readonly<Record<string, readonly PortBinding[] | null>>;
 
+/** A mount of a container to be made. */
 export interface Mount {
   readonly Type: 'bind' | 'volume' | 'tmpfs';
   readonly Source?: string;
@@ -70,6 +74,7 @@ export interface Mount {
   };
 }
 
+/** A request for devices to a driver, as for GPUs of NVIDIA. */
 export interface DeviceRequest {
   readonly Driver?: string;
   readonly Count?: number;
@@ -78,12 +83,14 @@ export interface DeviceRequest {
   readonly Options?: Readonly<Record<string, string>>;
 }
 
+/** A device node of the host in a container. */
 export interface DeviceMapping {
   readonly PathOnHost: string;
   readonly PathInContainer: string;
   readonly CgroupPermissions: string;
 }
 
+/** The part of a container's configuration that is about its host. */
 export interface HostConfig {
   /** Bytes; 0 = no limit. */
   readonly Memory?: number;
@@ -122,6 +129,7 @@ export interface HostConfig {
   readonly UsernsMode?: string;
 }
 
+/** A container's place in a network. */
 export interface EndpointSettings {
   readonly Aliases?: readonly string[] | null;
   readonly MacAddress?: string;
@@ -160,12 +168,14 @@ export interface ContainerConfig {
   readonly Healthcheck?: { readonly Test: readonly string[] };
 }
 
+/** `POST /containers/create`. */
 export interface ContainerCreate extends ContainerConfig {
   readonly Image: string;
   readonly HostConfig?: HostConfig;
   readonly NetworkingConfig?: { readonly EndpointsConfig: Readonly<Record<string, EndpointSettings>> };
 }
 
+/** How a container is, or how it ended. */
 export interface ContainerState {
   readonly Status: 'created' | 'running' | 'paused' | 'restarting' | 'removing' | 'exited' | 'dead' | string;
   readonly Running: boolean;
@@ -181,6 +191,7 @@ export interface ContainerState {
   readonly FinishedAt: string;
 }
 
+/** `GET /containers/{id}/json`. */
 export interface ContainerInspect {
   readonly Id: string;
   /** With a leading slash. */
@@ -212,6 +223,7 @@ export interface ContainerInspect {
   readonly SizeRootFs?: number;
 }
 
+/** An entry of `GET /containers/json`. */
 export interface ContainerSummary {
   readonly Id: string;
   readonly Names: readonly string[];
@@ -227,6 +239,7 @@ export interface ContainerSummary {
   readonly SizeRootFs?: number;
 }
 
+/** `POST /containers/{id}/update`. */
 export interface ContainerUpdate {
   readonly Memory?: number;
   readonly MemorySwap?: number;
@@ -235,6 +248,7 @@ export interface ContainerUpdate {
   readonly RestartPolicy?: { readonly Name: string; readonly MaximumRetryCount?: number };
 }
 
+/** System and architecture of an image, in the names of OCI. */
 export interface Platform {
   readonly os: string;
   readonly architecture: string;
@@ -242,6 +256,7 @@ export interface Platform {
   readonly 'os.version'?: string;
 }
 
+/** `GET /images/{name}/json`. */
 export interface ImageInspect {
   readonly Id: string;
   readonly RepoTags: readonly string[] | null;
@@ -256,6 +271,7 @@ export interface ImageInspect {
   readonly Metadata?: { readonly LastTagTime?: string };
 }
 
+/** An entry of `GET /images/json`. */
 export interface ImageSummary {
   readonly Id: string;
   readonly RepoTags: readonly string[] | null;
@@ -268,6 +284,7 @@ export interface ImageSummary {
   readonly Labels: Readonly<Record<string, string>> | null;
 }
 
+/** A step of removing an image. */
 export interface ImageDelete {
   readonly Untagged?: string;
   readonly Deleted?: string;
@@ -279,6 +296,7 @@ export interface DistributionInspect {
   readonly Platforms: readonly Platform[] | null;
 }
 
+/** `POST /networks/create`. */
 export interface NetworkCreate {
   readonly Name: string;
   readonly Driver?: string;
@@ -293,6 +311,7 @@ export interface NetworkCreate {
   };
 }
 
+/** `GET /networks/{id}`. */
 export interface NetworkInspect {
   readonly Id: string;
   readonly Name: string;
@@ -310,6 +329,7 @@ export interface NetworkInspect {
     | null;
 }
 
+/** A volume, as its calls answer. */
 export interface Volume {
   readonly Name: string;
   readonly Driver: string;
@@ -318,6 +338,7 @@ export interface Volume {
   readonly Labels: Readonly<Record<string, string>> | null;
 }
 
+/** A line of `GET /events`. */
 export interface DockerEvent {
   /** `container`, `image`, `network`, `volume`, `daemon` … */
   readonly Type: string;
@@ -354,6 +375,7 @@ export interface AuthConfig {
   readonly serveraddress?: string;
 }
 
+/** A line of the answer to a pull. */
 export interface PullProgress {
   /** `Pulling fs layer`, `Downloading`, `Extracting`, `Pull complete`, `Digest: sha256:…` … */
   readonly status: string;
@@ -364,6 +386,7 @@ export interface PullProgress {
   readonly total?: number;
 }
 
+/** What a pull brought. */
 export interface PullResult {
   /** Digest of the manifest (or index) that the registry gave under the name; podman does not say it. */
   readonly digest?: string;

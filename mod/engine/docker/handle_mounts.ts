@@ -11,7 +11,7 @@ import { randomBytes } from 'node:crypto';
 import type { ContainerInspect, Docker, Mount } from '../../../runtime/docker/mod.ts';
 import { ContainedFiles, PathHandle } from '../../../runtime/files/mod.ts';
 import type { StringMap } from '../../model/mod.ts';
-import { createFromHolder } from './http_network/holder_image.ts';
+import { createFromHolder } from './http_network/mod.ts';
 import { removeContainer } from './container.ts';
 
 const PROC = '/proc/';

@@ -10,7 +10,7 @@ import tar from 'tar-stream';
 import type { ContainerCreate, Docker } from '../../../runtime/docker/mod.ts';
 import { ContainedFiles } from '../../../runtime/files/mod.ts';
 import type { StringMap } from '../../model/mod.ts';
-import { createFromHolder } from './http_network/holder_image.ts';
+import { createFromHolder } from './http_network/mod.ts';
 import { removeContainer } from './container.ts';
 
 const PLACE = '/folder';

@@ -1,2 +1,3 @@
-/** HTTP networks of containers. */
+/** HTTP networks of containers, and the small image that their holders run. */
+export { createFromHolder } from './holder_image.ts';
 export { type HttpNetwork, type HttpNetworkOptions, HttpNetworks } from './http_networks.ts';
