@@ -1,6 +1,4 @@
-/** A request to look at a job again; a row, so a restart goes on with it (invariants.md section 2, "Evaluation"). */
-import type { JobType } from './job.ts';
-
+/** What makes a job be looked at again (invariants.md section 2, "Evaluation"). */
 export type EvaluationTrigger =
   | 'job-register'
   | 'job-update'
@@ -14,20 +12,3 @@ export type EvaluationTrigger =
   | 'exec-failure'
   | 'node-join'
   | 'node-leave';
-export type EvaluationStatus = 'pending' | 'leased' | 'blocked' | 'complete' | 'failed' | 'canceled';
-
-export interface Evaluation {
-  /** Plain UUID from the API and messages, `v-<uuid>` from timers and node events. */
-  readonly ID: string;
-  readonly Namespace: string;
-  readonly JobID: string;
-  readonly TriggeredBy: EvaluationTrigger;
-  readonly Priority: number;
-  readonly Type: JobType;
-  readonly Status: EvaluationStatus;
-  readonly Comment: string;
-  /** Nanoseconds since the epoch; not due before. 0 = at once. */
-  readonly WaitUntil: bigint;
-  readonly CreateTime: bigint;
-  readonly ModifyTime: bigint;
-}

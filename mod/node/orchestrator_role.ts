@@ -54,7 +54,6 @@ export async function startOrchestratorRole(
         manualApproval: config.Orchestrator.NodeManager.ManualApproval,
         maxPendingNodes: config.Orchestrator.NodeManager.MaxPendingNodes,
         housekeepingMs: config.Orchestrator.Scheduler.HousekeepingInterval,
-        leaseMs: config.Orchestrator.EvaluationBroker.VisibilityTimeout,
         maxTries: config.Orchestrator.EvaluationBroker.MaxRetryCount,
       },
       installationId: identity.installId,

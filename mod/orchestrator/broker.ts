@@ -2,26 +2,25 @@
  * Takes up evaluations that are rows: delayed ones whose time has come, those of many jobs at once (a node vanished), and
  * those that failed inside the transaction that caused them. Woken by commits and by one timer to the next due time.
  *
- * Lease, plan and end of the lease are one transaction (invariants.md O2): a crash in between leaves nothing behind.
+ * A plan and the end of its evaluation are one transaction (invariants.md O2): a crash in between leaves nothing behind.
  */
 import { type BacalhauError, EventTopic, toBacalhauError } from '../model/mod.ts';
-import { changes, type Lease } from '../store/mod.ts';
+import { changes, type EvaluationRow } from '../store/mod.ts';
 import type { World } from '../../runtime/world.ts';
 import type { OrchestratorSettings } from './options.ts';
 import type { Transactor } from './work/transactor.ts';
-import type { UnitOfWork } from './work/unit_of_work.ts';
 
 const NANOS_PER_MILLI = 1_000_000n;
 /** First wait after a failed try; doubles. */
 const RETRY_MS = 1_000;
 const RETRY_MAX_MS = 60_000;
+/** Errors that say nothing of the evaluation. */
+const STORE_IS_DOWN: readonly string[] = ['StoreBusy', 'StoreFailed', 'StoreClosed'];
 
 export interface BrokerOptions {
   readonly transactor: Transactor;
   readonly world: World;
   readonly settings: OrchestratorSettings;
-  /** Name of this process in leases. */
-  readonly owner: string;
   onError(error: BacalhauError): void;
 }
 
@@ -60,51 +59,37 @@ export class Broker {
 
   /** @returns whether there may be more */
   async #takeSome(): Promise<boolean> {
-    const { batch } = this.#options.settings;
-    const taken: Lease[] = [];
+    const { transactor: { store }, world, settings: { batch } } = this.#options;
+    const due = await store.read((reader) => reader.evaluations.due(world.now(), batch));
     try {
-      await this.#take(batch, taken);
+      if (due.length > 0) await this.#carryOut(due);
     } catch (thrown) {
-      // One of them cannot be evaluated: taken one by one, it alone is put off.
-      if (taken.length === 0) throw thrown;
-      for (const { evaluation: { ID } } of [...taken]) {
-        await this.#take(1, [], ID).catch((error) => this.#putOff(ID, toBacalhauError(error)));
+      if (STORE_IS_DOWN.includes(toBacalhauError(thrown).code)) throw thrown;
+      // One of them cannot be evaluated: one by one, it alone is put off.
+      for (const one of due) {
+        await this.#carryOut([one]).catch((error) => this.#putOff(one, toBacalhauError(error)));
       }
     }
-    return taken.length === batch;
+    return due.length >= batch;
   }
 
-  #lease(work: UnitOfWork, limit: number, id?: string): Promise<readonly Lease[]> {
-    const { settings, owner } = this.#options;
-    const until = work.tx.now + BigInt(settings.leaseMs) * NANOS_PER_MILLI;
-    return work.tx.evaluations.lease({ owner, until, limit, ...(id === undefined ? {} : { id }) });
-  }
-
-  /** @param taken filled, also when it fails */
-  #take(limit: number, taken: Lease[], id?: string): Promise<void> {
+  #carryOut(due: readonly EvaluationRow[]): Promise<void> {
     return this.#options.transactor.commitWhole(async (work) => {
-      taken.splice(0, taken.length, ...await this.#lease(work, limit, id));
-      for (const lease of taken) {
-        work.evaluate(lease.evaluation.JobID, lease.evaluation.TriggeredBy);
-        await work.tx.evaluations.complete(lease);
+      for (const { id, jobId, trigger } of due) {
+        if (await work.tx.evaluations.remove(id)) work.evaluate(jobId, trigger);
       }
     });
   }
 
   /** It failed: later again (a job is never barred). People are told when that has gone on for a while. */
-  async #putOff(id: string, error: BacalhauError): Promise<void> {
+  async #putOff({ id, jobId }: EvaluationRow, error: BacalhauError): Promise<void> {
     const { transactor, settings, onError } = this.#options;
     onError(error);
-    const lease = await transactor.commitWhole(async (work) => {
-      const [lease] = await this.#lease(work, 1, id);
-      if (!lease) return undefined;
-      const at = work.tx.now + BigInt(backoff(lease.tries)) * NANOS_PER_MILLI;
-      await work.tx.evaluations.release(lease, at, error.message);
-      return lease;
-    });
-    if (lease?.tries !== settings.maxTries) return;
+    const delay = (failures: number) => BigInt(backoff(failures)) * NANOS_PER_MILLI;
+    const failures = await transactor.store.write((tx) => tx.evaluations.postpone(id, delay));
+    if (failures !== settings.maxTries) return;
     await transactor.commitWhole(async (work) => {
-      (await work.unit(lease.evaluation.JobID))?.note({
+      (await work.unit(jobId))?.note({
         Topic: EventTopic.Scheduling,
         Message: `Cannot schedule: ${error.message}`,
         Details: { IsError: 'true', Retryable: 'true', ErrorCode: `Scheduler:${error.code}` },

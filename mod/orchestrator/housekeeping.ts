@@ -62,10 +62,9 @@ export class Housekeeping {
   /** @returns whether there may be more */
   #prune(): Promise<boolean> {
     return this.options.transactor.store.write(async (tx) => {
-      const evaluations = await tx.evaluations.prune(LIMIT);
       const answers = await tx.idempotency.prune(LIMIT);
       const requests = await tx.wants.prune(LIMIT);
-      return Math.max(evaluations, answers, requests) === LIMIT;
+      return Math.max(answers, requests) === LIMIT;
     });
   }
 }

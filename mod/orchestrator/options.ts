@@ -22,8 +22,6 @@ export interface OrchestratorSettings {
   readonly housekeepingMs: number;
   /** Evaluations that one transaction takes at most. */
   readonly batch: number;
-  /** `Orchestrator.EvaluationBroker.VisibilityTimeout`: a lease; 1 min. */
-  readonly leaseMs: number;
   /** `Orchestrator.EvaluationBroker.MaxRetryCount`: failed tries of an evaluation after which the history of its job tells; 10. */
   readonly maxTries: number;
   /** Largest message of a connection, bytes; the smaller of this and the bus's own counts. 1 MiB. */
@@ -39,7 +37,6 @@ export const DEFAULT_SETTINGS: OrchestratorSettings = Object.freeze({
   heartbeatFlushMs: 5_000,
   housekeepingMs: 30_000,
   batch: 64,
-  leaseMs: 60_000,
   maxTries: 10,
   maxMessageBytes: 1_048_576,
 });

@@ -100,7 +100,7 @@ class Running implements Orchestrator {
     const { world } = this.#options;
     await this.#manager.start();
     const parts = { transactor: this.#transactor, world, settings: this.#settings, onError: this.#onError };
-    this.#broker = new Broker({ ...parts, owner: this.#owner });
+    this.#broker = new Broker(parts);
     this.#housekeeping = new Housekeeping(parts);
     this.#attach(this.#bus);
   }

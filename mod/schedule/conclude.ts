@@ -102,6 +102,6 @@ function queue(job: JobView, shortage: Shortage, policy: SchedulePolicy, now: bi
   return {
     job: same ? null : { state: 'Queued', message, events },
     ...(job.queuedAt === 0n ? { queuedAt: now } : {}),
-    wake: forEver ? null : { at: until, trigger: 'job-queue', comment: 'not enough nodes' },
+    wake: forEver ? null : { at: until, trigger: 'job-queue' },
   };
 }

@@ -138,5 +138,4 @@ export interface JobChange {
 export interface Wake {
   readonly at: bigint;
   readonly trigger: EvaluationTrigger;
-  readonly comment: string;
 }

@@ -99,22 +99,13 @@ export interface ExecutionsTable {
 export interface EvaluationsTable {
   id: string;
   job_id: string;
-  namespace: string;
-  type: string;
   triggered_by: string;
-  priority: Int;
-  status: string;
-  /** 0 = due at once; a delayed one is set to 0 when its time has come. */
+  /** 0 = due at once. */
   wait_until: Int;
-  /** Order among the due ones: the time it became due, less one second per point of priority. */
+  /** Order among the due ones: the time of the request, less one second per point of priority. */
   rank: Int;
-  lease_owner: string;
-  lease_token: string;
-  lease_until: Int;
+  /** Failures so far. */
   tries: Int;
-  comment: string;
-  create_time: Int;
-  modify_time: Int;
 }
 
 export interface NodesTable {
@@ -232,8 +223,8 @@ export type Written<T extends keyof OrchestratorSchema> = Insertable<Orchestrato
 export const prepare = statements<OrchestratorSchema>();
 
 /**
- * Conditions of partial indexes. A query has to repeat them as literal text, or SQLite does not use the index. They are
- * part of migration 0001: its checksum refuses a change.
+ * Conditions of partial indexes. A query has to repeat them as literal text, or SQLite does not use the index. Those of
+ * executions are part of migration 0001: its checksum refuses a change.
  */
 export const LIVE =
   `phase in ('asked', 'offered', 'approved', 'queued', 'preparing', 'running', 'publishing', 'unknown')`;
@@ -242,10 +233,8 @@ export const HELD =
   `phase in ('asked', 'offered', 'approved', 'queued', 'preparing', 'running', 'publishing', 'unknown', 'stopping')`;
 /** Executions that a job learns from where to go next. */
 export const SETBACK = `phase in ('refused', 'failed', 'lost')`;
-export const DUE = `status = 'pending' and wait_until = 0`;
-export const DELAYED = `status = 'pending' and wait_until > 0`;
-export const LEASED = `status = 'leased'`;
-export const ENDED = `status in ('complete', 'failed', 'canceled')`;
+export const DUE = `wait_until = 0`;
+export const DELAYED = `wait_until > 0`;
 
 const text = (...names: string[]) => names.map((name) => `${name} text not null`).join(', ');
 const int = (...names: string[]) => names.map((name) => `${name} bigint not null`).join(', ');
@@ -304,13 +293,14 @@ export const ORCHESTRATOR_MIGRATIONS: readonly Migration[] = [{
       text('job_id', 'namespace', 'type', 'triggered_by', 'status', 'lease_owner', 'lease_token', 'comment')
     },
       ${int('priority', 'wait_until', 'rank', 'lease_until', 'tries', 'create_time', 'modify_time')})`,
-    `create unique index evaluations_due on evaluations (job_id) where ${DUE}`,
-    `create unique index evaluations_delayed on evaluations (job_id, triggered_by) where ${DELAYED}`,
-    `create unique index evaluations_leased on evaluations (job_id) where ${LEASED}`,
-    `create index evaluations_rank on evaluations (rank) where ${DUE}`,
-    `create index evaluations_wait on evaluations (wait_until) where ${DELAYED}`,
-    `create index evaluations_lease on evaluations (lease_until) where ${LEASED}`,
-    `create index evaluations_ended on evaluations (modify_time) where ${ENDED}`,
+    `create unique index evaluations_due on evaluations (job_id) where status = 'pending' and wait_until = 0`,
+    `create unique index evaluations_delayed on evaluations (job_id, triggered_by) where status = 'pending' and wait_until > 0`,
+    `create unique index evaluations_leased on evaluations (job_id) where status = 'leased'`,
+    `create index evaluations_rank on evaluations (rank) where status = 'pending' and wait_until = 0`,
+    `create index evaluations_wait on evaluations (wait_until) where status = 'pending' and wait_until > 0`,
+    `create index evaluations_lease on evaluations (lease_until) where status = 'leased'`,
+    `create index evaluations_ended on evaluations (modify_time)
+      where status in ('complete', 'failed', 'canceled')`,
 
     `create table nodes (id text primary key not null,
       ${text('install_id', 'membership', 'eligibility', 'info', 'info_hash', 'class', 'extensions')},
@@ -347,4 +337,19 @@ export const ORCHESTRATOR_MIGRATIONS: readonly Migration[] = [{
   // What a slot has seen is told by its executions.
   name: '0003-no-slots',
   statements: [`drop table slots`],
+}, {
+  // One that is carried out is deleted by its plan's transaction, so none is ever seen leased or ended.
+  name: '0004-no-leases',
+  statements: [
+    `create table waiting (id text primary key not null, ${text('job_id', 'triggered_by')},
+      ${int('wait_until', 'rank', 'tries')})`,
+    `create unique index waiting_due on waiting (job_id) where wait_until = 0`,
+    `create unique index waiting_delayed on waiting (job_id, triggered_by) where wait_until > 0`,
+    `create index waiting_rank on waiting (rank) where wait_until = 0`,
+    `create index waiting_time on waiting (wait_until) where wait_until > 0`,
+    `insert into waiting select id, job_id, triggered_by, wait_until, rank, tries from evaluations
+      where status in ('pending', 'leased') on conflict do nothing`,
+    `drop table evaluations`,
+    `alter table waiting rename to evaluations`,
+  ],
 }];

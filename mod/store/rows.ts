@@ -7,7 +7,7 @@ import type {
   ComputeState,
   DesiredState,
   Eligibility,
-  Evaluation,
+  EvaluationTrigger,
   Event,
   FailureClass,
   Job,
@@ -190,18 +190,19 @@ export interface RequestRow {
   readonly first: WantRow | null;
 }
 
-/** A leased evaluation; the token proves the lease and dies with it. */
-export interface Lease {
-  readonly evaluation: Evaluation;
-  readonly token: string;
-  readonly until: bigint;
-  /** Leases so far, this one included. */
-  readonly tries: number;
+/** A request to look at a job again. */
+export interface EvaluationRow {
+  /** Plain UUID, or `v-<uuid>` from timers and node events. */
+  readonly id: string;
+  readonly jobId: string;
+  readonly trigger: EvaluationTrigger;
+  /** Not due before; 0 = at once. */
+  readonly waitUntil: bigint;
 }
-/** `waitUntil` absent or 0: due at once. */
 export type NewEvaluation =
-  & Pick<Evaluation, 'ID' | 'Namespace' | 'JobID' | 'TriggeredBy' | 'Priority' | 'Type'>
-  & Partial<Pick<Evaluation, 'Comment' | 'WaitUntil'>>;
+  & Omit<EvaluationRow, 'waitUntil'>
+  & Partial<Pick<EvaluationRow, 'waitUntil'>>
+  & { readonly priority: number };
 
 export interface NodeRow {
   readonly id: string;

@@ -7,11 +7,12 @@
  * Lock order inside a transaction: job → execution → node usage (by node id) → node out_seq. SQLite does not need
  * it (one writer); Postgres will.
  */
-import type { Evaluation, EvaluationTrigger, Job, JobHistory, StringMap } from '../model/mod.ts';
+import type { Job, JobHistory, StringMap } from '../model/mod.ts';
 import type { DatabaseStats, Transaction, Watch } from './database.ts';
 import type { BacalhauError } from '../model/mod.ts';
 import type {
   ClusterRow,
+  EvaluationRow,
   ExecutionChange,
   ExecutionOutline,
   ExecutionRow,
@@ -20,7 +21,6 @@ import type {
   JobChange,
   JobRow,
   JobVersionRow,
-  Lease,
   NewEvaluation,
   NewExecution,
   NewHistory,
@@ -199,18 +199,13 @@ export interface ExecutionRepository extends ExecutionReader {
 // ---- evaluations
 
 export interface EvaluationReader {
-  get(id: string): Promise<Evaluation | undefined>;
-  byJob(jobId: string): Promise<readonly Evaluation[]>;
-  /** Time at which the next one becomes due or the next lease ends; 0 = now, null = nothing is waiting. */
+  /**
+   * Those that can be carried out, at most `limit` of those that were due at once (higher priority first, but each second of
+   * waiting weighs as one point of it, so none starves), and as many delayed ones whose time has come.
+   */
+  due(now: bigint, limit: number): Promise<readonly EvaluationRow[]>;
+  /** Time at which the next one becomes due; 0 = now, null = nothing is waiting. */
   nextDueAt(): Promise<bigint | null>;
-}
-
-export interface LeaseOptions {
-  readonly owner: string;
-  readonly until: bigint;
-  readonly limit: number;
-  /** This one, if it is due. */
-  readonly id?: string;
 }
 
 export interface EvaluationRepository extends EvaluationReader {
@@ -220,24 +215,16 @@ export interface EvaluationRepository extends EvaluationReader {
    * @returns the id of the evaluation that will serve, which may be an older one's
    */
   enqueue(evaluation: NewEvaluation): Promise<string>;
+  /** It is carried out in this transaction. @returns whether it still was to be */
+  remove(id: string): Promise<boolean>;
   /**
-   * Leases due ones until `until`: higher priority first, but each second of waiting weighs as one point of it, so none
-   * starves. Never two of one job at a time. Before, as many expired leases and delayed ones become due.
+   * It has failed, and is delayed.
+   * @param delay nanoseconds after so many failures
+   * @returns its failures so far; 0 = it is gone
    */
-  lease(options: LeaseOptions): Promise<readonly Lease[]>;
-  /**
-   * Ends a lease in the plan's transaction.
-   * @throws BacalhauError `LeaseLost` when the token is no longer valid: nothing of the transaction may be committed
-   */
-  complete(lease: Lease): Promise<void>;
-  /** Gives a lease back, due again at `notBefore` (0 = at once). @throws BacalhauError `LeaseLost` */
-  release(lease: Lease, notBefore: bigint, comment?: string): Promise<void>;
-  /** Prolongs a lease. @throws BacalhauError `LeaseLost` */
-  renew(lease: Lease, until: bigint): Promise<Lease>;
-  /** Cancels the delayed ones of a job (of one trigger, if given). */
-  cancelDelayed(jobId: string, trigger?: EvaluationTrigger): Promise<void>;
-  /** Deletes ended ones, which earlier versions of this program kept. @returns how many; at most `limit` a call */
-  prune(limit: number): Promise<number>;
+  postpone(id: string, delay: (failures: number) => bigint): Promise<number>;
+  /** Cancels the delayed ones of a job. */
+  cancelDelayed(jobId: string): Promise<void>;
 }
 
 // ---- wants

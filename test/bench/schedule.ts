@@ -89,8 +89,8 @@ function spec(
 /** Copies the rows of one job `count` times, as they are, with ids of their own. */
 function multiply(path: string, jobId: string, count: number, name: string): void {
   using file = new DatabaseSync(path);
-  const tables = ['jobs', 'job_versions', 'slots', 'executions', 'history', 'wants', 'evaluations'];
-  const ids = ['id', 'job_id', 'name', 'current_exec', 'counted_exec', 'execution_id', 'previous_exec'];
+  const tables = ['jobs', 'job_versions', 'executions', 'history', 'wants', 'evaluations'];
+  const ids = ['id', 'job_id', 'name', 'execution_id', 'previous_exec'];
   file.exec('pragma synchronous = off; begin');
   for (const table of tables) {
     const columns = file.prepare(`select name from pragma_table_info('${table}')`).all() as {

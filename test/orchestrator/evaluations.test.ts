@@ -1,10 +1,15 @@
 /** Evaluations as rows: what fails is tried again, what is settled stays so, and deadlines are kept. */
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it } from 'vitest';
-import type { NewEvaluation } from '../../mod/store/mod.ts';
 import { realWorld } from '../../runtime/world.ts';
 import { Cluster, spec } from './rig.ts';
 import { until } from '../support/until.ts';
+
+/** Also those whose time has not come. */
+async function waiting(cluster: Cluster, jobId: string) {
+  const all = await cluster.store.read((reader) => reader.evaluations.due(2n ** 62n, 1000));
+  return all.filter((one) => one.jobId === jobId);
+}
 
 describe('evaluations', () => {
   it('that fail are put off, and the submit stands; the others go on', async () => {
@@ -20,8 +25,7 @@ describe('evaluations', () => {
     await cluster.node('n-1');
     const id = await cluster.submit(spec());
     await until(() => cluster.errors.some((text) => text.includes('is broken')), 'it was tried and put off');
-    const evaluations = await cluster.store.read((reader) => reader.evaluations.byJob(id));
-    expect(evaluations.some(({ Status }) => Status === 'pending')).toBe(true);
+    expect(await waiting(cluster, id)).not.toEqual([]);
     expect(await cluster.executions(id)).toEqual([]);
     expect(await cluster.store.read((reader) => reader.nodes.usage('n-1'))).toMatchObject({ executions: 0 });
     broken = false;
@@ -39,20 +43,17 @@ describe('evaluations', () => {
     file.prepare('update jobs set rev = rev + 1 where id = ?').run(ids[1]!);
     await cluster.restart();
     await cluster.store.write(async (tx) => {
-      for (const JobID of ids) {
-        const about = { JobID, Namespace: 'default', TriggeredBy: 'exec-update', Priority: 0, Type: 'batch' };
-        await tx.evaluations.enqueue({ ID: realWorld.uuid(), ...about } as NewEvaluation);
+      for (const jobId of ids) {
+        await tx.evaluations.enqueue({ id: realWorld.uuid(), jobId, trigger: 'exec-update', priority: 0 });
       }
     });
     const due = async () => {
-      const rows = await Promise.all(ids.map((id) => cluster.store.read((r) => r.evaluations.byJob(id))));
-      return rows.map((each) =>
-        each.filter(({ TriggeredBy: by, Status }) => by === 'exec-update' && Status === 'pending')
-      );
+      const rows = await Promise.all(ids.map((id) => waiting(cluster, id)));
+      return rows.map((each) => each.filter(({ trigger }) => trigger === 'exec-update'));
     };
     await until(async () => {
       const [a, b, c] = await due();
-      return a!.length === 0 && c!.length === 0 && b!.length === 1 && b![0]!.WaitUntil > 0n;
+      return a!.length === 0 && c!.length === 0 && b!.length === 1 && b![0]!.waitUntil > 0n;
     }, 'the others are done');
     // Once for its try, and once more because the history of a job that cannot be read cannot be written.
     expect(cluster.errors.length).toBeLessThanOrEqual(3);
@@ -83,16 +84,8 @@ describe('evaluations', () => {
       });
     const before = await look();
     await cluster.store.write(async (tx) => {
-      for (const JobID of [running, queued, stopped]) {
-        const ID = realWorld.uuid();
-        await tx.evaluations.enqueue({
-          ID,
-          JobID,
-          Namespace: 'default',
-          TriggeredBy: 'exec-update',
-          Priority: 0,
-          Type: 'batch',
-        });
+      for (const jobId of [running, queued, stopped]) {
+        await tx.evaluations.enqueue({ id: realWorld.uuid(), jobId, trigger: 'exec-update', priority: 0 });
       }
     });
     await until(
@@ -109,11 +102,7 @@ describe('evaluations', () => {
     expect(await cluster.state(id)).toBe('Queued');
     await cluster.ended(id, 'Failed');
     expect((await cluster.history(id)).at(-1)).toBe('Job Timeout: Job timed out after 1s');
-    expect(
-      (await cluster.store.read((reader) => reader.evaluations.byJob(id))).filter(({ Status }) =>
-        Status === 'pending'
-      ),
-    ).toEqual([]);
+    expect(await waiting(cluster, id)).toEqual([]);
   });
 
   it('end an execution that its node lets run beyond its time', async () => {

@@ -279,7 +279,7 @@ class Simulation {
           'L1',
           'evaluations',
           orchestrator,
-          `select job_id, triggered_by, status from evaluations where status in ('pending', 'leased')`,
+          'select job_id, triggered_by from evaluations',
         ) ??
         owed(
           'L5',

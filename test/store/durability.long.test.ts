@@ -34,13 +34,14 @@ describe.each(runtimes)('under %s', (runtime) => {
       await using store = await openOrchestratorStore({ path, world: testWorld(), orchestratorId: 'n-1' });
       const kept = await store.read(async (reader) => {
         const whole = new Set<string>();
+        const due = new Set((await reader.evaluations.due(0n, 1e6)).map(({ jobId }) => jobId));
         for (let more = true; more;) {
           const page = await reader.jobs.list({ offset: whole.size });
           for (const { job } of page.items) {
             expect(await reader.versions.get(job.ID, 1)).toBeDefined();
             expect(await reader.executions.byJob(job.ID)).toHaveLength(1);
             expect((await reader.history.page({ jobId: job.ID })).items).toHaveLength(1);
-            expect(await reader.evaluations.byJob(job.ID)).toHaveLength(1);
+            expect(due.has(job.ID)).toBe(true);
             whole.add(job.ID);
           }
           more = page.more;

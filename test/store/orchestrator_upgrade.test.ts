@@ -124,7 +124,7 @@ it('a database of the first version keeps its jobs, executions, history and node
         history: (await reader.history.page({ jobId: 'j-1' })).items,
         node: await reader.nodes.view('n-1'),
       },
-      await reader.evaluations.byJob('j-1'),
+      await reader.evaluations.due(9n, 10),
     ]);
     expect(seen).toMatchObject({
       job: { job: { ID: 'j-1', Revision: 3n, State: { StateType: 'Running' } } },
@@ -132,7 +132,7 @@ it('a database of the first version keeps its jobs, executions, history and node
       history: [{ SeqNum: 1n, Event: { Message: 'submitted' } }],
       node: { node: { outSeq: 7n }, usage: { executions: 1 } },
     });
-    expect(evaluations.map(({ ID }) => ID)).toEqual(expect.arrayContaining(['v-1', 'v-2']));
+    expect(evaluations.map(({ id, waitUntil }) => [id, waitUntil])).toEqual([['v-2', 0n], ['v-1', 9n]]);
     await store.write(async (tx) => {
       await tx.executions.update(seen.attempts[0]!, { phase: 'completed', counted: true });
       expect(await tx.outbox.append('n-1', 'e-2', 'cancel')).toBe(8n);

@@ -18,15 +18,7 @@ export type OpenStore = (world: World) => Promise<OrchestratorStore>;
 const SECOND = 1_000_000_000n;
 
 function evaluation(id: string, over: Partial<NewEvaluation> = {}): NewEvaluation {
-  return {
-    ID: id,
-    Namespace: 'default',
-    JobID: 'j-1',
-    TriggeredBy: 'job-register',
-    Priority: 50,
-    Type: 'batch',
-    ...over,
-  };
+  return { id, jobId: 'j-1', trigger: 'job-register', priority: 50, ...over };
 }
 
 export function storeSuite(open: OpenStore): void {
@@ -366,119 +358,101 @@ export function storeSuite(open: OpenStore): void {
   });
 
   describe('evaluations', () => {
-    const lease = (limit = 10, seconds = 60n) =>
-      store.write((tx) => tx.evaluations.lease({ owner: 'me', until: tx.now + seconds * SECOND, limit }));
+    const due = (limit = 10) => store.read((reader) => reader.evaluations.due(world.now(), limit));
+    const ids = async () => (await due()).map(({ id }) => id);
+    const nextDueAt = () => store.read((reader) => reader.evaluations.nextDueAt());
     const enqueue = (id: string, over: Partial<NewEvaluation> = {}) =>
       store.write((tx) => tx.evaluations.enqueue(evaluation(id, over)));
 
-    it('joins those of one job, and leases no second one of a job while one is worked on', async () => {
-      expect(await enqueue('v-1')).toBe('v-1');
-      expect(await enqueue('v-2', { TriggeredBy: 'exec-update' })).toBe('v-1');
-      const [first, ...none] = await lease();
-      expect(none).toEqual([]);
-      expect(first).toMatchObject({ evaluation: { ID: 'v-1', Status: 'leased' }, tries: 1 });
-      expect(await enqueue('v-3')).toBe('v-3');
-      expect(await lease()).toEqual([]);
-      expect(await store.read((reader) => reader.evaluations.nextDueAt())).toBe(START + 60n * SECOND);
+    it('joins those of one job, and wakes who waits for them; one that was carried out is gone', async () => {
+      expect(await nextDueAt()).toBeNull();
       using watch = store.watch(changes.evaluations);
-      await store.write((tx) => tx.evaluations.complete(first!));
+      expect(await enqueue('v-1')).toBe('v-1');
       await watch.next();
-      expect((await lease()).map((one) => one.evaluation.ID)).toEqual(['v-3']);
-      await expect(store.write((tx) => tx.evaluations.complete(first!))).rejects.toMatchObject({
-        code: 'LeaseLost',
-      });
+      expect(await enqueue('v-2', { trigger: 'exec-update' })).toBe('v-1');
+      expect(await nextDueAt()).toBe(0n);
+      expect(await due()).toEqual([{ id: 'v-1', jobId: 'j-1', trigger: 'job-register', waitUntil: 0n }]);
+      expect(await store.write((tx) => tx.evaluations.remove('v-1'))).toBe(true);
+      expect(await store.write((tx) => tx.evaluations.remove('v-1'))).toBe(false);
+      expect(await enqueue('v-3')).toBe('v-3');
     });
 
     it('goes by priority, but waiting outweighs it in the end', async () => {
-      await enqueue('low', { JobID: 'j-a', Priority: 10 });
+      await enqueue('low', { jobId: 'j-a', priority: 10 });
       world.advance(SECOND);
-      await enqueue('high', { JobID: 'j-b', Priority: 90 });
-      await enqueue('high-2', { JobID: 'j-c', Priority: 90 });
+      await enqueue('high', { jobId: 'j-b', priority: 90 });
+      await enqueue('high-2', { jobId: 'j-c', priority: 90 });
       world.advance(90n * SECOND);
-      await enqueue('late', { JobID: 'j-d', Priority: 90 });
-      expect((await lease()).map((one) => one.evaluation.ID)).toEqual(['high', 'high-2', 'low', 'late']);
+      await enqueue('late', { jobId: 'j-d', priority: 90 });
+      expect(await ids()).toEqual(['high', 'high-2', 'low', 'late']);
+      // Those whose time has come do not wait behind them.
+      await enqueue('timed', { waitUntil: START });
+      expect((await due(1)).map(({ id }) => id)).toEqual(['high', 'timed']);
     });
 
     it('delays one per trigger, with the earlier time', async () => {
-      const delayed = (id: string, at: bigint, trigger: NewEvaluation['TriggeredBy'] = 'exec-timeout') =>
-        enqueue(id, { WaitUntil: START + at, TriggeredBy: trigger });
+      const delayed = (id: string, at: bigint, trigger: NewEvaluation['trigger'] = 'exec-timeout') =>
+        enqueue(id, { waitUntil: START + at, trigger });
       expect(await delayed('d-1', 20n * SECOND)).toBe('d-1');
       expect(await delayed('d-2', 10n * SECOND)).toBe('d-1');
       expect(await delayed('d-3', 30n * SECOND)).toBe('d-1');
       expect(await delayed('q-1', 40n * SECOND, 'job-queue')).toBe('q-1');
-      expect(await store.read((reader) => reader.evaluations.nextDueAt())).toBe(START + 10n * SECOND);
+      expect(await nextDueAt()).toBe(START + 10n * SECOND);
       world.advance(10n * SECOND - 1n);
-      expect(await lease()).toEqual([]);
+      expect(await ids()).toEqual([]);
       world.advance(1n);
-      expect((await lease()).map((one) => one.evaluation.ID)).toEqual(['d-1']);
+      expect(await ids()).toEqual(['d-1']);
       await store.write((tx) => tx.evaluations.cancelDelayed('j-1'));
-      expect(await store.read((reader) => reader.evaluations.get('q-1'))).toBeUndefined();
+      expect(await nextDueAt()).toBeNull();
     });
 
-    it('gives an expired lease to another; the first one can end nothing any more', async () => {
+    it('puts off one that failed, longer each time, unless another is delayed for the same', async () => {
       await enqueue('v-1');
-      const [first] = await lease(1, 10n);
-      world.advance(10n * SECOND);
-      const [second] = await lease();
-      expect(second).toMatchObject({ evaluation: { ID: 'v-1' }, tries: 2 });
-      const lost = { code: 'LeaseLost' };
-      await expect(store.write((tx) => tx.evaluations.complete(first!))).rejects.toMatchObject(lost);
-      await expect(store.write((tx) => tx.evaluations.release(first!, 0n))).rejects.toMatchObject(lost);
-      await expect(store.write((tx) => tx.evaluations.renew(first!, START * 2n))).rejects.toMatchObject(lost);
-      const renewed = await store.write((tx) => tx.evaluations.renew(second!, tx.now + 100n * SECOND));
-      world.advance(90n * SECOND);
-      expect(await lease()).toEqual([]);
-      await store.write((tx) => tx.evaluations.release(renewed, tx.now + 5n * SECOND, 'no node'));
-      expect(await lease()).toEqual([]);
-      world.advance(5n * SECOND);
-      const [third] = await lease();
-      expect(third).toMatchObject({ evaluation: { ID: 'v-1', Comment: 'no node' }, tries: 3 });
-    });
-
-    it('supersedes one that is given back by one that already waits', async () => {
-      await enqueue('v-1');
-      const [first] = await lease();
+      const postpone = (id: string) =>
+        store.write((tx) => tx.evaluations.postpone(id, (failures) => BigInt(failures) * SECOND));
+      expect(await postpone('v-1')).toBe(1);
+      expect(await nextDueAt()).toBe(START + SECOND);
+      world.advance(SECOND);
+      expect(await ids()).toEqual(['v-1']);
+      expect(await postpone('v-1')).toBe(2);
+      expect(await nextDueAt()).toBe(START + 3n * SECOND);
       await enqueue('v-2');
-      await store.write((tx) => tx.evaluations.release(first!, 0n));
-      expect((await store.read((reader) => reader.evaluations.byJob('j-1'))).map((one) => one.ID)).toEqual([
-        'v-2',
-      ]);
-      const [second] = await lease();
-      expect(second!.evaluation.ID).toBe('v-2');
-      await store.write((tx) => tx.evaluations.complete(second!));
-      expect(await store.read((reader) => reader.evaluations.byJob('j-1'))).toEqual([]);
+      expect(await postpone('v-2')).toBe(1);
+      expect(await nextDueAt()).toBe(START + 2n * SECOND);
+      world.advance(SECOND);
+      expect(await ids()).toEqual(['v-1']);
+      expect(await postpone('v-2')).toBe(0);
     });
 
-    it('never grows beyond one due, one leased and one delayed per trigger of a job', async () => {
+    it('never grows beyond one due and one delayed per trigger of a job', async () => {
       const triggers = ['job-register', 'exec-update', 'exec-timeout'] as const;
       const steps = fc.array(
         fc.oneof(
           fc.record({ enqueue: fc.constantFrom(...triggers), wait: fc.constantFrom(0n, 1n, 5n * SECOND) }),
-          fc.record({ end: fc.constantFrom('complete', 'release', 'later', 'forget') }),
+          fc.record({ end: fc.constantFrom('remove', 'postpone') }),
           fc.record({ advance: fc.constantFrom(1n, 5n * SECOND, 100n * SECOND) }),
         ),
         { maxLength: 40 },
       );
-      let ids = 0;
+      let count = 0;
       await fc.assert(
         fc.asyncProperty(steps, async (taken) => {
           for (const step of taken) {
             if ('advance' in step) world.advance(step.advance);
             else if ('enqueue' in step) {
-              const WaitUntil = step.wait && world.now() + step.wait;
-              await enqueue(`p-${++ids}`, { TriggeredBy: step.enqueue, WaitUntil });
+              const waitUntil = step.wait && world.now() + step.wait;
+              await enqueue(`p-${++count}`, { trigger: step.enqueue, waitUntil });
             } else {
-              const [one] = await lease(1);
-              if (!one || step.end === 'forget') continue;
-              await store.write((tx) =>
-                step.end === 'complete'
-                  ? tx.evaluations.complete(one)
-                  : tx.evaluations.release(one, step.end === 'later' ? tx.now + 7n : 0n)
+              const [one] = await due(1);
+              if (!one) continue;
+              await store.write(async ({ evaluations }) =>
+                void await (step.end === 'remove'
+                  ? evaluations.remove(one.id)
+                  : evaluations.postpone(one.id, () => 7n))
               );
             }
-            const open = (await store.read((reader) => reader.evaluations.byJob('j-1'))).map((one) =>
-              one.Status === 'leased' ? 'leased' : one.WaitUntil === 0n ? 'due' : one.TriggeredBy
-            );
+            const all = await store.read((reader) => reader.evaluations.due(START * 2n, 100));
+            const open = all.map((one) => one.waitUntil === 0n ? 'due' : one.trigger);
             expect(open.length).toBe(new Set(open).size);
           }
         }),

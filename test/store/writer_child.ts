@@ -24,12 +24,10 @@ await Promise.all(Array.from({ length: Number(writers) }, async (_, writer) => {
       const event = { Message: 'Job submitted', Topic: 'Submission', Timestamp: '' };
       await tx.history.append(id, [{ type: 'JobLevel', jobVersion: 1, event, time: tx.now }]);
       await tx.evaluations.enqueue({
-        ID: `v-${id}`,
-        JobID: id,
-        Namespace: 'default',
-        TriggeredBy: 'job-register',
-        Priority: 50,
-        Type: 'batch',
+        id: `v-${id}`,
+        jobId: id,
+        trigger: 'job-register',
+        priority: 50,
       });
     });
     writeSync(1, `ok ${id}\n`);

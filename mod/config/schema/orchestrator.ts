@@ -2,6 +2,7 @@
 import { duration, flag, HOUR, ignored, int, list, MINUTE, SECOND, text } from '../key.ts';
 
 const cluster = ignored('several orchestrators');
+const workers = ignored('workers that plan apart from the transaction');
 
 export const Orchestrator = {
   Enabled: flag(false, 'Run the orchestrator in this process.'),
@@ -48,7 +49,7 @@ export const Orchestrator = {
   },
   Scheduler: {
     WorkerCount: int(({ cpus }) => cpus, 'Evaluations that are worked on at the same time.', {
-      ...ignored('workers that plan apart from the transaction'),
+      ...workers,
       min: 1,
     }),
     QueueBackoff: duration(
@@ -86,7 +87,10 @@ export const Orchestrator = {
     RetryBackoffMax: duration(MINUTE, 'Longest wait before a further attempt. (Not in 1.9)'),
   },
   EvaluationBroker: {
-    VisibilityTimeout: duration(MINUTE, 'How long a worker may hold an evaluation.', { min: 1 }),
+    VisibilityTimeout: duration(MINUTE, 'How long a worker may hold an evaluation.', {
+      ...workers,
+      min: 1,
+    }),
     MaxRetryCount: int(
       10,
       'Failed tries of an evaluation after which the history of its job tells; it is tried on.',

@@ -111,13 +111,12 @@ class JobEvaluation {
     for (const wake of reconciled.wakes) await this.#wakeAt(wake);
     const next = reconciled.later.length > 0 || scope.ready ? await tx.wants.nextDue(unit.id) : null;
     if (next) {
-      await this.#wakeAt({ at: next, trigger: 'exec-failure', comment: 'next attempt after a failure' });
+      await this.#wakeAt({ at: next, trigger: 'exec-failure' });
     }
     if (open && this.#past?.until) {
       await this.#wakeAt({
         at: this.#past.until,
         trigger: 'job-queue',
-        comment: 'a node may be tried again',
       });
     }
     const live = reconciled.live || this.placed > 0;
@@ -260,8 +259,8 @@ class JobEvaluation {
     return { counted, executions: [], shortage: shortage(want, fleet, Math.max(1, waiting)) };
   }
 
-  #wakeAt({ at, trigger, comment }: Reconciled['wakes'][number]): Promise<void> {
-    return this.work.enqueue(this.unit.job, trigger, { waitUntil: at, comment });
+  #wakeAt({ at, trigger }: Reconciled['wakes'][number]): Promise<void> {
+    return this.work.enqueue(this.unit.job, trigger, { waitUntil: at });
   }
 }
 

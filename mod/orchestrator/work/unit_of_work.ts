@@ -140,18 +140,14 @@ export class UnitOfWork {
   async enqueue(
     job: JobRow,
     trigger: EvaluationTrigger,
-    options: { id?: string; waitUntil?: bigint; comment?: string } = {},
+    options: { id?: string; waitUntil?: bigint } = {},
   ): Promise<void> {
-    const { job: { ID, Namespace, Priority, Type } } = job;
     await this.tx.evaluations.enqueue({
-      ID: options.id ?? makeId('v', this.context.world.uuid()),
-      Namespace,
-      JobID: ID,
-      TriggeredBy: trigger,
-      Priority,
-      Type,
-      ...(options.waitUntil === undefined ? {} : { WaitUntil: options.waitUntil }),
-      ...(options.comment === undefined ? {} : { Comment: options.comment }),
+      id: makeId('v', this.context.world.uuid()),
+      jobId: job.job.ID,
+      trigger,
+      priority: job.job.Priority,
+      ...options,
     });
   }
 

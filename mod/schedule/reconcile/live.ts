@@ -32,12 +32,12 @@ function onSilentNode(draft: Draft, execution: ExecutionView): ExecutionChange |
       const heard = hearingSince + policy.disconnectWindow;
       const lostAfter = execution.lostAfter > heard ? execution.lostAfter : heard;
       if (now >= lostAfter) return lose(execution, 'Node did not come back in time');
-      draft.wakeAt({ at: lostAfter, trigger: 'node-leave', comment: `node ${execution.nodeId} is silent` });
+      draft.wakeAt({ at: lostAfter, trigger: 'node-leave' });
       return null;
     }
     default: {
       const lostAfter = now + policy.disconnectWindow;
-      draft.wakeAt({ at: lostAfter, trigger: 'node-leave', comment: `node ${execution.nodeId} is silent` });
+      draft.wakeAt({ at: lostAfter, trigger: 'node-leave' });
       return unknown(execution, now, lostAfter);
     }
   }
@@ -55,11 +55,7 @@ function changeOf(
   if (node.session === 'away') return onSilentNode(draft, execution);
   if (execution.phase === 'unknown') {
     if (node.session === 'connected') return adopt(execution);
-    draft.wakeAt({
-      at: now + draft.input.policy.disconnectWindow,
-      trigger: 'node-leave',
-      comment: `node ${node.id} is suspect`,
-    });
+    draft.wakeAt({ at: now + draft.input.policy.disconnectWindow, trigger: 'node-leave' });
     return null;
   }
   if (execution.phase === 'asked') {

@@ -43,6 +43,6 @@ export function totalTimeout(draft: Draft): JobChange | null {
       EventTopic.JobTimeout,
     );
   }
-  draft.wakeAt({ at, trigger: 'job-timeout', comment: 'total time-out' });
+  draft.wakeAt({ at, trigger: 'job-timeout' });
   return null;
 }
