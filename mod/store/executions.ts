@@ -14,7 +14,6 @@ import {
   type Phase,
 } from '../model/mod.ts';
 import {
-  above,
   decode,
   encode,
   orConflict,
@@ -84,10 +83,6 @@ const isLive = sql<boolean>`${sql.raw(LIVE)}`;
 
 const byId = prepare((db, id: string) =>
   db.selectFrom('executions').selectAll().where('id', '=', id).compile()
-);
-const byPrefix = prepare((db, from: string, below: string) =>
-  db.selectFrom('executions').selectAll().where('id', '>=', from).where('id', '<', below)
-    .orderBy('id').limit(2).compile()
 );
 const ofJob = prepare((db, jobId: string) =>
   db.selectFrom('executions').selectAll().where('job_id', '=', jobId).orderBy('create_time').orderBy('id')
@@ -164,10 +159,6 @@ export class ExecutionsReader implements ExecutionReader {
   async get(id: string): Promise<ExecutionRow | undefined> {
     const row = await byId.first(this.context.db, id);
     return row && this.#decode(row);
-  }
-
-  async byIdPrefix(prefix: string): Promise<readonly ExecutionRow[]> {
-    return this.#decodeAll(await byPrefix.all(this.context.db, prefix, above(prefix)));
   }
 
   async byJob(jobId: string, version?: number): Promise<readonly ExecutionRow[]> {

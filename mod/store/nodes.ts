@@ -2,7 +2,6 @@
 import type { Insertable } from 'kysely';
 import { BacalhauError, deepFreeze, type Eligibility, type Membership, type NodeInfo } from '../model/mod.ts';
 import {
-  above,
   decode,
   encode,
   notFound,
@@ -10,7 +9,6 @@ import {
   revisionConflict,
   type WriteContext,
 } from './context.ts';
-import { ExecutionsReader } from './executions.ts';
 import { type NodesTable, prepare, type Stored } from './orchestrator_schema.ts';
 import type {
   Heartbeat,
@@ -25,7 +23,7 @@ import type {
 import { openSession, sessionById, sessionOf, updateSession, writeHeartbeat } from './sessions.ts';
 import { fields } from './statement.ts';
 import { changes, type NodeReader, type NodeRepository } from './store.ts';
-import { NO_USAGE, sumUsage, usageOf, usageRow } from './usage.ts';
+import { NO_USAGE, usageOf, usageRow } from './usage.ts';
 
 const CHANGING = [
   'install_id',
@@ -44,14 +42,6 @@ const COLUMNS = ['id', 'out_seq', 'create_time', ...CHANGING] as const;
 type Changing = Pick<Insertable<NodesTable>, (typeof CHANGING)[number]>;
 
 const byId = prepare((db, id: string) => db.selectFrom('nodes').selectAll().where('id', '=', id).compile());
-const byPrefix = prepare((db, from: string, below: string) =>
-  db.selectFrom('nodes').selectAll().where('id', '>=', from).where('id', '<', below).where(
-    'deleted_at',
-    '=',
-    0n,
-  )
-    .orderBy('id').limit(2).compile()
-);
 const all = prepare((db) =>
   db.selectFrom('nodes').selectAll().where('deleted_at', '=', 0n).orderBy('id').compile()
 );
@@ -70,10 +60,6 @@ export class NodesReader implements NodeReader {
   async get(id: string): Promise<NodeRow | undefined> {
     const row = await byId.first(this.context.db, id);
     return row && this.#decode(row);
-  }
-
-  async byIdPrefix(prefix: string): Promise<readonly NodeRow[]> {
-    return (await byPrefix.all(this.context.db, prefix, above(prefix))).map((row) => this.#decode(row));
   }
 
   async session(id: string): Promise<SessionRow | undefined> {
@@ -103,11 +89,6 @@ export class NodesReader implements NodeReader {
         usage: used ? usageRow(used) : NO_USAGE(row.id),
       });
     });
-  }
-
-  async countedUsage(id: string): Promise<UsageRow> {
-    const held = await new ExecutionsReader(this.context).heldByNode(id);
-    return sumUsage(id, (await this.usage(id)).rev, held);
   }
 
   #decode(row: Stored<'nodes'>): NodeRow {

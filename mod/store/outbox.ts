@@ -21,10 +21,6 @@ const list = prepare((db, nodeId: string, after: bigint, limit: number) =>
   db.selectFrom('outbox').selectAll().where('node_id', '=', nodeId).where('seq', '>', after).orderBy('seq')
     .limit(limit).compile()
 );
-const count = prepare((db, nodeId: string) =>
-  db.selectFrom('outbox').select((select) => select.fn.countAll<bigint>().as('total'))
-    .where('node_id', '=', nodeId).compile()
-);
 const deleteUpTo = prepare((db, nodeId: string, seq: bigint) =>
   db.deleteFrom('outbox').where('node_id', '=', nodeId).where('seq', '<=', seq).compile()
 );
@@ -49,10 +45,6 @@ export class OutboxesReader implements OutboxReader {
         createTime: row.create_time,
       })
     );
-  }
-
-  async count(nodeId: string): Promise<number> {
-    return Number((await count.first(this.context.db, nodeId))!.total);
   }
 }
 

@@ -159,8 +159,6 @@ export interface VersionReader {
 
 export interface ExecutionReader {
   get(id: string): Promise<ExecutionRow | undefined>;
-  /** At most two. */
-  byIdPrefix(prefix: string): Promise<readonly ExecutionRow[]>;
   /** By creation, then id. Absent version: all. */
   byJob(jobId: string, version?: number): Promise<readonly ExecutionRow[]>;
   /** Live and stopping executions of a node: what its usage counts and what a handshake has to settle. */
@@ -257,15 +255,11 @@ export interface WantRepository extends WantReader {
 export interface NodeReader {
   /** Tombstones are returned too (`deletedAt` > 0). */
   get(id: string): Promise<NodeRow | undefined>;
-  /** At most two, tombstones left out. */
-  byIdPrefix(prefix: string): Promise<readonly NodeRow[]>;
   session(id: string): Promise<SessionRow | undefined>;
   usage(id: string): Promise<UsageRow>;
   view(id: string): Promise<NodeView | undefined>;
   /** All but tombstones, by id. */
   list(): Promise<readonly NodeView[]>;
-  /** Usage as the sum over its live and stopping executions; equals `usage` (S11). For checks. */
-  countedUsage(id: string): Promise<UsageRow>;
 }
 
 export interface NodeRepository extends NodeReader {
@@ -289,7 +283,6 @@ export interface NodeRepository extends NodeReader {
 export interface OutboxReader {
   /** Ascending, above `after`. */
   list(nodeId: string, after: bigint, limit: number): Promise<readonly OutboxRow[]>;
-  count(nodeId: string): Promise<number>;
 }
 
 export interface OutboxRepository extends OutboxReader {

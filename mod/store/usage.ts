@@ -44,15 +44,6 @@ export async function addUsage(context: WriteContext, execution: ExecutionRow, s
   });
 }
 
-export function sumUsage(nodeId: string, rev: bigint, executions: readonly ExecutionRow[]): UsageRow {
-  const sum = { cpu_milli: 0, memory: 0, disk: 0, gpu: 0 };
-  for (const execution of executions) {
-    const held = amounts(execution);
-    for (const name of ['cpu_milli', 'memory', 'disk', 'gpu'] as const) sum[name] += held[name];
-  }
-  return usage(nodeId, executions.length, sum, rev);
-}
-
 export function usageRow(row: Stored<'node_usage'>): UsageRow {
   const sum = {
     cpu_milli: Number(row.cpu_milli),
@@ -63,7 +54,8 @@ export function usageRow(row: Stored<'node_usage'>): UsageRow {
   return usage(row.node_id, Number(row.executions), sum, row.rev);
 }
 
-export const NO_USAGE = (nodeId: string): UsageRow => sumUsage(nodeId, 0n, []);
+export const NO_USAGE = (nodeId: string): UsageRow =>
+  usage(nodeId, 0, { cpu_milli: 0, memory: 0, disk: 0, gpu: 0 }, 0n);
 
 interface Amounts {
   readonly cpu_milli: number;

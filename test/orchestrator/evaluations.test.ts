@@ -69,9 +69,12 @@ describe('evaluations', () => {
     const queued = await cluster.submit(spec());
     const stopped = await cluster.submit(spec());
     await cluster.orchestrator.jobs.stopJob(stopped, { namespace: '', reason: '' });
-    await until(async () =>
-      (await cluster.store.read((reader) => reader.outbox.count('n-1'))) === 0 &&
-      node.outbox.rows.length === 0, 'all is said');
+    await until(
+      async () =>
+        (await cluster.store.read((reader) => reader.outbox.list('n-1', 0n, 1))).length === 0 &&
+        node.outbox.rows.length === 0,
+      'all is said',
+    );
     const look = () =>
       cluster.store.read(async (reader) => {
         const jobs = [running, queued, stopped];
