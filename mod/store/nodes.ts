@@ -1,5 +1,4 @@
 /** Nodes, their sessions and usage. A deleted node stays as a tombstone, so that its message numbers go on. */
-import type { Insertable } from 'kysely';
 import { BacalhauError, deepFreeze, type Eligibility, type Membership, type NodeInfo } from '../model/mod.ts';
 import {
   decode,
@@ -9,7 +8,7 @@ import {
   revisionConflict,
   type WriteContext,
 } from './context.ts';
-import { type NodesTable, prepare, type Stored } from './orchestrator_schema.ts';
+import { prepare, type Stored } from './orchestrator_schema.ts';
 import type {
   Heartbeat,
   NewNode,
@@ -21,25 +20,29 @@ import type {
   UsageRow,
 } from './rows.ts';
 import { openSession, sessionById, sessionOf, updateSession, writeHeartbeat } from './sessions.ts';
-import { fields } from './statement.ts';
+import { type Columns, columnsOf } from './statement.ts';
 import { changes, type NodeReader, type NodeRepository } from './store.ts';
 import { NO_USAGE, usageOf, usageRow } from './usage.ts';
 
-const CHANGING = [
-  'install_id',
-  'membership',
-  'eligibility',
-  'drain_until',
-  'info',
-  'info_hash',
-  'class',
-  'extensions',
-  'deleted_at',
-  'rev',
-  'modify_time',
-] as const;
-const COLUMNS = ['id', 'out_seq', 'create_time', ...CHANGING] as const;
-type Changing = Pick<Insertable<NodesTable>, (typeof CHANGING)[number]>;
+const CHANGING = {
+  install_id: (row) => row.installId,
+  membership: (row) => row.membership,
+  eligibility: (row) => row.eligibility,
+  drain_until: (row) => row.drainUntil,
+  info: (row) => encode(row.info),
+  info_hash: (row) => row.infoHash,
+  class: (row) => row.class,
+  extensions: (row) => encode(row.extensions),
+  deleted_at: (row) => row.deletedAt,
+  rev: (row) => row.rev,
+  modify_time: (row) => row.modifyTime,
+} satisfies Columns<NodeRow>;
+const COLUMNS = {
+  id: (row) => row.id,
+  out_seq: (row) => row.outSeq,
+  create_time: (row) => row.createTime,
+  ...CHANGING,
+} satisfies Columns<NodeRow>;
 
 const byId = prepare((db, id: string) => db.selectFrom('nodes').selectAll().where('id', '=', id).compile());
 const all = prepare((db) =>
@@ -47,11 +50,11 @@ const all = prepare((db) =>
 );
 const allSessions = prepare((db) => db.selectFrom('node_sessions').selectAll().compile());
 const allUsage = prepare((db) => db.selectFrom('node_usage').selectAll().compile());
-const insert = prepare((db, row: Insertable<NodesTable>) =>
-  db.insertInto('nodes').values(fields(row, COLUMNS)).compile()
+const insert = prepare((db, row: NodeRow) =>
+  db.insertInto('nodes').values(columnsOf(row, COLUMNS)).compile()
 );
-const update = prepare((db, row: Changing, id: string, rev: bigint) =>
-  db.updateTable('nodes').set(fields(row, CHANGING)).where('id', '=', id).where('rev', '=', rev).compile()
+const update = prepare((db, row: NodeRow, id: string, rev: bigint) =>
+  db.updateTable('nodes').set(columnsOf(row, CHANGING)).where('id', '=', id).where('rev', '=', rev).compile()
 );
 
 export class NodesReader implements NodeReader {
@@ -143,7 +146,7 @@ export class Nodes extends NodesReader implements NodeRepository {
       createTime: now,
       modifyTime: now,
     });
-    await insert.run(db, { id: row.id, out_seq: 0, create_time: now, ...changing(row) });
+    await insert.run(db, row);
     this.context.notify(changes.nodes);
     return row;
   }
@@ -151,7 +154,7 @@ export class Nodes extends NodesReader implements NodeRepository {
   async update(seen: NodeRow, change: NodeChange): Promise<NodeRow> {
     const { db, now } = this.context;
     const row: NodeRow = deepFreeze({ ...seen, ...change, id: seen.id, rev: seen.rev + 1n, modifyTime: now });
-    if (await update.run(db, changing(row), row.id, seen.rev) === 0) throw revisionConflict('node', row.id);
+    if (await update.run(db, row, row.id, seen.rev) === 0) throw revisionConflict('node', row.id);
     this.context.notify(changes.nodes);
     return row;
   }
@@ -187,19 +190,3 @@ const BLANK = Object.freeze({
   class: '',
   extensions: Object.freeze([]),
 });
-
-function changing(row: NodeRow): Changing {
-  return {
-    install_id: row.installId,
-    membership: row.membership,
-    eligibility: row.eligibility,
-    drain_until: row.drainUntil,
-    info: encode(row.info),
-    info_hash: row.infoHash,
-    class: row.class,
-    extensions: encode(row.extensions),
-    deleted_at: row.deletedAt,
-    rev: row.rev,
-    modify_time: row.modifyTime,
-  };
-}
