@@ -44,14 +44,18 @@ export function steadyClock(wall: () => number, ticks: () => bigint): () => bigi
   };
 }
 
-/** By monotonic time. A wait beyond what the runtime's timers can do is made of several. */
-function after(ms: number, callback: () => void): Disposable {
+/**
+ * By monotonic time. A wait beyond what the runtime's timers can do is made of several.
+ * @param keepsAlive whether this program runs at least so long
+ */
+function after(ms: number, callback: () => void, keepsAlive = true): Disposable {
   if (Number.isNaN(ms)) throw new RangeError('Cannot set a timer: its time is not a number');
   let timer: ReturnType<typeof setTimeout>;
   const arm = (left: number) => {
     timer = left > MAX_TIMER_MS
       ? setTimeout(() => arm(left - MAX_TIMER_MS), MAX_TIMER_MS)
       : setTimeout(callback, left);
+    if (!keepsAlive) timer.unref();
   };
   arm(ms);
   return { [Symbol.dispose]: () => clearTimeout(timer) };
@@ -66,6 +70,13 @@ export function every(ms: number, callback: () => void): Disposable {
     });
   let timer = next();
   return { [Symbol.dispose]: () => timer[Symbol.dispose]() };
+}
+
+/** Aborted with a TimeoutError after `ms`, as by `AbortSignal.timeout`, but for any number; keeps no program alive. */
+export function timeoutSignal(ms: number): AbortSignal {
+  const controller = new AbortController();
+  after(ms, () => controller.abort(new DOMException('The operation timed out.', 'TimeoutError')), false);
+  return controller.signal;
 }
 
 export const realWorld: World = {

@@ -128,10 +128,7 @@ export interface Images {
   ): Promise<api.PullResult>;
   push(ref: string, auth?: api.AuthConfig | null, signal?: AbortSignal): Promise<{ digest?: string }>;
   list(filters?: Filters): Promise<api.ImageSummary[]>;
-  remove(
-    ref: string,
-    options?: { readonly force?: boolean; readonly noPrune?: boolean },
-  ): Promise<api.ImageDelete[]>;
+  remove(ref: string, options?: { readonly force?: boolean }): Promise<void>;
   /** Makes an image of one layer. @returns its id, `sha256:…` */
   import(
     tar: ByteSource,

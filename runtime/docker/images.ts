@@ -5,7 +5,7 @@ import { DockerError } from './errors.ts';
 import { statusLines } from './json_lines.ts';
 import { parseReference } from './reference.ts';
 import type { Call, Transport } from './transport.ts';
-import type { DistributionInspect, ImageDelete, ImageInspect, ImageSummary } from './types.ts';
+import type { DistributionInspect, ImageInspect, ImageSummary } from './types.ts';
 
 export function imageCalls(transport: Transport): Images {
   const call = (ref: string, action: string, rest: Partial<Call> = {}): Call => ({
@@ -81,12 +81,9 @@ export function imageCalls(transport: Transport): Images {
       return digest === undefined ? {} : { digest };
     },
     list: (filters) => transport.json<ImageSummary[]>({ path: '/images/json', query: { filters } }),
-    remove: (ref, options = {}) =>
-      asImage(
-        transport.json<ImageDelete[]>(
-          call(ref, '', { method: 'DELETE', query: { force: options.force, noprune: options.noPrune } }),
-        ),
-      ),
+    async remove(ref, { force } = {}) {
+      await asImage(transport.json(call(ref, '', { method: 'DELETE', query: { force } })));
+    },
     async import(tar, { repo, tag, changes, platform }, signal) {
       let id = '';
       const request: Call = {

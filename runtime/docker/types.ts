@@ -6,11 +6,8 @@
 /** `GET /version`. */
 export interface DockerVersion {
   readonly Version: string;
-  readonly ApiVersion: string;
-  readonly MinAPIVersion: string;
   readonly Os: string;
   readonly Arch: string;
-  readonly KernelVersion?: string;
   readonly Platform?: { readonly Name: string };
   /** The one named `Engine` (podman: `Podman Engine`) tells the platform of containers. */
   readonly Components?: readonly {
@@ -24,23 +21,13 @@ export interface DockerVersion {
 export interface DockerInfo {
   readonly ID: string;
   readonly Name: string;
+  readonly NCPU: number;
   readonly ServerVersion: string;
-  readonly OperatingSystem: string;
   readonly OSType: string;
   /** As `uname -m` says it: `x86_64`, `aarch64`. */
   readonly Architecture: string;
-  readonly NCPU: number;
-  readonly MemTotal: number;
   readonly Driver: string;
   readonly DriverStatus?: readonly (readonly [string, string])[] | null;
-  readonly DockerRootDir: string;
-  readonly LoggingDriver: string;
-  readonly CgroupDriver: string;
-  readonly CgroupVersion?: string;
-  /** `name=seccomp,profile=default`, `name=rootless`, `name=userns` … */
-  readonly SecurityOptions?: readonly string[] | null;
-  readonly Runtimes?: Readonly<Record<string, { readonly path?: string }>>;
-  readonly DefaultRuntime?: string;
   readonly MemoryLimit: boolean;
   readonly SwapLimit: boolean;
   readonly PidsLimit?: boolean;
@@ -66,8 +53,6 @@ export interface Mount {
   readonly Source?: string;
   readonly Target: string;
   readonly ReadOnly?: boolean;
-  readonly BindOptions?: { readonly Propagation?: string };
-  readonly TmpfsOptions?: { readonly SizeBytes?: number; readonly Mode?: number };
   readonly VolumeOptions?: {
     readonly NoCopy?: boolean;
     readonly DriverConfig?: { readonly Name: string; readonly Options?: Readonly<Record<string, string>> };
@@ -98,47 +83,29 @@ export interface HostConfig {
   readonly MemorySwap?: number;
   /** Thousand-millionths of a processor. */
   readonly NanoCpus?: number;
-  readonly CpusetCpus?: string;
   readonly PidsLimit?: number;
   readonly ShmSize?: number;
   readonly Ulimits?: readonly { readonly Name: string; readonly Soft: number; readonly Hard: number }[];
-  readonly OomKillDisable?: boolean;
   readonly Mounts?: readonly Mount[];
-  readonly Tmpfs?: Readonly<Record<string, string>>;
   readonly NetworkMode?: string;
   readonly PortBindings?: PortMap;
   readonly ExtraHosts?: readonly string[];
-  readonly Dns?: readonly string[];
   readonly Devices?: readonly DeviceMapping[];
   readonly DeviceRequests?: readonly DeviceRequest[];
-  readonly GroupAdd?: readonly string[];
-  readonly CapAdd?: readonly string[];
   readonly CapDrop?: readonly string[];
   readonly SecurityOpt?: readonly string[];
   readonly ReadonlyRootfs?: boolean;
-  readonly Privileged?: boolean;
-  readonly Init?: boolean;
   readonly AutoRemove?: boolean;
   readonly RestartPolicy?: { readonly Name: string; readonly MaximumRetryCount?: number };
   readonly LogConfig?: { readonly Type: string; readonly Config?: Readonly<Record<string, string>> };
   readonly StorageOpt?: Readonly<Record<string, string>>;
-  readonly Sysctls?: Readonly<Record<string, string>>;
-  readonly Runtime?: string;
-  readonly PidMode?: string;
-  readonly IpcMode?: string;
-  readonly UsernsMode?: string;
 }
 
 /** A container's place in a network. */
 export interface EndpointSettings {
-  readonly Aliases?: readonly string[] | null;
   readonly MacAddress?: string;
-  readonly NetworkID?: string;
-  readonly EndpointID?: string;
   readonly Gateway?: string;
   readonly IPAddress?: string;
-  readonly IPPrefixLen?: number;
-  readonly GlobalIPv6Address?: string;
 }
 
 /** What image and container share. */
@@ -149,11 +116,11 @@ export interface ContainerConfig {
   readonly Env?: readonly string[] | null;
   readonly WorkingDir?: string;
   readonly User?: string;
-  readonly Hostname?: string;
   readonly Labels?: Readonly<Record<string, string>> | null;
   readonly ExposedPorts?: Readonly<Record<string, Record<string, never>>> | null;
   readonly Volumes?: Readonly<Record<string, Record<string, never>>> | null;
   readonly Tty?: boolean;
+  readonly StopSignal?: string;
   readonly OpenStdin?: boolean;
   readonly StdinOnce?: boolean;
   readonly AttachStdin?: boolean;
@@ -162,10 +129,6 @@ export interface ContainerConfig {
   readonly NetworkDisabled?: boolean;
   /** Up to API 1.43; later ones want it in `NetworkingConfig`. The client moves it. */
   readonly MacAddress?: string;
-  readonly StopSignal?: string;
-  /** Seconds. */
-  readonly StopTimeout?: number;
-  readonly Healthcheck?: { readonly Test: readonly string[] };
 }
 
 /** `POST /containers/create`. */
@@ -179,16 +142,13 @@ export interface ContainerCreate extends ContainerConfig {
 export interface ContainerState {
   readonly Status: 'created' | 'running' | 'paused' | 'restarting' | 'removing' | 'exited' | 'dead' | string;
   readonly Running: boolean;
-  readonly Paused: boolean;
   readonly OOMKilled: boolean;
-  readonly Dead: boolean;
   readonly Pid: number;
   readonly ExitCode: number;
   /** What the engine says when it could not start it. */
   readonly Error: string;
   /** RFC 3339 with nanoseconds; `0001-01-01T00:00:00Z` = never. */
   readonly StartedAt: string;
-  readonly FinishedAt: string;
 }
 
 /** `GET /containers/{id}/json`. */
@@ -198,7 +158,6 @@ export interface ContainerInspect {
   readonly Name: string;
   readonly Created: string;
   readonly Image: string;
-  readonly RestartCount: number;
   readonly Driver: string;
   readonly Platform?: string;
   readonly State: ContainerState;
@@ -284,12 +243,6 @@ export interface ImageSummary {
   readonly Labels: Readonly<Record<string, string>> | null;
 }
 
-/** A step of removing an image. */
-export interface ImageDelete {
-  readonly Untagged?: string;
-  readonly Deleted?: string;
-}
-
 /** What a registry has under a name. */
 export interface DistributionInspect {
   readonly Descriptor: { readonly mediaType: string; readonly digest: string; readonly size: number };
@@ -301,8 +254,6 @@ export interface NetworkCreate {
   readonly Name: string;
   readonly Driver?: string;
   readonly Internal?: boolean;
-  readonly Attachable?: boolean;
-  readonly EnableIPv6?: boolean;
   readonly Labels?: Readonly<Record<string, string>>;
   readonly Options?: Readonly<Record<string, string>>;
   readonly IPAM?: {
@@ -333,21 +284,18 @@ export interface NetworkInspect {
 export interface Volume {
   readonly Name: string;
   readonly Driver: string;
-  readonly Mountpoint: string;
-  readonly CreatedAt?: string;
   readonly Labels: Readonly<Record<string, string>> | null;
 }
 
 /** A line of `GET /events`. */
 export interface DockerEvent {
-  /** `container`, `image`, `network`, `volume`, `daemon` … */
-  readonly Type: string;
   /** `create`, `start`, `oom`, `die`, `destroy`, `pull` … */
   readonly Action: string;
+  /** `container`, `image`, `network`, `volume`, `daemon` … */
+  readonly Type: string;
   readonly Actor: { readonly ID: string; readonly Attributes: Readonly<Record<string, string>> };
   /** Seconds since 1970. */
   readonly time: number;
-  readonly timeNano: number;
 }
 
 /** What `wait` resolves with. */

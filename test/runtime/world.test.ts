@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { every, realWorld, steadyClock } from '../../runtime/world.ts';
+import { every, realWorld, steadyClock, timeoutSignal } from '../../runtime/world.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -34,14 +34,15 @@ describe('timers', () => {
     realWorld.after(60 * DAY_MS, () => fired.push('after'));
     realWorld.after(Infinity, () => fired.push('never'));
     void realWorld.sleep(70 * DAY_MS).then(() => fired.push('sleep'));
+    timeoutSignal(60 * DAY_MS).onabort = () => fired.push('signal');
     const dropped = realWorld.after(60 * DAY_MS, () => fired.push('dropped'));
     await vi.advanceTimersByTimeAsync(59 * DAY_MS);
     dropped[Symbol.dispose]();
     expect(fired).toEqual([]);
     await vi.advanceTimersByTimeAsync(1 * DAY_MS);
-    expect(fired).toEqual(['after']);
+    expect(fired).toEqual(['after', 'signal']);
     await vi.advanceTimersByTimeAsync(100 * DAY_MS);
-    expect(fired).toEqual(['after', 'sleep']);
+    expect(fired).toEqual(['after', 'signal', 'sleep']);
   });
 
   it('that go again and again do so until they are disposed, within a call too', async () => {

@@ -15,7 +15,7 @@ import {
 } from '../../../../runtime/egress/mod.ts';
 import { removeNow } from '../../../../runtime/files/mod.ts';
 import type { Logger } from '../../../../runtime/logger.ts';
-import type { World } from '../../../../runtime/world.ts';
+import { timeoutSignal, type World } from '../../../../runtime/world.ts';
 import { BacalhauError, type Refusal, type StringMap } from '../../../model/mod.ts';
 import type { HttpRun } from '../options.ts';
 import { LABEL_INSTALL, LABEL_OUR_EXECUTION, LABEL_RUN } from '../names.ts';
@@ -86,7 +86,7 @@ export class HttpNetworks {
   constructor(private readonly docker: Docker, private readonly options: HttpNetworkOptions) {
     const trial = {
       begin: async (executionId: string) => {
-        await this.open(trialRun(executionId), AbortSignal.timeout(START_MS));
+        await this.open(trialRun(executionId), timeoutSignal(START_MS));
       },
       end: (executionId: string) => this.close(executionId, trialRun(executionId).runNo),
     };
@@ -156,7 +156,7 @@ export class HttpNetworks {
     await this.#attempt(run, async () => {
       const holder = (await this.#holders(run.executionId, run.runNo)).find(({ running }) => running);
       if (!holder) throw new Error('its holder container is gone');
-      await this.#serve(run, holder.id, AbortSignal.timeout(START_MS));
+      await this.#serve(run, holder.id, timeoutSignal(START_MS));
     });
   }
 
@@ -231,7 +231,7 @@ export class HttpNetworks {
     const nsenter = findNsenter();
     if (nsenter === null) throw new Error('there is no program "nsenter" (util-linux)');
     const { pid, namespace } = holder;
-    const soon = AbortSignal.any([signal, AbortSignal.timeout(START_MS)]);
+    const soon = AbortSignal.any([signal, timeoutSignal(START_MS)]);
     return await ForwarderProcess.start({ nsenter, pid, namespace, socket, port: PORT }, soon);
   }
 
