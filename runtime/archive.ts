@@ -18,7 +18,7 @@ import { createGunzip } from 'node:zlib';
 import tar from 'tar-stream';
 import { ContainedFiles } from './files/mod.ts';
 import { gzip } from './gzip.ts';
-import { litter } from './litter.ts';
+import { addMemoryPressure } from './memory_pressure.ts';
 
 export interface UnpackLimits {
   /** Bytes of the tar inside, headers and padding included. */
@@ -233,7 +233,7 @@ export function limitBytes(maxBytes: number): Transform {
   return new Transform({
     transform(chunk: Buffer, _encoding, done) {
       total += chunk.length;
-      litter(chunk.length);
+      addMemoryPressure(chunk.length);
       if (total > maxBytes) {
         done(new ArchiveError('limit', `there are more than ${maxBytes} bytes`));
       } else done(null, chunk);

@@ -8,7 +8,7 @@ import { Buffer } from 'node:buffer';
 import { availableParallelism } from 'node:os';
 import { promisify } from 'node:util';
 import { constants, crc32, deflateRaw } from 'node:zlib';
-import { litter } from './litter.ts';
+import { addMemoryPressure } from './memory_pressure.ts';
 
 const BLOCK = 1 << 20;
 const SAMPLE = 16 << 10;
@@ -35,7 +35,7 @@ export async function* gzip(from: AsyncIterable<Uint8Array>): AsyncGenerator<Buf
     length = (length + block.length) % 2 ** 32;
     waiting.push(pack(block));
     if (waiting.length > availableParallelism()) yield await waiting.shift()!;
-    litter(2 * BLOCK);
+    addMemoryPressure(2 * BLOCK);
   }
   for (const block of waiting) yield await block;
   const trailer = Buffer.alloc(8);

@@ -1,7 +1,7 @@
 /** The hijacked connection of `attach`: after the switch both ways carry raw bytes. */
 import { Buffer } from 'node:buffer';
 import type { Duplex } from 'node:stream';
-import { bites } from './bites.ts';
+import { readChunks } from './read_chunks.ts';
 import type { Attached } from './client.ts';
 import { Output } from './output.ts';
 import type { Call, Transport } from './transport.ts';
@@ -51,7 +51,7 @@ class Attachment extends Output implements Attached {
   async *#chunks(head: Uint8Array): AsyncGenerator<Uint8Array> {
     // What came with the switch is output already, and it would be lost.
     if (head.length > 0) yield Buffer.from(head);
-    yield* bites(this.#socket);
+    yield* readChunks(this.#socket);
     // A socket that was destroyed ends like any other under Bun.
     if (this.#call.signal?.aborted) throw this.#transport.explain(undefined, this.#call);
   }

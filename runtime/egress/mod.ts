@@ -26,4 +26,4 @@ export {
   parseDomains,
   type RuleProblem,
 } from './rules.ts';
-export { Visit } from './visit.ts';
+export { RequestRecord } from './request_record.ts';

@@ -22,7 +22,7 @@ import { dial } from './dial.ts';
 import { answerText, endToEndHeaders, framingFault, hasBody, rawAnswer, requestHeaders } from './messages.ts';
 import type { Decision, EgressPolicy, Target } from './policy.ts';
 import { Meter, TokenBucket } from './rate.ts';
-import { Visit } from './visit.ts';
+import { RequestRecord } from './request_record.ts';
 
 /** What one program may use of its proxy. */
 export interface ProxyLimits {
@@ -166,7 +166,7 @@ export class EgressProxy {
   }
 
   async #onRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const visit = new Visit(this.#options.log, request.method ?? 'GET');
+    const visit = new RequestRecord(this.#options.log, request.method ?? 'GET');
     response.on('error', () => response.destroy());
     const answer = (status: number, text: string) => {
       visit.status = status;
@@ -208,7 +208,7 @@ export class EgressProxy {
     response: ServerResponse,
     url: URL,
     { host, port, addresses }: Extract<Decision, { allowed: true }>,
-    visit: Visit,
+    visit: RequestRecord,
   ): Promise<void> {
     const { socket, address } = await dial(addresses, port, this.#limits.connectMs, this.#closing.signal);
     visit.address = address;
@@ -243,7 +243,7 @@ export class EgressProxy {
   }
 
   async #onConnect(request: IncomingMessage, client: Duplex, head: Uint8Array): Promise<void> {
-    const visit = new Visit(this.#options.log, 'CONNECT');
+    const visit = new RequestRecord(this.#options.log, 'CONNECT');
     client.on('error', () => client.destroy());
     const answer = (status: string, text: string) => void client.end(rawAnswer(status, text));
     const target = /^(\[[^\]]*\]|[^:]*):(\d{1,5})$/.exec(request.url ?? '');
@@ -285,7 +285,7 @@ export class EgressProxy {
     }
   }
 
-  async #tunnel(client: Duplex, head: Uint8Array, host: Socket, visit: Visit): Promise<void> {
+  async #tunnel(client: Duplex, head: Uint8Array, host: Socket, visit: RequestRecord): Promise<void> {
     const up = new Meter(this.#bucket);
     const down = new Meter(this.#bucket);
     const end = () => {
@@ -304,7 +304,7 @@ export class EgressProxy {
     }
   }
 
-  #full(visit: Visit): boolean {
+  #full(visit: RequestRecord): boolean {
     if (this.#underWay.size < this.#limits.connections) return false;
     visit.refuse('too-many-connections', this.#tooMany(), this.#options.limitHint);
     return true;
@@ -329,7 +329,7 @@ function idle(): Error {
   return Object.assign(new Error('no byte for too long'), { code: 'ETIMEDOUT' });
 }
 
-function count(visit: Visit, up: Meter, down: Meter): void {
+function count(visit: RequestRecord, up: Meter, down: Meter): void {
   visit.bytesSent = up.bytes;
   visit.bytesReceived = down.bytes;
   visit.throttledMs = up.waitedMs + down.waitedMs;

@@ -9,7 +9,7 @@ import {
   nextBlock,
   parseRecord,
 } from './format.ts';
-import { litter } from '../litter.ts';
+import { addMemoryPressure } from '../memory_pressure.ts';
 import { FileWatch } from '../watch.ts';
 
 /** Where to begin, and when to stop. */
@@ -164,7 +164,7 @@ async function* recordsFrom(
     const { bytesRead } = await file.read(block, start, there, offset);
     const known = block.subarray(start, start + bytesRead);
     // As text, as JSON, as base64, and as the bytes of a message.
-    litter(4 * bytesRead);
+    addMemoryPressure(4 * bytesRead);
     let at = 0;
     let parsed = parseRecord(known, offset);
     while (parsed.kind === 'record') {

@@ -6,7 +6,7 @@ import { resolve } from 'node:path';
 import process from 'node:process';
 import { Channel } from './channel.ts';
 import type { RunFrame } from './frames.ts';
-import { Garbage } from './garbage.ts';
+import { GarbageCollector } from './garbage_collector.ts';
 import { keepGuestFrames } from './guest_stack.ts';
 import { ModuleCache } from './module_cache.ts';
 import { ModuleStore, STORE_FOLDER } from './module_store.ts';
@@ -21,17 +21,17 @@ export async function runChild(): Promise<never> {
   keepGuestFrames();
   const channel = new Channel(await startWatchdog());
   const cache = new ModuleCache(new ModuleStore(resolve(STORE_FOLDER)));
-  const garbage = new Garbage();
+  const collector = new GarbageCollector();
   const preparation = cache.prepare();
   channel.send({ type: 'hello', pid: process.pid });
   for (;;) {
     while (!channel.waits(IDLE_MS) && !preparation.next().done);
     // Between two runs the node sends nothing but the next.
-    const { frame, memory } = runModule(channel.receive() as RunFrame, { cache, channel, garbage });
+    const { frame, memory } = runModule(channel.receive() as RunFrame, { cache, channel, collector });
     // The answer to one that is not reusable is its end.
     if (!frame.reusable) cache.store();
     channel.send(frame);
     cache.store();
-    garbage.left(memory);
+    collector.left(memory);
   }
 }

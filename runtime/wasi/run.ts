@@ -5,7 +5,7 @@ import type { Channel } from './channel.ts';
 import { Descriptors } from './descriptors.ts';
 import { endOf, internal } from './ending.ts';
 import type { EndFrame, RunFrame, WasmEnd } from './frames.ts';
-import type { Garbage } from './garbage.ts';
+import type { GarbageCollector } from './garbage_collector.ts';
 import { Limits, LogFull } from './limits.ts';
 import { link } from './link.ts';
 import { MemoryUse } from './memory_use.ts';
@@ -17,7 +17,7 @@ import { reasonOf, unwind } from './unwind.ts';
 export interface RunContext {
   readonly cache: ModuleCache;
   readonly channel: Channel;
-  readonly garbage: Garbage;
+  readonly collector: GarbageCollector;
 }
 
 export interface Finished {
@@ -27,7 +27,7 @@ export interface Finished {
 }
 
 /** Runs a module; never throws. What it wrote is in the log when this returns. */
-export function runModule(frame: RunFrame, { cache, channel, garbage }: RunContext): Finished {
+export function runModule(frame: RunFrame, { cache, channel, collector }: RunContext): Finished {
   let log: LogWriter | undefined;
   let tree: Tree | undefined;
   let descriptors: Descriptors | undefined;
@@ -61,7 +61,7 @@ export function runModule(frame: RunFrame, { cache, channel, garbage }: RunConte
   const left = memory.bytes;
   // A trap is an end like any other: nothing of the instance is used again.
   const clean = !(end.kind === 'failed' && end.code === 'EngineFailure');
-  return { frame: { type: 'end', end, reusable: clean && garbage.canTake(left) }, memory: left };
+  return { frame: { type: 'end', end, reusable: clean && collector.canTake(left) }, memory: left };
 }
 
 function entryPoint(frame: RunFrame, instance: WebAssembly.Instance): () => unknown {

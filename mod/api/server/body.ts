@@ -1,6 +1,6 @@
 /** Request bodies (rest-api.md 2.3): JSON objects whose top-level keys match in any case; unknown keys are ignored. */
 import type { Context } from 'hono';
-import { litter } from '../../../runtime/litter.ts';
+import { addMemoryPressure } from '../../../runtime/memory_pressure.ts';
 import { parseJson } from '../../model/mod.ts';
 import { requestError } from './errors.ts';
 
@@ -68,7 +68,7 @@ export async function readBody(c: Context, limit: number): Promise<Body> {
   if (c.req.raw.headers.get('content-length') === '0') return new Body(undefined);
   const type = (c.req.raw.headers.get('content-type') ?? '').split(';')[0]!.trim().toLowerCase();
   const text = await readText(c.req.raw, limit);
-  litter(8 * text.length); // the body, its text, the object, and what becomes of that on its way to the store
+  addMemoryPressure(8 * text.length); // the body, its text, the object, and what becomes of that on its way to the store
   if (text.trim() === '') return new Body(undefined);
   if (type !== '' && type !== 'application/json') {
     throw requestError(

@@ -1,5 +1,5 @@
 /** What one request carries through the pipeline, and how handlers answer it. */
-import { litter } from '../../../runtime/litter.ts';
+import { addMemoryPressure } from '../../../runtime/memory_pressure.ts';
 import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
 import { stringifyJson } from '../../model/mod.ts';
@@ -28,7 +28,7 @@ export function jsonHeaders(c: ApiContext): Record<string, string> {
 export function replyText(c: ApiContext, text: string, status = 200): Response {
   const headers = jsonHeaders(c);
   const body = c.get('query').has('pretty') ? indented(text) : text;
-  litter(4 * body.length);
+  addMemoryPressure(4 * body.length);
   return new Response(`${body}\n`, { status, headers });
 }
 

@@ -1,5 +1,5 @@
 /** Lists without a limit: whole, as the original answers them, also where they do not fit into memory. */
-import { litter } from '../../../runtime/litter.ts';
+import { addMemoryPressure } from '../../../runtime/memory_pressure.ts';
 import { type ApiContext, jsonHeaders, replyText } from './context.ts';
 import { listText } from './json_text.ts';
 
@@ -37,7 +37,7 @@ export async function replyList<T>(
       if (done) return { texts, isLast: true };
       length += texts[texts.push(textOf(value)) - 1]!.length;
     }
-    litter(4 * length);
+    addMemoryPressure(4 * length);
     return { texts, isLast: false };
   }
 }

@@ -11,7 +11,7 @@ import type { GpuFields } from './gpus.ts';
 import { handleMount } from './handle_mounts.ts';
 import { type Installation, objectLabels } from './names.ts';
 import { DROPPED, type Hardening } from './options.ts';
-import type { DockerParams } from './params.ts';
+import type { DockerParams } from './docker_params.ts';
 
 export interface ContainerPlan {
   readonly request: RunRequest;

@@ -6,7 +6,7 @@ import { connectDocker, DockerError } from '../../../runtime/docker/mod.ts';
 import type { ProxyLimits } from '../../../runtime/egress/mod.ts';
 import type { Refusal } from '../../model/mod.ts';
 import type { Engine } from '../engine.ts';
-import { DockerEngine } from './engine.ts';
+import { DockerEngine } from './docker_engine.ts';
 import { HttpNetworks } from './http_network/mod.ts';
 import { type ImageOptions, Images } from './images/images.ts';
 import { MetadataGuard } from './metadata_guard.ts';

@@ -3,7 +3,12 @@ import { type ClientRequest, type IncomingMessage, request as httpRequest } from
 import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { type Decision, type DecisionSink, type TokenBucket, Visit } from '../../../runtime/egress/mod.ts';
+import {
+  type Decision,
+  type DecisionSink,
+  RequestRecord,
+  type TokenBucket,
+} from '../../../runtime/egress/mod.ts';
 import { headersOf, type OutgoingRequest } from './http_message.ts';
 import type { HostPolicy } from './http_policy.ts';
 import type { Route, Sockets } from './http_sockets.ts';
@@ -34,7 +39,7 @@ const REPEATABLE: readonly string[] = ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'
 export class Connection {
   readonly #ways: Ways;
   readonly #signal: AbortSignal;
-  readonly #visit: Visit;
+  readonly #visit: RequestRecord;
   readonly #request: OutgoingRequest;
   #outgoing: ClientRequest | undefined;
   #socket: Socket | undefined;
@@ -48,7 +53,7 @@ export class Connection {
     this.#request = request;
     this.#ways = ways;
     this.#signal = signal;
-    this.#visit = new Visit(ways.log, request.method);
+    this.#visit = new RequestRecord(ways.log, request.method);
     signal.addEventListener('abort', this.#onAbort, { once: true });
   }
 

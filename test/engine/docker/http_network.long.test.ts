@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { DockerEngine } from '../../../mod/engine/docker/engine.ts';
+import { DockerEngine } from '../../../mod/engine/docker/docker_engine.ts';
 import { HttpNetworks } from '../../../mod/engine/docker/http_network/mod.ts';
 import type { HttpRun } from '../../../mod/engine/docker/options.ts';
 import type { DecisionEntry, Resolve } from '../../../runtime/egress/mod.ts';

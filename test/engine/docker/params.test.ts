@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { isRefusal, parseDockerParams } from '../../../mod/engine/docker/params.ts';
+import { isRefusal, parseDockerParams } from '../../../mod/engine/docker/docker_params.ts';
 
 function parsed(params: Record<string, unknown>) {
   const result = parseDockerParams({ Type: 'docker', Params: params });

@@ -13,7 +13,7 @@ import {
 } from '../../../../runtime/docker/mod.ts';
 import { realWorld, type World } from '../../../../runtime/world.ts';
 import { BacalhauError, type Refusal, type StringMap } from '../../../model/mod.ts';
-import { cannotAsk, imageError, imageFailure, refusalOf, temporary } from './failures.ts';
+import { cannotAsk, imageError, imageFailure, refusalOf, temporary } from './image_error.ts';
 import { Ledger } from './ledger.ts';
 import { ManifestCache, type ManifestCacheOptions } from './manifest_cache.ts';
 import { hostPlatform, isUnknown, platformText, runsOn } from './platform.ts';

@@ -5,7 +5,7 @@
 import { type AuthConfig, type Docker, DockerError } from '../../../../runtime/docker/mod.ts';
 import type { World } from '../../../../runtime/world.ts';
 import type { StringMap } from '../../../model/mod.ts';
-import { temporary } from './failures.ts';
+import { temporary } from './image_error.ts';
 import { mebibytes, PullMeter } from './pull_meter.ts';
 
 export type Progress = (message: string, details?: StringMap) => void;

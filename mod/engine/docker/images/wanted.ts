@@ -1,6 +1,6 @@
 /** What a job's image text asks for: a name with a tag, a name with a digest, or an image id. */
 import { parseReference } from '../../../../runtime/docker/mod.ts';
-import { imageError } from './failures.ts';
+import { imageError } from './image_error.ts';
 
 export interface WantedImage {
   /** As the job has it. */

@@ -17,9 +17,9 @@ import { seesHandles } from './handle_mounts.ts';
 import { openMounts } from './host_files.ts';
 import { installFilter, objectLabels, objectName, runOfLabels } from './names.ts';
 import type { DockerEngineParts, DockerEngineSettings, HttpRun } from './options.ts';
-import { type DockerParams, isRefusal, parseDockerParams } from './params.ts';
+import { type DockerParams, isRefusal, parseDockerParams } from './docker_params.ts';
 import { reclaim } from './reclaim.ts';
-import { DockerRun } from './run.ts';
+import { DockerRun } from './docker_run.ts';
 import type { RunHost } from './run_host.ts';
 
 export class DockerEngine implements Engine {

@@ -1,7 +1,7 @@
-/** A connection in large bites: all bytes in order, none ahead of the reader, fewer wakes than pieces. */
+/** A connection in large chunks: all bytes in order, none ahead of the reader, fewer wakes than pieces. */
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { bites } from '../../../runtime/docker/bites.ts';
+import { readChunks } from '../../../runtime/docker/read_chunks.ts';
 
 let server: Server;
 let client: Socket;
@@ -25,7 +25,7 @@ afterEach(() => {
 /** Resolves when the connection has taken it. */
 const write = (bytes: Uint8Array) => new Promise((done) => engine.write(bytes, done));
 
-it('gives all bytes in order, many small pieces in fewer bites', async () => {
+it('gives all bytes in order, many small pieces in fewer chunks', async () => {
   const pieces = 3000;
   const sending = (async () => {
     for (let i = 0; i < pieces; i++) {
@@ -36,12 +36,12 @@ it('gives all bytes in order, many small pieces in fewer bites', async () => {
   })();
   let at = 0;
   let count = 0;
-  for await (const bite of bites(client)) {
+  for await (const chunk of readChunks(client)) {
     count++;
-    for (let i = 0; i < bite.length; i += 512) {
-      if (bite[i] !== Math.floor((at + i) / 4096) % 251) throw new Error(`wrong byte at ${at + i}`);
+    for (let i = 0; i < chunk.length; i += 512) {
+      if (chunk[i] !== Math.floor((at + i) / 4096) % 251) throw new Error(`wrong byte at ${at + i}`);
     }
-    at += bite.length;
+    at += chunk.length;
   }
   await sending;
   expect(at).toBe(pieces * 4096);
@@ -50,7 +50,7 @@ it('gives all bytes in order, many small pieces in fewer bites', async () => {
 
 it('reads no further than it is asked, and closes when its reader leaves', async () => {
   const closed = new Promise((done) => engine.once('close', done));
-  const reader = bites(client);
+  const reader = readChunks(client);
   await write(new Uint8Array(1000));
   expect((await reader.next()).value).toHaveLength(1000);
   let taken = 0;
@@ -66,9 +66,9 @@ it('reads no further than it is asked, and closes when its reader leaves', async
 
 it('throws when the connection breaks, also before it was asked', async () => {
   await write(new Uint8Array(10));
-  const reader = bites(client);
+  const reader = readChunks(client);
   await reader.next();
   engine.resetAndDestroy();
   await expect(reader.next()).rejects.toThrow();
-  await expect(bites(client).next()).rejects.toThrow('closed');
+  await expect(readChunks(client).next()).rejects.toThrow('closed');
 });

@@ -13,7 +13,7 @@ import { mountsHandles } from './handle_mounts.ts';
 import { Listener, type Watch } from './listener.ts';
 import { isListening } from './listening.ts';
 import type { RunHost } from './run_host.ts';
-import { verdictOf } from './verdict.ts';
+import { endOfContainer } from './end_of_container.ts';
 
 /** To remove a container costs the host more than to report its end: the report, just sent, is let arrive first. */
 const REPORT_FIRST_MS = 25;
@@ -256,7 +256,7 @@ export class DockerRun implements Run {
 
   async #endOf(state: ContainerState): Promise<RunEnd> {
     if (this.#stopping) return ends.stopped(state.ExitCode);
-    return await verdictOf(this.#host, this.#id, state, this.#request);
+    return await endOfContainer(this.#host, this.#id, state, this.#request);
   }
 
   /** What befell the container, unless it was to be stopped anyway. */

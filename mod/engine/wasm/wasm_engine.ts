@@ -19,9 +19,9 @@ import { RunHttp } from './http_run.ts';
 import { httpOffer, type HttpSettings } from './http_settings.ts';
 import { checkModules } from './module_check.ts';
 import { isolated, prepareDirectory, processLimits, removeDirectory } from './isolation.ts';
-import { isRefusal, parseWasmParams, type WasmParams } from './params.ts';
+import { isRefusal, parseWasmParams, type WasmParams } from './wasm_params.ts';
 import { ProcessPool } from './pool.ts';
-import { WasmRun } from './run.ts';
+import { WasmRun } from './wasm_run.ts';
 
 /** What 32-bit addresses reach. */
 const MAX_MEMORY = 4 * 1024 ** 3;

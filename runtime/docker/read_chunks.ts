@@ -1,9 +1,9 @@
 /**
- * Reads a raw connection in large bites. An engine hands a program's output on in pieces of a few KB, and to be woken for
+ * Reads a raw connection in large chunks. An engine hands a program's output on in pieces of a few KB, and to be woken for
  * each costs more than its bytes: while much comes in small pieces, they are left to gather for a moment.
  */
 import type { Duplex } from 'node:stream';
-import { litter } from '../litter.ts';
+import { addMemoryPressure } from '../memory_pressure.ts';
 import { realWorld } from '../world.ts';
 
 /** What is let gather: the program, or its engine, has to be given time to write it. */
@@ -17,7 +17,7 @@ const PROMPT_BYTES = 262_144;
  * The bytes as they come; nothing is read ahead of the caller. Leaving the loop destroys the socket.
  * @throws the socket's error; Error when it closes without an end
  */
-export async function* bites(socket: Duplex): AsyncGenerator<Uint8Array, void, void> {
+export async function* readChunks(socket: Duplex): AsyncGenerator<Uint8Array, void, void> {
   const pieces: Uint8Array[] = [];
   let end: { readonly error?: Error | undefined } | null = null;
   let wake = () => {};
@@ -44,7 +44,7 @@ export async function* bites(socket: Duplex): AsyncGenerator<Uint8Array, void, v
         total += last = piece.length;
         sinceMoment++;
         yield piece;
-        litter(piece.length);
+        addMemoryPressure(piece.length);
       }
       if (end) break;
       // After a moment the first piece may be one that was on its way before, hence two.

@@ -5,7 +5,7 @@ import { BacalhauError } from '../../model/mod.ts';
 import type { RunEnd, RunRequest } from '../engine.ts';
 import { endedByOthers } from './ends.ts';
 import { endOf, failed, startFailure } from './failures.ts';
-import { signalFromOutside } from './outsiders.ts';
+import { signalFromOutside } from './signal_from_outside.ts';
 import type { RunHost } from './run_host.ts';
 
 /** runc's own words when the kernel refuses a program that is there: all that such a container ever prints. */
@@ -16,7 +16,7 @@ const REFUSED_CODES: readonly number[] = [1, 255];
 const REFUSED_BYTES = 4096;
 
 /** Of a container that has ended by itself, as far as its node knows. */
-export async function verdictOf(
+export async function endOfContainer(
   { docker, world }: RunHost,
   id: string,
   state: ContainerState,

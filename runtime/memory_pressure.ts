@@ -11,7 +11,7 @@ const COLLECT_AFTER_BYTES = 64 * 2 ** 20;
 let passed = 0;
 
 /** @param bytes of buffers and texts that nobody needs any more */
-export function litter(bytes: number): void {
+export function addMemoryPressure(bytes: number): void {
   passed += bytes;
   if (passed < COLLECT_AFTER_BYTES) return;
   passed = 0;

@@ -12,7 +12,7 @@ const MOST_BYTES = 256 * 2 ** 20;
 
 type Collect = () => void;
 
-export class Garbage {
+export class GarbageCollector {
   #bytes = 0;
   #collect: Collect | null | undefined;
 

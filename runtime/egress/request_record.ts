@@ -3,7 +3,7 @@ import type { DecisionSink } from './decision_log.ts';
 import type { Decision } from './policy.ts';
 
 /** Gathers what the log says of one request while it is under way. */
-export class Visit {
+export class RequestRecord {
   address: string | undefined;
   status: number | undefined;
   bytesSent = 0;
