@@ -266,6 +266,12 @@ describe('architecture', () => {
     expect(CIRCLES_LEFT.filter((left) => !inCircles.includes(left))).toEqual([]);
   });
 
+  it('no two files of one room have the same name', () => {
+    const inRooms = sources('mod').filter(({ path }) => !path.endsWith('/mod.ts'))
+      .map(({ path }) => `${roomOf(path)}: ${path.split('/').at(-1)}`);
+    expect(inRooms.filter((name, index) => inRooms.indexOf(name) !== index)).toEqual([]);
+  });
+
   it('every export of a face is documented', () => {
     const texts = new Map(all.map(({ path, text }) => [path, text]));
     const bare = faces.map(({ path }) => ({
