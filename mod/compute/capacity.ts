@@ -5,6 +5,7 @@
 import { addResources, subtractResources } from '../model/mod.ts';
 import type { Resources } from '../model/mod.ts';
 
+/** What of a node is promised to executions, and what is left. */
 export class Capacity {
   readonly #held = new Map<string, Resources>();
   #used: Resources = Object.freeze({});

@@ -6,6 +6,7 @@ import type { Execution, StringMap, Task } from '../model/mod.ts';
 import type { Refusal } from '../model/mod.ts';
 import { matchesWildcard } from '../../runtime/glob.ts';
 
+/** The variables of this host that tasks may ask for. */
 export interface HostEnvironment {
   /** Value of a variable of this host. */
   get(name: string): string | undefined;

@@ -37,6 +37,7 @@ export type Farewell =
   /** End all at once, report it as failed by the node, and tell the orchestrator. */
   | 'stop';
 
+/** What a node runs and what waits for it. */
 export interface ComputeDebugInfo {
   readonly running: readonly {
     readonly executionId: string;
@@ -54,6 +55,7 @@ export interface ComputeDebugInfo {
   readonly drift: Drift;
 }
 
+/** A running compute node. */
 export interface ComputeNode extends AsyncDisposable {
   nodeInfo(): NodeInfo;
   debugInfo(): ComputeDebugInfo;

@@ -21,6 +21,7 @@ export interface Admission {
   readonly probe?: (execution: Execution, task: Task) => Promise<Refusal | null>;
 }
 
+/** Sizes and times that the node holds jobs to. */
 export interface ComputeLimits {
   /** Bytes per stream in RunOutput, measured as JSON. */
   readonly outputBytes: number;
@@ -34,6 +35,7 @@ export interface ComputeLimits {
   readonly engineAwayMs: number;
 }
 
+/** Times of a node, in milliseconds. */
 export interface ComputeTimings {
   /** Between the polite and the forced end of a program. */
   readonly stopGraceMs: number;
@@ -58,6 +60,7 @@ export interface ComputeTimings {
 
 const HOUR_MS = 3_600_000;
 
+/** The limits where no key says otherwise. */
 export const DEFAULT_LIMITS: ComputeLimits = Object.freeze({
   outputBytes: 64 * 1024,
   logBytes: 1024 ** 3,
@@ -66,6 +69,7 @@ export const DEFAULT_LIMITS: ComputeLimits = Object.freeze({
   engineAwayMs: HOUR_MS,
 });
 
+/** The times where no key says otherwise. */
 export const DEFAULT_TIMINGS: ComputeTimings = Object.freeze({
   stopGraceMs: 1_000,
   statusMs: 200,
@@ -82,6 +86,7 @@ export const DEFAULT_TIMINGS: ComputeTimings = Object.freeze({
 /** What the node gives to its link; who composes adds how to connect. */
 export type ComputeSide = Omit<ComputeLinkOptions, 'connect' | 'timings'>;
 
+/** What a node is made of. */
 export interface ComputeNodeOptions {
   readonly nodeId: string;
   readonly installId: string;

@@ -9,6 +9,7 @@ import type { PortMapping, Refusal, StringMap, Task } from '../model/mod.ts';
 import type { World } from '../../runtime/world.ts';
 import { RunFailure } from './failure.ts';
 
+/** Which ports of this host jobs may have. */
 export interface PortOptions {
   /** Range of the ports that jobs do not name, both ends included. */
   readonly first: number;

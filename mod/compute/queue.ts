@@ -22,6 +22,7 @@ interface Entry {
   overtaken: number;
 }
 
+/** What waits for room on this node: by priority, then age; smaller ones may pass a few times. */
 export class LocalQueue {
   readonly #entries: Entry[] = [];
   #order = 0;

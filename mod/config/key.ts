@@ -10,6 +10,7 @@ export interface Host {
 export interface Capability {
   readonly Actions: readonly string[];
 }
+/** Somebody who may use the API. */
 export interface User {
   readonly Alias?: string;
   readonly Username?: string;
@@ -17,6 +18,7 @@ export interface User {
   readonly APIKey?: string;
   readonly Capabilities?: readonly Capability[];
 }
+/** A way to authenticate, as the original's configuration names it. */
 export interface AuthMethod {
   readonly Type: string;
   readonly PolicyPath?: string;

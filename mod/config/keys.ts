@@ -3,6 +3,7 @@ import { isKey } from './key.ts';
 import type { Key, Section } from './key.ts';
 import { SCHEMA } from './schema/mod.ts';
 
+/** A key with its path. */
 export interface KeyEntry {
   /** `Compute.Heartbeat.Interval` */
   readonly path: string;
@@ -34,6 +35,7 @@ export function allKeys(): readonly KeyEntry[] {
   return found;
 }
 
+/** The key of a path, ignoring case. */
 export function findKey(path: string): KeyEntry | undefined {
   byName ??= new Map(allKeys().map((entry) => [entry.path.toLowerCase(), entry]));
   return byName.get(path.toLowerCase());

@@ -6,6 +6,7 @@
 import { join } from 'node:path';
 import type { Config } from './schema/mod.ts';
 
+/** The paths of the data directory. */
 export interface DataDirLayout {
   readonly root: string;
   /** Same as the original's; only `config set` writes it. */

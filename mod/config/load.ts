@@ -14,6 +14,7 @@ import { DEFAULT_ORIGIN, describeOrigin } from './origin.ts';
 import type { Origin } from './origin.ts';
 import type { Config } from './schema/mod.ts';
 
+/** All that configuration is read from. */
 export interface Sources {
   /** Default: of this process. */
   readonly env?: Readonly<Record<string, string | undefined>>;
@@ -33,6 +34,7 @@ export interface Sources {
   readonly readText?: (path: string) => Promise<string | null>;
 }
 
+/** The configuration, and where each part of it comes from. */
 export interface Loaded {
   readonly config: Config;
   /** Origin by key. */

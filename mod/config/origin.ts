@@ -1,5 +1,6 @@
 /** Where a value came from, for `config list` and for messages. */
 
+/** Where a value comes from. */
 export type Origin =
   | { readonly kind: 'default' }
   | { readonly kind: 'file'; readonly file: string; readonly line?: number }
@@ -10,6 +11,7 @@ export type Origin =
 
 export const DEFAULT_ORIGIN: Origin = Object.freeze({ kind: 'default' });
 
+/** For people: the file with its line, the variable, the flag. */
 export function describeOrigin(origin: Origin): string {
   switch (origin.kind) {
     case 'default':

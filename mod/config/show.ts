@@ -8,6 +8,7 @@ import { describeOrigin } from './origin.ts';
 import { SCHEMA } from './schema/mod.ts';
 import type { Config } from './schema/mod.ts';
 
+/** Stands for the value of a secret. */
 export const REDACTED = '********';
 
 /** A value as others see it: durations as texts, secrets hidden. */
@@ -60,6 +61,7 @@ function sectionToRest(section: Section, values: Readonly<Record<string, unknown
   return result;
 }
 
+/** A key as `config list` shows it. */
 export interface ConfigRow {
   readonly Key: string;
   /** Typed: durations are texts, secrets hidden. */

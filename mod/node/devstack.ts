@@ -6,6 +6,7 @@ import { realWorld } from '../../runtime/world.ts';
 import { makeEngines } from './compute_role.ts';
 import { type RunningNode, startNode } from './node.ts';
 
+/** How many nodes of each role, and where they keep their data. */
 export interface DevstackOptions {
   readonly orchestrators: number;
   readonly computes: number;
@@ -15,6 +16,7 @@ export interface DevstackOptions {
   readonly log: (line: string) => void;
 }
 
+/** Several nodes in one process. */
 export interface Devstack extends AsyncDisposable {
   /** Of the first orchestrator. */
   readonly apiUrl: string;

@@ -18,6 +18,7 @@ import { loadIdentity } from './identity.ts';
 import { type OrchestratorRole, startOrchestratorRole } from './orchestrator_role.ts';
 import { type NodeParts, timingsOf } from './parts.ts';
 
+/** What a node is told beside its configuration. */
 export interface NodeOptions {
   /** Name of the node, kept from then on. */
   readonly name?: string;
@@ -27,6 +28,7 @@ export interface NodeOptions {
   readonly engines?: readonly Engine[];
 }
 
+/** A node: an orchestrator, a compute node or both. */
 export interface RunningNode extends AsyncDisposable {
   readonly id: string;
   /** `http://127.0.0.1:1234` */

@@ -6,6 +6,7 @@ import type { OrchestratorStore } from '../store/mod.ts';
 import type { Bus, Connect, Timings } from '../transport/mod.ts';
 import type { World } from '../../runtime/world.ts';
 
+/** Times and limits of the orchestrator; times in milliseconds. */
 export interface OrchestratorSettings {
   /** `Orchestrator.NodeManager.DisconnectTimeout`: silence after which a node's work is unknown; 1 min. */
   readonly disconnectTimeoutMs: number;
@@ -28,6 +29,7 @@ export interface OrchestratorSettings {
   readonly maxMessageBytes: number;
 }
 
+/** The settings where no key says otherwise. */
 export const DEFAULT_SETTINGS: OrchestratorSettings = Object.freeze({
   disconnectTimeoutMs: 60_000,
   reconnectAllowanceMs: 5_000,
@@ -41,6 +43,7 @@ export const DEFAULT_SETTINGS: OrchestratorSettings = Object.freeze({
   maxMessageBytes: 1_048_576,
 });
 
+/** What an orchestrator is made of. */
 export interface OrchestratorOptions {
   /** Node id of this process; goes into the meta of jobs. */
   readonly id: string;

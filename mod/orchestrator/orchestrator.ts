@@ -12,6 +12,7 @@ import { Transactor } from './work/transactor.ts';
 import { NodeIndex } from './work/node_index.ts';
 import { PastIndex } from './work/past_index.ts';
 
+/** A running orchestrator. */
 export interface Orchestrator extends AsyncDisposable {
   /** For the API. */
   readonly jobs: Jobs;

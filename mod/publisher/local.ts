@@ -12,6 +12,7 @@ import { BacalhauError } from '../model/mod.ts';
 import type { Publisher } from './publisher.ts';
 import { resultServer } from './result_server.ts';
 
+/** Where results are kept, and where they are served. */
 export interface LocalPublisherOptions {
   /** Folder of the archives; made when absent. */
   readonly directory: string;
@@ -23,6 +24,7 @@ export interface LocalPublisherOptions {
   readonly address?: string;
 }
 
+/** Keeps results on this node and serves them by HTTP. */
 export interface LocalPublisher extends Publisher {
   /** The one it really listens on. */
   readonly port: number;

@@ -1,6 +1,7 @@
 /** Publishes nothing; results stay on the node until they are pruned. */
 import type { Publisher } from './publisher.ts';
 
+/** Publishes nothing, as jobs without a publisher ask for. */
 export function noopPublisher(): Publisher {
   return {
     type: 'noop',

@@ -1,6 +1,7 @@
 /** Where results go. Keys contain the execution id, so publishing again writes the same bytes to the same place. */
 import type { Refusal, SpecConfig } from '../model/mod.ts';
 
+/** The results of one execution, and where they are to go. */
 export interface PublishRequest {
   readonly spec: SpecConfig;
   readonly nodeId: string;
@@ -11,6 +12,7 @@ export interface PublishRequest {
   readonly signal: AbortSignal;
 }
 
+/** Puts the results of executions where their job wants them. */
 export interface Publisher {
   /** `local`, `s3` …; compared ignoring case. */
   readonly type: string;

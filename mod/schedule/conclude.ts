@@ -15,6 +15,7 @@ export interface Standing {
   readonly rest: Rest | null;
 }
 
+/** What is to be known of a job none of which is executing. */
 export interface Rest {
   /** Slots with a result. */
   readonly counted: number;
@@ -24,6 +25,7 @@ export interface Rest {
   readonly executions: readonly ExecutionView[];
 }
 
+/** What becomes of a job. */
 export interface Conclusion {
   readonly job: JobChange | null;
   /** Absent = as it is. */
@@ -33,6 +35,7 @@ export interface Conclusion {
 
 const NOTHING: Conclusion = Object.freeze({ job: null, wake: null });
 
+/** The state that a job is in by how its executions stand. */
 export function conclude(
   job: JobView,
   { executing, rest }: Standing,

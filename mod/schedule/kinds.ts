@@ -1,6 +1,7 @@
 /** How the four job types differ for the scheduler (job-spec.md 2.1); all else is common to them. */
 import type { JobType } from '../model/mod.ts';
 
+/** How jobs of one type are scheduled. */
 export interface JobKind {
   /** Ends by itself: each slot needs one counted result. Otherwise each slot needs a live execution for ever. */
   readonly finite: boolean;
@@ -10,6 +11,7 @@ export interface JobKind {
   readonly retry: 'policy' | 'never' | 'always';
 }
 
+/** All that differs between the types of jobs. */
 export const JOB_KINDS: Readonly<Record<JobType, JobKind>> = Object.freeze({
   batch: { finite: true, perNode: false, retry: 'policy' },
   service: { finite: false, perNode: false, retry: 'always' },

@@ -2,6 +2,7 @@
 import { NANOS_PER_SECOND } from '../model/mod.ts';
 import type { SchedulePolicy } from './types.ts';
 
+/** The policy where no key says otherwise. */
 export const DEFAULT_POLICY: SchedulePolicy = Object.freeze({
   bidTimeout: 120n * NANOS_PER_SECOND,
   timeoutGrace: 120n * NANOS_PER_SECOND,

@@ -38,6 +38,7 @@ export interface SlotView {
   readonly countedExec: string;
 }
 
+/** An execution as far as scheduling is concerned. */
 export interface ExecutionView {
   readonly id: string;
   readonly version: number;
@@ -108,6 +109,7 @@ export type PlannedEvent = Omit<Event, 'Timestamp'>;
 /** What to tell the node of a change; the message itself is rendered when it is sent. */
 export type Notice = 'accept' | 'reject' | 'cancel';
 
+/** What is to change of an execution. */
 export interface ExecutionChange {
   readonly id: string;
   readonly from: Phase;
@@ -124,6 +126,7 @@ export interface ExecutionChange {
   readonly event?: PlannedEvent;
 }
 
+/** What is to change of a job. */
 export interface JobChange {
   readonly state: JobStateType;
   readonly message: string;

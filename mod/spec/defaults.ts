@@ -1,6 +1,7 @@
 /** Defaults of the job's type from the configuration (job-spec.md 8, step 9); only what the job left open. */
 import type { Job, ResourcesConfig, SpecConfig, Task } from '../model/mod.ts';
 
+/** Defaults for the task of a job. */
 export interface TaskDefaults {
   readonly Resources?: ResourcesConfig;
   /** Batch and ops only. */
@@ -9,6 +10,7 @@ export interface TaskDefaults {
   readonly Timeouts?: { readonly ExecutionTimeout?: number; readonly TotalTimeout?: number };
 }
 
+/** Defaults for jobs of one type. */
 export interface TypeDefaults {
   readonly Priority?: number;
   readonly Task?: TaskDefaults;
@@ -24,6 +26,7 @@ export interface JobDefaults {
 
 const SECTIONS = { batch: 'Batch', ops: 'Ops', service: 'Service', daemon: 'Daemon' } as const;
 
+/** Fills what a job leaves out. */
 export function applyDefaults(job: Job, defaults: JobDefaults): Job {
   const own = defaults[SECTIONS[job.Type]] ?? {};
   return {

@@ -4,6 +4,7 @@ import type { Job, ResourcesConfig, SpecConfig, Task, TimeoutConfig } from '../m
 
 export const DEFAULT_NAMESPACE = 'default';
 
+/** A job with the values that the original gives to what is left out. */
 export function normaliseJob(job: Job): Job {
   const everywhere = job.Type === 'daemon' || job.Type === 'ops';
   // Through the codec, so that key order, left-out keys and freezing are those of a decoded job.
@@ -40,6 +41,7 @@ function normaliseSpec(config: SpecConfig | null): SpecConfig | null {
   return config === null ? null : { ...config, Type: config.Type.trim() };
 }
 
+/** Amounts in lower case and without blanks, as the original keeps them. */
 export function normaliseResources(resources: ResourcesConfig): ResourcesConfig {
   const clean = (text: string) => text.toLowerCase().replace(/[ \n]/g, '');
   return Object.fromEntries(

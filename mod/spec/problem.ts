@@ -2,6 +2,7 @@
 import { BacalhauError, formatPath } from '../model/mod.ts';
 import type { Problem } from '../model/mod.ts';
 
+/** Something wrong in a job, with its place in the text. */
 export interface SpecProblem extends Problem {
   /** From 1; absent where the job did not come from a text. */
   readonly line?: number;

@@ -13,6 +13,7 @@ import { validateSubmission } from './validate.ts';
 const ALLOWED = ['Name', 'Namespace', 'Type', 'Priority', 'Count', 'Constraints', 'Meta', 'Labels', 'Tasks'];
 const FORBIDDEN = ['ID', 'State', 'Version', 'Revision', 'CreateTime', 'ModifyTime'];
 
+/** A job as it was written, with what is to be said about it. */
 export interface Read {
   /** As far as it could be read, without what the server would leave out. */
   readonly job: Job;
@@ -70,6 +71,7 @@ function topLevelProblems(value: unknown): Problem[] {
   ];
 }
 
+/** How a text becomes a job. */
 export interface ParseOptions {
   /** File name or other name for messages; default `job`. */
   readonly name?: string;

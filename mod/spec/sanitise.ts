@@ -9,6 +9,7 @@ export interface Sanitised {
   readonly warnings: readonly string[];
 }
 
+/** A job without what only the system sets. */
 export function sanitiseJob(job: Job): Sanitised {
   const warnings: string[] = [];
   const clear = (key: string, isSet: boolean) => {

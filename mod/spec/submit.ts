@@ -35,6 +35,7 @@ export const MetaKey = {
   OrchestratorProtocol: 'bacalhau.org/orchestrator.protocol',
 } as const;
 
+/** A submitted job, ready to be stored. */
 export interface Prepared {
   /** As version 1, revision 1, state Pending, created now; an update takes the spec's fields from it. */
   readonly job: Job;

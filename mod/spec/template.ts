@@ -4,6 +4,7 @@
  */
 import { BacalhauError } from '../model/mod.ts';
 
+/** Values of a template's variables by name. */
 export type Variables = Readonly<Record<string, string>>;
 type Value = string | boolean | Variables;
 

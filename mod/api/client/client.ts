@@ -24,12 +24,14 @@ export interface Listed<T> {
   readonly nextToken: string;
 }
 
+/** What the server made of a submitted job. */
 export interface SubmitAnswer {
   readonly jobId: string;
   readonly evaluationId: string;
   readonly warnings: readonly string[];
 }
 
+/** A page of a list, and its order. */
 export interface ListOptions {
   readonly limit?: number;
   readonly nextToken?: string;
@@ -37,17 +39,20 @@ export interface ListOptions {
   readonly reverse?: boolean;
 }
 
+/** Which version of a job is meant; the latest by default. */
 export interface VersionOptions {
   readonly namespace?: string;
   readonly version?: number;
   readonly allVersions?: boolean;
 }
 
+/** Which part of a job's history to show. */
 export interface HistoryOptions extends VersionOptions, ListOptions {
   readonly eventType?: string;
   readonly executionId?: string;
 }
 
+/** Whose output to read, and from where. */
 export interface LogOptions {
   readonly namespace?: string;
   readonly version?: number;
@@ -59,6 +64,7 @@ export interface LogOptions {
   readonly follow?: boolean;
 }
 
+/** A piece of output. */
 export interface LogChunk {
   /** 1 stdout, 2 stderr. */
   readonly type: 1 | 2;
@@ -77,6 +83,7 @@ const NODES = '/api/v1/orchestrator/nodes';
 
 type Members = Readonly<Record<string, unknown>>;
 
+/** One method an endpoint. All throw BacalhauError as the server told it. */
 export class ApiClient {
   constructor(readonly connection: Connection) {}
 

@@ -8,6 +8,7 @@ import { NoAnswer } from '../../../runtime/no_answer.ts';
 import type { WebRequest } from '../../../runtime/web_request.ts';
 import { realWorld } from '../../../runtime/world.ts';
 
+/** Where the server is, and how this client appears to it. */
 export interface Connection {
   /** `http://host:port`, no slash at the end. */
   readonly baseUrl: string;

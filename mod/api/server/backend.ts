@@ -29,6 +29,7 @@ import type {
   SubmitResult,
 } from '../../model/mod.ts';
 
+/** What the API needs of jobs. All methods throw BacalhauError. */
 export interface JobsBackend {
   /** Returns once the submit is durable. */
   submit(request: SubmitRequest): Promise<SubmitResult>;
@@ -49,6 +50,7 @@ export interface JobsBackend {
   logs(ref: string, query: LogQuery, signal: AbortSignal): AsyncIterable<LogChunk>;
 }
 
+/** What the API needs of nodes. All methods throw BacalhauError. */
 export interface NodesBackend {
   /** Any order; the API sorts and cuts. */
   listNodes(query: NodeListQuery): Promise<readonly NodeState[]>;

@@ -12,6 +12,7 @@ import { logStreamJob, streamLogs } from './logs.ts';
 import { checkClientVersion } from './version_gate.ts';
 import { realWorld } from '../../../runtime/world.ts';
 
+/** Where to listen, what to serve, and who may come. */
 export interface ApiServerOptions {
   /** Address to listen on; default `0.0.0.0`. */
   readonly host?: string;
@@ -32,6 +33,7 @@ export interface ApiServerOptions {
   readonly onError?: (error: unknown, method: string, path: string) => void;
 }
 
+/** The running server of the public API. */
 export interface ApiServer {
   /** `http://127.0.0.1:1234` where it listens on all addresses. */
   readonly url: string;

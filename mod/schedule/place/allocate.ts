@@ -19,6 +19,7 @@ export interface Want {
   readonly slots: readonly string[];
 }
 
+/** A slot with its node. */
 export interface Placement {
   readonly jobId: string;
   readonly slot: string;
@@ -33,6 +34,7 @@ export interface WantRefusal {
   readonly why: 'room' | 'limit' | 'never';
 }
 
+/** Who gets room, and why the others do not. */
 export interface Allocation {
   readonly placements: readonly Placement[];
   /** Executions that have to make room, of whatever job. No rule evicts any yet. */
@@ -40,6 +42,7 @@ export interface Allocation {
   readonly refusals: readonly WantRefusal[];
 }
 
+/** Bounds of one allocation. */
 export interface AllocateOptions {
   /** Placements at most. */
   readonly limit: number;

@@ -8,6 +8,7 @@ import type { PlacementRequest } from './request.ts';
 const MAX_KNOWN = 500_000;
 const MIN_REQUESTS = 16;
 
+/** All nodes, indexed by what they have left; knows for each request which nodes match it. */
 export class Fleet {
   readonly #nodes = new Map<string, NodeView>();
   readonly #ids = new Pool();

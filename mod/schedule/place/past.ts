@@ -22,6 +22,7 @@ export type Setback = Pick<
   'nodeId' | 'phase' | 'code' | 'message' | 'hint' | 'endedAt' | 'class'
 >;
 
+/** What earlier attempts of a job say about nodes. */
 export interface Past {
   /** Executions that a node holds or has completed. */
   readonly siblings: ReadonlyMap<string, number>;
@@ -35,6 +36,7 @@ export interface Past {
   readonly until: bigint | null;
 }
 
+/** Of a job that never ran. */
 export const NO_PAST: Past = Object.freeze({
   siblings: new Map(),
   failures: new Map(),

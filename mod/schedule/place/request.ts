@@ -7,6 +7,7 @@ const LEAST: Resources = Object.freeze({ CPU: 0.1, Memory: 100 * 1024 * 1024 });
 
 const PREFERENCE = 'favour_';
 
+/** What a slot wants of a node. */
 export interface PlacementRequest {
   /** Its content as canonical text. */
   readonly key: string;

@@ -6,6 +6,7 @@ import { isHopeful } from './chooser.ts';
 import { refusalOf } from './filters.ts';
 import type { Fleet } from './fleet.ts';
 
+/** Why there is no room. */
 export interface Shortage {
   readonly message: string;
   readonly details: StringMap;

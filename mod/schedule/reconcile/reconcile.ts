@@ -20,6 +20,7 @@ import { reconcileLive, stopAll } from './live.ts';
 import { failure, totalTimeout } from './outcome.ts';
 import { slotState } from './slot_state.ts';
 
+/** A job with its executions, and the time. */
 export interface ReconcileInput {
   readonly job: JobView;
   /** All slots of the current version, or those in question. */
@@ -37,6 +38,7 @@ export interface ReconcileInput {
   readonly hearingSince: bigint;
 }
 
+/** What a job wants, and what is to change of it. */
 export interface Reconciled {
   readonly changes: readonly ExecutionChange[];
   /** Slots that want an execution now. */
@@ -54,6 +56,7 @@ export interface Reconciled {
   readonly wakes: readonly Wake[];
 }
 
+/** What a job wants, by its spec and its executions. Sees no nodes. */
 export function reconcile(input: ReconcileInput): Reconciled {
   const draft = new Draft(input);
   const { job } = input;

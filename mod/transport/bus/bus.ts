@@ -3,6 +3,7 @@
  * simulated one loses, repeats and delays (`test/sim`). Subjects, wildcards and queue groups are those of core NATS.
  */
 
+/** A message as it came. */
 export interface BusMessage {
   readonly subject: string;
   readonly reply: string;
@@ -12,22 +13,26 @@ export interface BusMessage {
   readonly status?: number | undefined;
 }
 
+/** Messages of one subject pattern. */
 export interface Subscription {
   /** No further calls of the handler; idempotent. */
   unsubscribe(): void;
 }
 
+/** What goes with a message. */
 export interface PublishOptions {
   readonly reply?: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+/** How long to wait for an answer. */
 export interface RequestOptions {
   readonly timeoutMs: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
 }
 
+/** A connection to the message server, real or simulated. */
 export interface Bus {
   /** Largest message (headers and body) that the server takes, in bytes. */
   readonly maxPayload: number;

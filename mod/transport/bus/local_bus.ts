@@ -23,6 +23,7 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 const PROLOGUE = 'NATS/1.0';
 
+/** The bus of who runs the message server in its own process. */
 export class LocalBus implements Bus {
   readonly closed: Promise<void>;
   #open = true;

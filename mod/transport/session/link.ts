@@ -20,6 +20,7 @@ import type {
   UpdateNodeInfoResponse,
 } from '../wire/messages.ts';
 
+/** A message of the peer, to be acknowledged by its number. */
 export interface Received<M> {
   readonly message: M;
   /** `Bacalhau-SeqNum`; 0 when the peer sent none. */
@@ -45,6 +46,7 @@ export interface Outbox<M> {
   undeliverable?(seq: bigint, error: BacalhauError): Promise<void>;
 }
 
+/** Intervals and time limits of a session, in milliseconds. */
 export interface Timings {
   /** `Compute.Heartbeat.Interval`, 15 s. */
   readonly heartbeatMs: number;
@@ -59,6 +61,7 @@ export interface Timings {
   readonly reconnectMaxMs: number;
 }
 
+/** What a node's side of the session needs. */
 export interface ComputeLinkOptions {
   readonly nodeId: string;
   readonly world: World;
@@ -81,6 +84,7 @@ export interface ComputeLinkOptions {
   status?(status: LinkStatus, reason: string): void;
 }
 
+/** How a node's session stands. */
 export type LinkStatus = 'connecting' | 'connected' | 'disconnected' | 'closed';
 
 /** Started by its constructor function; connects and reconnects until closed. */
@@ -99,10 +103,12 @@ export interface SessionKey {
   readonly epoch: number;
 }
 
+/** Whether a node is taken in, and from where messages go on. */
 export type HandshakeDecision =
   | { readonly response: HandshakeResponse & { readonly accepted: true }; readonly session: SessionKey }
   | { readonly response: HandshakeResponse & { readonly accepted: false } };
 
+/** What the orchestrator's side of the sessions needs. */
 export interface OrchestratorLinkOptions {
   /** Shown as `Bacalhau-Source`. */
   readonly orchestratorId: string;
@@ -125,6 +131,7 @@ export interface OrchestratorLinkOptions {
   dropped?(session: SessionKey, reason: string): void;
 }
 
+/** The orchestrator's side of all sessions. */
 export interface OrchestratorLink extends AsyncDisposable {
   /** Stops the data plane of a node; its next heartbeat is answered with `HandshakeRequired`. */
   drop(nodeId: string, reason: string): void;

@@ -75,6 +75,7 @@ export interface Payloads extends InMessages, OutMessages {
   'managedPublisher.PreSignURLRequest': PreSignURLRequest;
   BacError: BacError;
 }
+/** Names of all messages. */
 export type MessageType = keyof Payloads;
 
 const texts = list(text, 'zero');
@@ -240,6 +241,7 @@ export function sequenceOf(metadata: Metadata, key: string = 'Bacalhau-SeqNum'):
   return /^[0-9]{1,20}$/.test(text) ? BigInt(text) : 0n;
 }
 
+/** A message as it goes out. */
 export interface Encoded {
   readonly data: Uint8Array;
   /** All metadata once more as headers, as the original sends them; receivers need none of it. */

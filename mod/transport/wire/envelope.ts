@@ -12,8 +12,10 @@ import { crc32 } from 'node:zlib';
 import { BacalhauError, parseJson, stringifyJson } from '../../model/mod.ts';
 import { readProtobuf } from './protobuf.ts';
 
+/** Names and texts beside a payload. */
 export type Metadata = Readonly<Record<string, string>>;
 
+/** A message as it came, its payload not yet looked at. */
 export interface Envelope {
   readonly metadata: Metadata;
   /** Parsed JSON; `undefined` when the envelope has no payload at all. */

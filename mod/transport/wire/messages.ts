@@ -11,19 +11,23 @@ import type {
 
 type Events = readonly Event[] | null;
 
+/** Asks a node whether it takes an execution. */
 export interface AskForBid {
   readonly Events: Events;
   readonly Execution: Execution;
 }
+/** Tells a node to run what it bid for. */
 export interface BidAccepted {
   readonly Events: Events;
   readonly ExecutionID: string;
   readonly Accepted: boolean;
 }
+/** Tells a node that its bid is not needed. */
 export interface BidRejected {
   readonly Events: Events;
   readonly ExecutionID: string;
 }
+/** Tells a node to stop an execution. */
 export interface CancelExecution {
   readonly Events: Events;
   readonly ExecutionID: string;
@@ -35,9 +39,11 @@ interface Report {
   readonly JobType: JobType;
   readonly Events: Events;
 }
+/** A node's answer to an ask. */
 export interface BidResult extends Report {
   readonly Accepted: boolean;
 }
+/** An execution has completed. */
 export interface RunResult extends Report {
   readonly PublishResult: SpecConfig | null;
   readonly RunCommandResult: RunOutput | null;
@@ -47,6 +53,7 @@ export interface Remains {
   readonly PublishResult?: SpecConfig | null;
   readonly RunCommandResult?: RunOutput | null;
 }
+/** An execution has failed. */
 export interface ComputeError extends Report, Remains {}
 
 /** Extension `bacalhau.ts/1`: a phase that the original's wire has no message for. */
@@ -88,10 +95,14 @@ export interface OutMessages {
   ExecutionInventory: ExecutionInventory;
 }
 
+/** Any message of a table, with its type. */
 export type MessageOf<M> = { [K in keyof M]: { readonly type: K; readonly payload: M[K] } }[keyof M];
+/** Any message to a node. */
 export type InMessage = MessageOf<InMessages>;
+/** Any message from a node. */
 export type OutMessage = MessageOf<OutMessages>;
 
+/** A node begins a session. */
 export interface HandshakeRequest {
   readonly NodeInfo: NodeInfo;
   /** RFC 3339; part of the incarnation of a node of the original. */
@@ -116,33 +127,40 @@ export interface HandshakeResponse {
   readonly Epoch?: number;
 }
 
+/** A node lives, and has so much left. */
 export interface HeartbeatRequest {
   readonly NodeID: string;
   readonly AvailableCapacity: Resources;
   readonly QueueUsedCapacity: Resources;
   readonly LastOrchestratorSeqNum: bigint;
 }
+/** The orchestrator heard it. */
 export interface HeartbeatResponse {
   readonly LastComputeSeqNum: bigint;
 }
 
+/** What a node is has changed. */
 export interface UpdateNodeInfoRequest {
   readonly NodeInfo: NodeInfo;
 }
+/** Whether the change was taken. */
 export interface UpdateNodeInfoResponse {
   readonly accepted: boolean;
   readonly reason?: string;
 }
 
+/** A node leaves. */
 export interface ShutdownNoticeRequest {
   readonly NodeID: string;
   readonly Reason?: string;
   readonly LastOrchestratorSeqNum: bigint;
 }
+/** The orchestrator knows that it leaves. */
 export interface ShutdownNoticeResponse {
   readonly LastComputeSeqNum: bigint;
 }
 
+/** Name of our extension of the wire, which both sides must know for it to be used. */
 export const EXTENSION = 'bacalhau.ts/1';
 
 /** `Tail` = only output from now on. Offset and Credit are ours (invariants.md section 0, row 22). */
@@ -157,6 +175,7 @@ export interface LogRequest {
   readonly TailLines?: number;
 }
 
+/** Where a piece of output comes from. */
 export const LogType = { Stdout: 1, Stderr: 2 } as const;
 
 /** `Line` is one piece of output, newline included; not necessarily one line. */
