@@ -3,6 +3,7 @@
  * of them together; each boolean is consulted in exactly one place.
  */
 
+/** Where this program differs from the original on purpose, each with its switch (compatibility.md). */
 export interface Compatibility {
   /** A1: an exit code other than 0 fails the execution and the job. */
   readonly exitCodeFails: boolean;

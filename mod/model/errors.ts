@@ -18,6 +18,7 @@ const STATUS: Readonly<Record<string, number>> = {
   ServiceUnavailable: 503,
 };
 
+/** What an error says beside its message. */
 export interface ErrorOptions {
   /** Part of the program that speaks: `JobStore`, `NodesManager`, `APIServer`, `Bacalhau` … */
   component?: string;
@@ -30,6 +31,7 @@ export interface ErrorOptions {
   cause?: unknown;
 }
 
+/** An error that a person or another program is told. */
 export class BacalhauError extends Error {
   override readonly name = 'BacalhauError';
   readonly component: string;

@@ -3,6 +3,7 @@ import type { BacalhauError } from './errors.ts';
 import { named, rfc3339, textMap } from './fields.ts';
 import { type Codec, codec, omitEmpty, required, struct, text, type TypeOf, uint, uint64 } from './shape.ts';
 
+/** The part of the program that an event is about. */
 export const EventTopic = {
   Submission: 'Submission',
   StateUpdate: 'State Update',
@@ -20,6 +21,7 @@ export const EventTopic = {
 } as const;
 export type EventTopic = (typeof EventTopic)[keyof typeof EventTopic];
 
+/** Something that happened to a job or an execution, for people. */
 export interface Event extends TypeOf<typeof eventShape> {}
 const eventShape = struct('Event', {
   Message: required(text),
@@ -30,8 +32,10 @@ const eventShape = struct('Event', {
   /** Reserved keys: IsError, Hint, Retryable, FailsExecution ("true"), NewState, ErrorCode (`component:code`). */
   Details: omitEmpty(textMap),
 });
+/** The JSON of an event. */
 export const eventCodec: Codec<Event> = codec('event', eventShape);
 
+/** An entry of a job's history. */
 export interface JobHistory extends TypeOf<typeof jobHistory> {}
 const jobHistory = struct('JobHistory', {
   /** Per job, from 1; the paging offset. */
@@ -47,6 +51,7 @@ const jobHistory = struct('JobHistory', {
   /** RFC 3339, UTC. */
   Time: required(rfc3339),
 });
+/** The JSON of a history entry. */
 export const jobHistoryCodec: Codec<JobHistory> = codec('history entry', jobHistory);
 type HistoryType = 'JobLevel' | 'ExecutionLevel' | 'Undefined';
 

@@ -25,6 +25,7 @@ import {
   uint64,
 } from './shape.ts';
 
+/** States of an execution as the original's API tells them. */
 export const ComputeState = {
   Undefined: 0,
   New: 1,
@@ -41,11 +42,13 @@ export const ComputeState = {
 } as const;
 export type ComputeState = (typeof ComputeState)[keyof typeof ComputeState];
 
+/** What the orchestrator wants of an execution. */
 export const DesiredState = { Pending: 0, Running: 1, Stopped: 2 } as const;
 export type DesiredState = (typeof DesiredState)[keyof typeof DesiredState];
 
 /** Names by integer, for people. */
 export const COMPUTE_STATE_NAMES = Object.freeze(Object.keys(ComputeState)) as readonly string[];
+/** Names by integer, for people. */
 export const DESIRED_STATE_NAMES = Object.freeze(Object.keys(DesiredState)) as readonly string[];
 
 const TERMINAL_STATES: readonly number[] = [
@@ -71,8 +74,10 @@ const runOutput = struct('RunCommandResult', {
   ExitCode: required(int),
   ErrorMsg: required(text),
 });
+/** The JSON of a program's output. */
 export const runOutputCodec: Codec<RunOutput> = codec('run output', runOutput);
 
+/** Of a program that said nothing. */
 export const EMPTY_RUN_OUTPUT: RunOutput = Object.freeze({
   Stdout: '',
   StdoutTruncated: false,
@@ -82,9 +87,11 @@ export const EMPTY_RUN_OUTPUT: RunOutput = Object.freeze({
   ErrorMsg: '',
 });
 
+/** What an execution was promised, by task. */
 export interface AllocatedResources extends TypeOf<typeof allocated> {}
 const allocated = struct('AllocatedResources', { Tasks: required(mapOf(resourcesCodec.shape)) });
 
+/** One attempt at a slot of a job on one node. */
 export interface Execution extends TypeOf<typeof executionShape> {}
 const executionShape = struct('Execution', {
   /** `e-<uuid>`; the fence: nothing is placed twice under one id. */
@@ -113,6 +120,7 @@ const executionShape = struct('Execution', {
   /** Nanoseconds since the epoch. */
   ModifyTime: required(int64),
 });
+/** The JSON of an execution. */
 export const executionCodec: Codec<Execution> = codec('execution', executionShape);
 
 /** One phase of an execution at the orchestrator. */
@@ -163,9 +171,11 @@ export const PHASE_TABLE = {
   failed: { from: ['asked', 'offered', ...TOLD], compute: S.Failed, ...TERMINAL },
   lost: { from: ['asked', 'offered', ...TOLD], compute: S.Failed, ...TERMINAL },
 } as const satisfies Readonly<Record<string, { from: readonly string[] } & Omit<PhaseRow, 'from'>>>;
+/** Name of a phase. */
 export type Phase = keyof typeof PHASE_TABLE;
 
 const table: Readonly<Record<Phase, PhaseRow>> = PHASE_TABLE;
+/** All phases. */
 export const PHASES = Object.freeze(Object.keys(table)) as readonly Phase[];
 
 /** Live executions hold their slot; a stopping one holds only its resources. */
@@ -195,4 +205,5 @@ export function mayFollow(before: Phase, phase: Phase): boolean {
 
 /** Why an execution failed, which decides whether it is tried again (invariants.md S19, compatibility.md A6). */
 export const FAILURE_CLASSES = ['user', 'timeout', 'infrastructure'] as const;
+/** Whose fault a failure is, which decides about retries. */
 export type FailureClass = (typeof FAILURE_CLASSES)[number];

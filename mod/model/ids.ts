@@ -1,7 +1,9 @@
 /** Ids are a letter for the kind, a dash and a v4 UUID; people see the first eight digits. */
 
+/** First letter of an id: job, execution, node, evaluation. */
 export type IdKind = 'j' | 'e' | 'n' | 'v';
 
+/** The id of a new object. */
 export function makeId(kind: IdKind, uuid: string): string {
   return `${kind}-${uuid}`;
 }

@@ -23,9 +23,12 @@ import {
   uint64,
 } from './shape.ts';
 
+/** All types of jobs. */
 export const JOB_TYPES = ['batch', 'service', 'daemon', 'ops'] as const;
+/** Type of a job. */
 export type JobType = (typeof JOB_TYPES)[number];
 
+/** All states of jobs. */
 export const JOB_STATES = [
   'Undefined',
   'Pending',
@@ -35,18 +38,22 @@ export const JOB_STATES = [
   'Failed',
   'Stopped',
 ] as const;
+/** State of a job. */
 export type JobStateType = (typeof JOB_STATES)[number];
 
+/** Texts by name. */
 export type StringMap = Readonly<Record<string, string>>;
 
 /** `{Type, Params}` of an engine, a publisher, a storage source or a published result. */
 export interface SpecConfig extends TypeOf<typeof specConfigCodec> {}
+/** The JSON of a type with its parameters. */
 export const specConfigCodec = codec(
   'spec config',
   struct('SpecConfig', { Type: required(text), Params: omitEmpty(freeForm) }),
 );
 const specConfig: Shape<SpecConfig | null> = nullable(specConfigCodec.shape);
 
+/** A condition on the labels of a node. */
 export interface Constraint extends TypeOf<typeof constraint> {}
 const constraint = struct('Constraint', {
   Key: required(text),
@@ -55,12 +62,15 @@ const constraint = struct('Constraint', {
   Values: omitEmpty(texts),
 });
 
+/** An input of a task, and where its program sees it. */
 export interface InputSource extends TypeOf<typeof inputSourceCodec> {}
+/** The JSON of an input. */
 export const inputSourceCodec = codec(
   'input source',
   struct('InputSource', { Source: required(specConfig), Alias: required(text), Target: required(text) }),
 );
 
+/** A folder of a task whose content is a result. */
 export interface ResultPath extends TypeOf<typeof resultPath> {}
 const resultPath = struct('ResultPath', { Name: required(text), Path: required(text) });
 
@@ -73,9 +83,12 @@ const resourcesConfig = struct('ResourcesConfig', {
   GPU: omitEmpty(text),
 });
 
+/** All kinds of network that a task can ask for. */
 export const NETWORK_TYPES = ['Default', 'None', 'Host', 'Full', 'HTTP', 'Bridge'] as const;
+/** Kind of network of a task. */
 export type NetworkType = (typeof NETWORK_TYPES)[number];
 
+/** A port of a task on its node. */
 export interface PortMapping extends TypeOf<typeof portMapping> {}
 const portMapping = struct('PortMapping', {
   Name: required(text),
@@ -84,6 +97,7 @@ const portMapping = struct('PortMapping', {
   HostNetwork: omitEmpty(text),
 });
 
+/** What network a task has. */
 export interface NetworkConfig extends TypeOf<typeof network> {}
 const network = struct('NetworkConfig', {
   Type: required(named<NetworkType>('network type', NETWORK_TYPES, 'Default')),
@@ -99,6 +113,7 @@ const timeouts = struct('TimeoutConfig', {
   TotalTimeout: omitAbsent(int),
 });
 
+/** What a job runs. */
 export interface Task extends TypeOf<typeof task> {}
 const task = struct('Task', {
   Name: required(text),
@@ -113,6 +128,7 @@ const task = struct('Task', {
   Timeouts: omitAbsent(timeouts as Shape<TimeoutConfig>),
 });
 
+/** A job: what its author wants, and how it stands. */
 export interface Job extends TypeOf<typeof jobShape> {}
 const jobShape = struct('Job', {
   /** `j-<uuid>` */
@@ -139,6 +155,7 @@ const jobShape = struct('Job', {
   /** Nanoseconds since the epoch. */
   ModifyTime: required(int64),
 });
+/** The JSON of a job. */
 export const jobCodec: Codec<Job> = codec('job', jobShape);
 
 const TERMINAL: readonly JobStateType[] = ['Completed', 'Failed', 'Stopped'];

@@ -5,6 +5,7 @@
  * and each list gone through in one step.
  */
 
+/** Bounds of a value and of what it holds, as in a JSON Schema. */
 export interface Limit {
   /** What to do about a number that is out of range. */
   readonly description?: string;
@@ -68,6 +69,7 @@ const task: Limit = {
   },
 };
 
+/** The bounds of a job, for validation and the JSON Schema alike. */
 export const JOB_LIMITS: Limit = {
   properties: {
     ID: name,

@@ -16,6 +16,7 @@ import {
   uint64,
 } from './shape.ts';
 
+/** The build of a program. */
 export interface BuildVersion extends TypeOf<typeof buildVersion> {}
 const buildVersion = struct('BuildVersionInfo', {
   Major: omitEmpty(text),
@@ -27,8 +28,10 @@ const buildVersion = struct('BuildVersionInfo', {
   GOOS: required(text),
   GOARCH: required(text),
 });
+/** The JSON of a build. */
 export const buildVersionCodec: Codec<BuildVersion> = codec('version', buildVersion);
 
+/** What a compute node can do and has left. */
 export interface ComputeNodeInfo extends TypeOf<typeof computeNodeInfo> {}
 const computeNodeInfo = struct('ComputeNodeInfo', {
   ExecutionEngines: required(nullable(texts)),
@@ -44,8 +47,10 @@ const computeNodeInfo = struct('ComputeNodeInfo', {
   address: required(text),
 });
 
+/** Role of a node. */
 export type NodeType = 'Compute' | 'Requester';
 
+/** What a node says of itself. */
 export interface NodeInfo extends TypeOf<typeof nodeInfo> {}
 const nodeInfo = struct('NodeInfo', {
   NodeID: required(text),
@@ -56,9 +61,12 @@ const nodeInfo = struct('NodeInfo', {
   ComputeNodeInfo: required(computeNodeInfo as Shape<ComputeNodeInfo>),
   BacalhauVersion: required(buildVersionCodec.shape),
 });
+/** The JSON of what a node says of itself. */
 export const nodeInfoCodec: Codec<NodeInfo> = codec('node info', nodeInfo);
 
+/** Whether a node may take work. */
 export type Membership = 'PENDING' | 'APPROVED' | 'REJECTED' | '';
+/** Whether a node is heard. */
 export type ConnectionStatus = 'CONNECTED' | 'DISCONNECTED';
 const connectionStatus = exactly<ConnectionStatus>(
   'connection',
@@ -66,6 +74,7 @@ const connectionStatus = exactly<ConnectionStatus>(
   'DISCONNECTED',
 );
 
+/** How a node's connection stands, and since when. */
 export interface ConnectionState extends TypeOf<typeof connectionState> {}
 const connectionState = struct('ConnectionState', {
   Status: required(connectionStatus),
@@ -81,6 +90,7 @@ const connectionState = struct('ConnectionState', {
 /** Whether a node takes new work (invariants.md section 2); an extra field of ours in REST. */
 export type Eligibility = 'eligible' | 'cordoned' | 'draining';
 
+/** A node as the orchestrator sees it. */
 export interface NodeState extends TypeOf<typeof nodeState> {}
 const nodeState = struct('NodeState', {
   Info: required(nodeInfoCodec.shape),
@@ -92,4 +102,5 @@ const nodeState = struct('NodeState', {
     named<Eligibility>('eligibility', ['eligible', 'cordoned', 'draining'], 'eligible'),
   ),
 });
+/** The JSON of a node as the orchestrator sees it. */
 export const nodeStateCodec: Codec<NodeState> = codec('node state', nodeState);

@@ -11,6 +11,7 @@ export interface Page<T> {
   readonly next?: number;
 }
 
+/** A job that is handed in. */
 export interface SubmitRequest {
   /** The member `Job` of the body as `parseJson` read it (large integers are bigint); not validated yet. */
   readonly job: unknown;
@@ -24,18 +25,21 @@ export interface SubmitRequest {
   readonly idempotencyKey?: string;
 }
 
+/** What became of a job that was handed in. */
 export interface SubmitResult {
   readonly JobID: string;
   readonly EvaluationID: string;
   readonly Warnings: readonly string[];
 }
 
+/** Which job, in which version. */
 export interface JobQuery {
   readonly namespace: string;
   /** Absent = current version. */
   readonly version?: number;
 }
 
+/** Which jobs, in which order. */
 export interface JobListQuery {
   /** `''` or `*` = all namespaces. */
   readonly namespace: string;
@@ -55,6 +59,7 @@ export interface VersionQuery {
   readonly allVersions: boolean;
 }
 
+/** Which part of a job's history. */
 export interface HistoryQuery extends VersionQuery {
   readonly eventType: 'all' | 'job' | 'execution';
   /** Entries whose execution id starts with it; `''` = all. */
@@ -75,12 +80,14 @@ export interface HistoryPage {
   readonly next?: bigint;
 }
 
+/** Which executions of a job, in which order. */
 export interface ExecutionQuery extends VersionQuery {
   readonly orderBy: 'created_at' | 'modified_at';
   readonly reverse: boolean;
   readonly limit: number;
 }
 
+/** Whose output, from where on. */
 export interface LogQuery {
   readonly namespace: string;
   /** Id or unambiguous prefix; `''` = the latest execution that was not rejected, cancelled or failed. */
@@ -102,6 +109,7 @@ export interface LogChunk {
   readonly Line: string;
 }
 
+/** Which nodes. */
 export interface NodeListQuery {
   readonly labels: readonly Constraint[];
   /** `APPROVED`, `PENDING` …; `''` = all; an unknown text matches nothing. */

@@ -15,6 +15,7 @@ import {
   uint,
 } from './shape.ts';
 
+/** A graphics processor. */
 export interface Gpu extends TypeOf<typeof gpu> {}
 const gpu = struct('GPU', {
   Index: required(int),
@@ -40,8 +41,10 @@ const resources = struct('Resources', {
   /** Which devices, where they are known: of a node, and of an execution that has left its node's queue. */
   GPUs: omitEmpty(list(gpu as Shape<Gpu>, 'refuse')),
 });
+/** The JSON of resources. */
 export const resourcesCodec: Codec<Resources> = codec('resources', resources);
 
+/** The names of all amounts. */
 export const AMOUNTS = ['CPU', 'Memory', 'Disk', 'GPU'] as const;
 /** Name of an amount of {@link Resources}. */
 export type Amount = (typeof AMOUNTS)[number];
@@ -78,6 +81,7 @@ function together(a: Resources, b: Resources): readonly Gpu[] {
   return b.GPUs ? [...a.GPUs ?? [], ...without(b, a)] : a.GPUs ?? [];
 }
 
+/** The sum, amount by amount. */
 export function addResources(a: Resources, b: Resources): Resources {
   return combine(a, b, (x, y) => x + y, together(a, b));
 }
@@ -87,6 +91,7 @@ export function subtractResources(a: Resources, b: Resources): Resources {
   return combine(a, b, (x, y) => Math.max(0, x - y), without(a, b));
 }
 
+/** The larger, amount by amount. */
 export function maxResources(a: Resources, b: Resources): Resources {
   return combine(a, b, Math.max, together(a, b));
 }

@@ -8,6 +8,7 @@
  */
 import { BacalhauError } from './errors.ts';
 
+/** Something in a value that is not as it should be. */
 export interface Problem {
   /** `Tasks[0].Resources.CPU`, in the spelling of the model; empty for the value as a whole. */
   readonly path: string;
@@ -45,6 +46,7 @@ export class Reading {
   }
 }
 
+/** Keys as a person writes them: `Tasks[0].Name`. */
 export function formatPath(keys: readonly (string | number)[]): string {
   let path = '';
   for (const key of keys) path += typeof key === 'number' ? `[${key}]` : path === '' ? key : `.${key}`;
@@ -65,6 +67,7 @@ function describeJson(value: unknown): string {
   }
 }
 
+/** How a kind of value is read from JSON and written. */
 export interface Shape<T> {
   /** Name of the wanted type in messages. */
   readonly name: string;
@@ -81,12 +84,14 @@ function scalar<T>(name: string, zero: T, read: Shape<T>['read']): Shape<T> {
   return { name, zero, read, write: (value) => value, isEmpty: (value) => value === zero };
 }
 
+/** A text; absent = empty. */
 export const text: Shape<string> = scalar('string', '', (value, at) => {
   if (typeof value === 'string') return value;
   at.wrongType(value, 'string');
   return '';
 });
 
+/** A truth value; absent = false. */
 export const flag: Shape<boolean> = scalar('bool', false, (value, at) => {
   if (typeof value === 'boolean') return value;
   at.wrongType(value, 'bool');
@@ -109,6 +114,7 @@ export const uint: Shape<number> = number(
   'uint64',
   (value) => Number.isInteger(value) && value >= 0 && value < 2 ** 64,
 );
+/** Any finite number; absent = 0. */
 export const float: Shape<number> = number('float', Number.isFinite);
 
 const big = (name: string, least: bigint, most: bigint): Shape<bigint> =>
@@ -281,17 +287,21 @@ export interface Field<T, O extends Omission = Omission> {
   readonly absent?: (before: Readonly<Record<string, unknown>>) => T;
 }
 
+/** A field that is always written. */
 export function required<T>(shape: Shape<T>, absent?: Field<T>['absent']): Field<T, 'never'> {
   return { shape, omit: 'never', ...(absent ? { absent } : {}) };
 }
+/** A field that is left out where it is empty, as Go's `omitempty`. */
 export function omitEmpty<T>(shape: Shape<T>): Field<T, 'empty'> {
   return { shape, omit: 'empty' };
 }
+/** A field that is left out only where it is absent. */
 export function omitAbsent<T>(shape: Shape<T>): Field<T, 'absent'> {
   return { shape, omit: 'absent' };
 }
 
 // deno-lint-ignore no-explicit-any
+/** The fields of a struct by name. */
 export type Fields = Readonly<Record<string, Field<any>>>;
 type ValueOf<F> = F extends Field<infer T> ? T : never;
 type Present<F> = { [K in keyof F]: F[K] extends Field<ValueOf<F[K]>, 'never'> ? K : never }[keyof F];
@@ -383,6 +393,7 @@ export interface Codec<T> {
   encode(value: T): object;
 }
 
+/** Reads and writes values of a shape. @param what names it in errors */
 export function codec<T>(what: string, shape: Shape<T>): Codec<T> {
   function inspect(value: unknown): { value: T; problems: readonly Problem[] } {
     const at = new Reading();

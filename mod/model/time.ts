@@ -3,7 +3,9 @@
 /** "Never" as the original writes it. */
 export const ZERO_TIME = '0001-01-01T00:00:00Z';
 
+/** Nanoseconds of a millisecond. */
 export const NANOS_PER_MILLI = 1_000_000n;
+/** Nanoseconds of a second. */
 export const NANOS_PER_SECOND = 1_000_000_000n;
 
 /** RFC 3339 in UTC with up to nine fractional digits, trailing zeros trimmed; 0 is {@link ZERO_TIME}. */

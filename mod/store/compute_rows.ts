@@ -18,6 +18,7 @@ export const COMPUTE_PHASES = [
   'failed',
   'cancelled',
 ] as const;
+/** Phase of an execution at its node. */
 export type ComputePhase = (typeof COMPUTE_PHASES)[number];
 
 /** What identifies an engine's object; plain data of the engine's own. */
@@ -33,6 +34,7 @@ export interface StoredMessage {
   readonly payload: unknown;
 }
 
+/** An execution that a node has, as it is stored. */
 export interface HeldExecution {
   readonly id: string;
   /** The logical orchestrator that sent it. */
@@ -103,6 +105,7 @@ export interface Unconfirmed {
   readonly ended: bigint;
 }
 
+/** How far the exchange with an orchestrator has come. */
 export interface Peer {
   /** Store id of the orchestrator, '' of one that names none. */
   readonly id: string;

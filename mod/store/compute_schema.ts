@@ -7,6 +7,7 @@
  */
 import type { Migration } from './database.ts';
 
+/** The tables of a node. */
 export interface ComputeSchema {
   meta: { key: string; value: string };
   executions: {
@@ -51,6 +52,7 @@ export interface ComputeSchema {
   tombstones: { execution_id: string; cluster: string; phase: string; create_time: bigint; ended: bigint };
 }
 
+/** What makes those tables, in order. Never edited, only added to. */
 export const COMPUTE_MIGRATIONS: readonly Migration[] = [
   {
     name: '0001-compute',

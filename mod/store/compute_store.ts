@@ -44,6 +44,7 @@ export interface StatusChange {
   readonly kind: 'status' | 'notice';
 }
 
+/** The durable state of a node. */
 export class ComputeStore {
   constructor(readonly db: Database<ComputeSchema>) {}
 

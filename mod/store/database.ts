@@ -32,6 +32,7 @@ export interface Watch extends Disposable {
   next(signal?: AbortSignal): Promise<void>;
 }
 
+/** How soon a write is to be durable. */
 export interface WriteOptions {
   /**
    * Nobody waits for this one: it joins the next commit, and makes one of its own only when none comes for a while. For
@@ -40,6 +41,7 @@ export interface WriteOptions {
   readonly relaxed?: boolean;
 }
 
+/** Counters since the database was opened. */
 export interface DatabaseStats {
   /** Write operations answered with success. */
   readonly operations: number;
@@ -47,6 +49,7 @@ export interface DatabaseStats {
   readonly commits: number;
 }
 
+/** A transactional database; SQLite is one. */
 export interface Database<Schema> extends AsyncDisposable {
   /**
    * Runs `operation` in a transaction and resolves with its result when it is durable. Operations that wait at the same

@@ -4,6 +4,7 @@ import { ORCHESTRATOR_MIGRATIONS, type OrchestratorSchema } from './orchestrator
 import { openSqlite, type SqliteOptions } from './sqlite.ts';
 import type { OrchestratorStore } from './store.ts';
 
+/** Where the store is, and for whom. */
 export type OpenOptions = OrchestratorStoreOptions & Omit<SqliteOptions, 'migrations'>;
 
 /** @throws BacalhauError `StoreVersion`, `StoreOpen` */

@@ -200,6 +200,7 @@ export interface WantsTable {
   due: Int;
 }
 
+/** The tables of an orchestrator. */
 export interface OrchestratorSchema {
   cluster: ClusterTable;
   jobs: JobsTable;
@@ -239,6 +240,7 @@ export const DELAYED = `wait_until > 0`;
 const text = (...names: string[]) => names.map((name) => `${name} text not null`).join(', ');
 const int = (...names: string[]) => names.map((name) => `${name} bigint not null`).join(', ');
 
+/** What makes the tables, in order. Never edited, only added to. */
 export const ORCHESTRATOR_MIGRATIONS: readonly Migration[] = [{
   name: '0001-first',
   statements: [

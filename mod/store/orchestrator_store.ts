@@ -22,6 +22,7 @@ const insertCluster = prepare((db, row: Written<'cluster'>) =>
     .values(fields(row, ['id', 'store_id', 'restore_epoch', 'orchestrator_id', 'create_time'])).compile()
 );
 
+/** What a store needs beside its database. */
 export interface OrchestratorStoreOptions {
   readonly world: World;
   /** Name of the logical orchestrator for a new store; an existing one keeps its own. */

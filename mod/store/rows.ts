@@ -21,6 +21,7 @@ import type {
   State,
 } from '../model/mod.ts';
 
+/** What identifies a store and its logical orchestrator. */
 export interface ClusterRow {
   /** New for each new store, so that peers forget positions in an older one. */
   readonly storeId: string;
@@ -42,6 +43,7 @@ export interface JobRow {
   readonly stopReason: string;
   readonly stopTime: bigint;
 }
+/** What is to change of a job. */
 export type JobChange = Partial<Omit<JobRow, 'job'>> & { readonly state?: Job['State'] };
 
 /** What never changes of a version. */
@@ -54,6 +56,7 @@ export interface JobVersionRow {
   readonly createdBy: string;
 }
 
+/** A version of a job, and how it ended. */
 export interface PastVersionRow extends JobVersionRow {
   /** The job's state, revision and time when a newer version replaced this one; null for the current version. */
   readonly replaced:
@@ -64,6 +67,7 @@ export interface PastVersionRow extends JobVersionRow {
 /** As much of an execution as its columns tell. */
 export type ExecutionOutline = Pick<ExecutionRow, 'id' | 'jobId' | 'phase'>;
 
+/** An execution. */
 export interface ExecutionRow {
   readonly id: string;
   readonly namespace: string;
@@ -119,6 +123,7 @@ export type NewExecution =
     | 'allocated'
   >
   & Partial<Pick<ExecutionRow, 'name' | 'previous' | 'bidDeadline' | 'desired' | 'compute' | 'phase'>>;
+/** What is to change of an execution. */
 export type ExecutionChange = Partial<
   Pick<
     ExecutionRow,
@@ -199,11 +204,13 @@ export interface EvaluationRow {
   /** Not due before; 0 = at once. */
   readonly waitUntil: bigint;
 }
+/** An evaluation to be asked for. */
 export type NewEvaluation =
   & Omit<EvaluationRow, 'waitUntil'>
   & Partial<Pick<EvaluationRow, 'waitUntil'>>
   & { readonly priority: number };
 
+/** A node. */
 export interface NodeRow {
   readonly id: string;
   readonly installId: string;
@@ -223,12 +230,16 @@ export interface NodeRow {
   readonly createTime: bigint;
   readonly modifyTime: bigint;
 }
+/** A node to be added. */
 export type NewNode =
   & Pick<NodeRow, 'id' | 'membership' | 'info'>
   & Partial<Pick<NodeRow, 'installId' | 'eligibility' | 'infoHash' | 'class' | 'extensions'>>;
+/** What is to change of a node. */
 export type NodeChange = Partial<Omit<NodeRow, 'id' | 'outSeq' | 'rev' | 'createTime' | 'modifyTime'>>;
 
+/** All statuses of a session. */
 export const SESSION_STATUSES = ['connected', 'suspect', 'unknown', 'closed', 'gone'] as const;
+/** How a session stands. */
 export type SessionStatus = (typeof SESSION_STATUSES)[number];
 
 /** The connection of a node (invariants.md section 2). No `rev`: the epoch is the fence. */
@@ -253,6 +264,7 @@ export interface SessionRow {
   readonly available: Resources;
   readonly queued: Resources;
 }
+/** What is to change of a session. */
 export type SessionChange = Partial<Omit<SessionRow, 'nodeId' | 'epoch'>>;
 
 /** One heartbeat, written in batches. */
@@ -273,6 +285,7 @@ export interface UsageRow {
   readonly rev: bigint;
 }
 
+/** A node with its session. */
 export interface NodeView {
   readonly node: NodeRow;
   /** Absent before the first handshake. */
@@ -280,7 +293,9 @@ export interface NodeView {
   readonly usage: UsageRow;
 }
 
+/** All kinds of messages to nodes. */
 export const OUTBOX_KINDS = ['ask', 'accept', 'reject', 'cancel'] as const;
+/** Kind of a message to a node. */
 export type OutboxKind = (typeof OUTBOX_KINDS)[number];
 
 /** A message to a node that waits for its acknowledgement; the body is rendered when it is sent. */
@@ -301,6 +316,7 @@ export interface NewHistory {
   readonly time: bigint;
 }
 
+/** The answer that a key of idempotency stands for. */
 export interface IdempotencyRow {
   readonly key: string;
   readonly namespace: string;

@@ -13,6 +13,7 @@ import { migrate } from './migrate.ts';
 import { SqliteConnection } from './sqlite_connection.ts';
 import { Wakeups } from './wakeups.ts';
 
+/** Which file, and how it is opened. */
 export interface SqliteOptions {
   /** The file; its folder exists. Two more files appear beside it (`-wal`, `-shm`). */
   readonly path: string;

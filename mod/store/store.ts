@@ -40,6 +40,7 @@ import type {
   WantRow,
 } from './rows.ts';
 
+/** The durable state of an orchestrator. */
 export interface OrchestratorStore extends AsyncDisposable {
   readonly cluster: ClusterRow;
   /** As {@link Database.write}: grouped commit, own savepoint; await only `tx`, no effects outside. */
@@ -69,6 +70,7 @@ export const changes = Object.freeze({
   outbox: (nodeId: string): string => `outbox:${nodeId}`,
 });
 
+/** All that can be read, in one transaction. */
 export interface StoreReader {
   readonly jobs: JobReader;
   readonly versions: VersionReader;
@@ -97,6 +99,7 @@ export interface StoreTx extends StoreReader, Pick<Transaction<never>, 'afterCom
 
 // ---- jobs
 
+/** Which jobs, in which order. */
 export interface JobFilter {
   /** Absent: all namespaces. */
   readonly namespace?: string;
@@ -110,12 +113,14 @@ export interface JobFilter {
   readonly limit?: number;
 }
 
+/** Part of a list. */
 export interface Page<T> {
   readonly items: readonly T[];
   /** Whether there is at least one more after these. */
   readonly more: boolean;
 }
 
+/** Reads jobs. */
 export interface JobReader {
   /** The identical `job` object until its revision changes. */
   get(id: string): Promise<JobRow | undefined>;
@@ -128,6 +133,7 @@ export interface JobReader {
   ids(filter: JobFilter): Promise<readonly string[]>;
 }
 
+/** Reads and writes jobs. */
 export interface JobRepository extends JobReader {
   /**
    * Adds a job and its first version. `CreateTime`, `ModifyTime` of `job` are taken as given.
@@ -149,6 +155,7 @@ export interface JobRepository extends JobReader {
   update(seen: JobRow, change: JobChange): Promise<JobRow>;
 }
 
+/** Reads versions of jobs. */
 export interface VersionReader {
   get(jobId: string, version: number): Promise<JobVersionRow | undefined>;
   /** Ascending. */
@@ -157,6 +164,7 @@ export interface VersionReader {
 
 // ---- executions
 
+/** Reads executions. */
 export interface ExecutionReader {
   get(id: string): Promise<ExecutionRow | undefined>;
   /** By creation, then id. Absent version: all. */
@@ -180,6 +188,7 @@ export interface ExecutionReader {
   setbacks(jobId: string, version: number): Promise<readonly Setback[]>;
 }
 
+/** Reads and writes executions. */
 export interface ExecutionRepository extends ExecutionReader {
   /**
    * Adds an execution and promises its resources to the node's usage.
@@ -196,6 +205,7 @@ export interface ExecutionRepository extends ExecutionReader {
 
 // ---- evaluations
 
+/** Reads evaluations. */
 export interface EvaluationReader {
   /**
    * Those that can be carried out, at most `limit` of those that were due at once (higher priority first, but each second of
@@ -206,6 +216,7 @@ export interface EvaluationReader {
   nextDueAt(): Promise<bigint | null>;
 }
 
+/** Reads and writes evaluations. */
 export interface EvaluationRepository extends EvaluationReader {
   /**
    * Asks for an evaluation. One that is due at once joins the job's waiting one, if any; a delayed one joins that of the
@@ -227,6 +238,7 @@ export interface EvaluationRepository extends EvaluationReader {
 
 // ---- wants
 
+/** Reads what waits for room. */
 export interface WantReader {
   /** All requests that somebody waits for, and perhaps some that were waited for a moment ago. */
   requests(): Promise<readonly RequestRow[]>;
@@ -240,6 +252,7 @@ export interface WantReader {
   waiting(jobId: string): Promise<{ readonly slots: number; readonly since: bigint } | null>;
 }
 
+/** Reads and writes what waits for room. */
 export interface WantRepository extends WantReader {
   /** Replaces that of the same job and first slot. @param key of the request @returns the id of the request */
   put(want: Omit<WantRow, 'request'>, key: string): Promise<bigint>;
@@ -252,6 +265,7 @@ export interface WantRepository extends WantReader {
 
 // ---- nodes
 
+/** Reads nodes and their sessions. */
 export interface NodeReader {
   /** Tombstones are returned too (`deletedAt` > 0). */
   get(id: string): Promise<NodeRow | undefined>;
@@ -262,6 +276,7 @@ export interface NodeReader {
   list(): Promise<readonly NodeView[]>;
 }
 
+/** Reads and writes nodes and their sessions. */
 export interface NodeRepository extends NodeReader {
   /** Adds a node, or revives its tombstone with the sequence it had. @throws BacalhauError `ResourceInUse` */
   insert(node: NewNode): Promise<NodeRow>;
@@ -280,11 +295,13 @@ export interface NodeRepository extends NodeReader {
 
 // ---- outbox, history, idempotency
 
+/** Reads the messages that nodes have not acknowledged. */
 export interface OutboxReader {
   /** Ascending, above `after`. */
   list(nodeId: string, after: bigint, limit: number): Promise<readonly OutboxRow[]>;
 }
 
+/** Reads and writes the messages that nodes have not acknowledged. */
 export interface OutboxRepository extends OutboxReader {
   /** Raises the node's `out_seq` and returns it. @throws BacalhauError `NotFound` for an unknown node */
   append(nodeId: string, executionId: string, kind: OutboxKind): Promise<bigint>;
@@ -294,6 +311,7 @@ export interface OutboxRepository extends OutboxReader {
   clear(nodeId: string): Promise<void>;
 }
 
+/** Which part of a job's history. */
 export interface HistoryFilter {
   readonly jobId: string;
   readonly version?: number;
@@ -307,20 +325,24 @@ export interface HistoryFilter {
   readonly limit?: number;
 }
 
+/** Reads the history of jobs. */
 export interface HistoryReader {
   page(filter: HistoryFilter): Promise<Page<JobHistory>>;
 }
 
+/** Reads and writes the history of jobs. */
 export interface HistoryRepository extends HistoryReader {
   /** Numbers the entries on from the job's last one. @throws BacalhauError `NotFound` for an unknown job */
   append(jobId: string, entries: readonly NewHistory[]): Promise<void>;
 }
 
+/** Reads the answers to keys of idempotency. */
 export interface IdempotencyReader {
   /** Undefined when unknown or expired at `now`. */
   get(key: string, namespace: string, now: bigint): Promise<IdempotencyRow | undefined>;
 }
 
+/** Reads and writes the answers to keys of idempotency. */
 export interface IdempotencyRepository extends IdempotencyReader {
   /** Replaces an expired one. @throws BacalhauError `ResourceInUse` when the key has an answer that is still kept */
   put(row: IdempotencyRow): Promise<void>;
