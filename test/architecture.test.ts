@@ -61,13 +61,8 @@ const PAST_FACES: readonly { readonly from: RegExp; readonly to: RegExp }[] = [
 /** Circles that are left, each by one of its files; none may come. */
 const CIRCLES_LEFT: readonly string[] = [
   'cmd/context.ts',
-  'mod/api/client/client.ts',
-  'mod/api/server/app.ts',
   'mod/compute/held.ts',
   'mod/orchestrator/work/unit_of_work.ts',
-  'mod/schedule/draft.ts',
-  'mod/schedule/place/allocate.ts',
-  'mod/store/context.ts',
 ];
 
 /** Rooms that run on a simulated World. */
@@ -183,7 +178,9 @@ function exportsOf(face: string, texts: ReadonlyMap<string, string>): { name: st
 }
 
 function isDocumented(name: string, file: string, texts: ReadonlyMap<string, string>): boolean {
-  const declaration = new RegExp(String.raw`(.*)\n${DECLARED}${name}\b`).exec(texts.get(file)!);
+  const declaration = new RegExp(String.raw`(.*)\n(?:// deno-lint-ignore.*\n)?${DECLARED}${name}\b`).exec(
+    texts.get(file)!,
+  );
   if (declaration) return declaration[1]!.endsWith('*/');
   const next = exportsOf(file, texts).find((other) => other.name === name && other.file !== file);
   return next !== undefined && isDocumented(name, next.file, texts);

@@ -300,8 +300,8 @@ export function omitAbsent<T>(shape: Shape<T>): Field<T, 'absent'> {
   return { shape, omit: 'absent' };
 }
 
-// deno-lint-ignore no-explicit-any
 /** The fields of a struct by name. */
+// deno-lint-ignore no-explicit-any
 export type Fields = Readonly<Record<string, Field<any>>>;
 type ValueOf<F> = F extends Field<infer T> ? T : never;
 type Present<F> = { [K in keyof F]: F[K] extends Field<ValueOf<F[K]>, 'never'> ? K : never }[keyof F];

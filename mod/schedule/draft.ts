@@ -3,8 +3,7 @@
  * applied, and the changes. Rules read and write it in turn, so a later rule sees what an earlier one decided.
  */
 import { isLive } from '../model/mod.ts';
-import type { ReconcileInput } from './reconcile/reconcile.ts';
-import type { ExecutionChange, ExecutionView, Wake } from './types.ts';
+import type { ExecutionChange, ExecutionView, ReconcileInput, Wake } from './types.ts';
 
 export class Draft {
   /** Executions by id, with the changes so far. */

@@ -142,3 +142,21 @@ export interface Wake {
   readonly at: bigint;
   readonly trigger: EvaluationTrigger;
 }
+
+/** A job with its executions, and the time. */
+export interface ReconcileInput {
+  readonly job: JobView;
+  /** All slots of the current version, or those in question. */
+  readonly slots: readonly SlotView[];
+  /** All of those slots, and live ones of older versions. */
+  readonly executions: readonly ExecutionView[];
+  /** Whether these are all that the job has and should have. */
+  readonly whole: boolean;
+  /** At least those of live executions. */
+  readonly hosts: ReadonlyMap<string, Host>;
+  readonly policy: SchedulePolicy;
+  /** Nanoseconds since the epoch, by the store's clock. */
+  readonly now: bigint;
+  /** Since when somebody listens to the nodes: windows of silence do not begin before (invariants.md S15). */
+  readonly hearingSince: bigint;
+}

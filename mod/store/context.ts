@@ -1,10 +1,24 @@
 /** What the repositories of one read or write share. */
 import type { Kysely } from 'kysely';
-import { BacalhauError, deepFreeze, type NodeInfo, parseJson, stringifyJson } from '../model/mod.ts';
+import {
+  BacalhauError,
+  deepFreeze,
+  type Job,
+  type NodeInfo,
+  parseJson,
+  stringifyJson,
+} from '../model/mod.ts';
 import { Lru } from './lru.ts';
 import type { OrchestratorSchema } from './orchestrator_schema.ts';
-import type { ExecutionRow } from './rows.ts';
-import type { KeptVersion } from './versions.ts';
+import type { ExecutionRow, JobVersionRow } from './rows.ts';
+
+/** What is kept of a version in memory: also the job at the latest revision that was read, which shares its body. */
+export interface KeptVersion {
+  readonly row: JobVersionRow;
+  /** Of its JSON text; a decoded job costs something however short that is. */
+  readonly weight: number;
+  latest: Job;
+}
 
 /**
  * Decoded bodies, shared by all transactions. An entry is right for its key and revision for ever, since a committed

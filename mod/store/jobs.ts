@@ -5,6 +5,7 @@ import {
   above,
   decodeMap,
   encode,
+  type KeptVersion,
   orConflict,
   type ReadContext,
   revisionConflict,
@@ -15,7 +16,7 @@ import type { JobChange, JobRow } from './rows.ts';
 import { stateOf, stateText } from './states.ts';
 import { type Columns, columnsOf } from './statement.ts';
 import { changes, type JobFilter, type JobReader, type JobRepository, type Page } from './store.ts';
-import { addVersion, keepLatest, type KeptVersion, markReplaced, Versions } from './versions.ts';
+import { addVersion, keepLatest, markReplaced, Versions } from './versions.ts';
 
 const CHANGING = {
   version: ({ job }) => job.Version,

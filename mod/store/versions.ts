@@ -4,7 +4,7 @@
  */
 import type { Insertable } from 'kysely';
 import type { Job, JobStateType } from '../model/mod.ts';
-import { decode, encode, type ReadContext, type WriteContext } from './context.ts';
+import { decode, encode, type KeptVersion, type ReadContext, type WriteContext } from './context.ts';
 import { type JobVersionsTable, prepare, type Stored } from './orchestrator_schema.ts';
 import type { JobVersionRow, PastVersionRow } from './rows.ts';
 import { stateOf, stateText } from './states.ts';
@@ -97,14 +97,6 @@ export class Versions implements VersionReader {
     });
     return keep(this.context, decoded, row.body);
   }
-}
-
-/** What is kept of a version in memory: also the job at the latest revision that was read, which shares its body. */
-export interface KeptVersion {
-  readonly row: JobVersionRow;
-  /** Of its JSON text; a decoded job costs something however short that is. */
-  readonly weight: number;
-  latest: Job;
 }
 
 function keep(context: ReadContext, row: JobVersionRow, body: string): KeptVersion {

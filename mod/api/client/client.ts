@@ -16,6 +16,7 @@ import {
   type SpecConfig,
   specConfigCodec,
 } from '../../model/mod.ts';
+import type { LogChunk } from './logs.ts';
 import { type ApiRequest, call, type Connection } from './transport.ts';
 
 /** A list with the token of its next page, `''` on the last one. */
@@ -62,13 +63,6 @@ export interface LogOptions {
   /** Only the last so many lines; a server of the original sends all. */
   readonly tailLines?: number;
   readonly follow?: boolean;
-}
-
-/** A piece of output. */
-export interface LogChunk {
-  /** 1 stdout, 2 stderr. */
-  readonly type: 1 | 2;
-  readonly text: string;
 }
 
 /** A job with what was included; absent parts were not asked for. */

@@ -2,7 +2,6 @@
 import { WebSocket } from 'ws';
 import { BacalhauError, parseJson } from '../../model/mod.ts';
 import { noAnswer, tunnelTo } from '../../../runtime/web_request.ts';
-import type { LogChunk } from './client.ts';
 import {
   answeredError,
   type ApiRequest,
@@ -11,6 +10,13 @@ import {
   requestHeaders,
   unreachable,
 } from './transport.ts';
+
+/** A piece of output. */
+export interface LogChunk {
+  /** 1 stdout, 2 stderr. */
+  readonly type: 1 | 2;
+  readonly text: string;
+}
 
 const NORMAL_CLOSURE = 1000;
 /** Chunks waiting for the reader before the socket is paused. */

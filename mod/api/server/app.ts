@@ -3,13 +3,13 @@
  * id, body limit, rate limit, time limit, server headers, version gate, handler.
  */
 import { Hono } from 'hono';
-import { BacalhauError, type BuildVersion } from '../../model/mod.ts';
-import type { Backends } from './backend.ts';
+import { BacalhauError } from '../../model/mod.ts';
 import { tooLarge } from './body.ts';
 import { type ApiContext, type ApiEnv, reply, replyError } from './context.ts';
 import { corsHeaders, preflight } from './cors.ts';
 import { Deadlines } from './deadlines.ts';
 import { requestError, unknownRoute } from './errors.ts';
+import type { ApiOptions } from './options.ts';
 import { Query } from './query.ts';
 import { clientAddress, isLoopback, RateLimiter } from './rate_limit.ts';
 import { requestId, serverHeaders } from './server_headers.ts';
@@ -18,23 +18,6 @@ import { authRoutes } from './routes/auth.ts';
 import { jobRoutes } from './routes/jobs.ts';
 import { nodeRoutes } from './routes/nodes.ts';
 import { checkClientVersion } from './version_gate.ts';
-
-export interface ApiOptions {
-  readonly backends: Backends;
-  readonly version: BuildVersion;
-  /** Node id; phrase, issuer and audience of the legacy token flow. */
-  readonly nodeId: string;
-  /** Largest request body in bytes. */
-  readonly bodyLimit: number;
-  /** Requests per second and client address, also the burst; 0 = no limit. Loopback addresses are not limited. */
-  readonly rateLimit: number;
-  /** Milliseconds until a handler is given up with 503. */
-  readonly handlerTimeout: number;
-  /** Addresses whose `X-Forwarded-For` is believed. */
-  readonly trustedProxies: readonly string[];
-  /** Told of causes that a client does not see. */
-  readonly onError: (error: unknown, method: string, path: string) => void;
-}
 
 const REDIRECTS: Readonly<Record<string, string>> = {
   '/': '/api/v1/agent/version',

@@ -8,16 +8,7 @@ import type { NodeView } from '../types.ts';
 import { Chooser } from './chooser.ts';
 import type { Fleet } from './fleet.ts';
 import type { Past } from './past.ts';
-import type { PlacementRequest } from './request.ts';
-
-/** Slots of one job that need an execution now. */
-export interface Want {
-  readonly jobId: string;
-  readonly request: PlacementRequest;
-  readonly past: Past;
-  /** In order of preference. */
-  readonly slots: readonly string[];
-}
+import type { PlacementRequest, Want } from './request.ts';
 
 /** A slot with its node. */
 export interface Placement {

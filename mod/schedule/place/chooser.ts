@@ -1,7 +1,7 @@
 /** The best node for each slot of one want in turn. */
 import { addResources } from '../../model/mod.ts';
 import type { NodeView } from '../types.ts';
-import type { Want } from './allocate.ts';
+import type { Want } from './request.ts';
 import { type Candidates, SAMPLE } from './candidates.ts';
 import { lacksRoom } from './filters.ts';
 import type { Fleet } from './fleet.ts';

@@ -1,6 +1,7 @@
 /** What a job asks of a node. Jobs that ask the same share one request, whose key names it for good. */
 import { type Constraint, type Job, parseResources, type Resources, stringifyJson } from '../../model/mod.ts';
 import { JOB_KINDS } from '../kinds.ts';
+import type { Past } from './past.ts';
 
 /** What a node sets aside where a job names nothing (job-spec.md 1.12). */
 const LEAST: Resources = Object.freeze({ CPU: 0.1, Memory: 100 * 1024 * 1024 });
@@ -23,6 +24,15 @@ export interface PlacementRequest {
   readonly constraints: readonly Constraint[];
   /** Constraints with the prefix `favour_`, prefix removed: they never exclude a node. */
   readonly preferences: readonly Constraint[];
+}
+
+/** Slots of one job that need an execution now. */
+export interface Want {
+  readonly jobId: string;
+  readonly request: PlacementRequest;
+  readonly past: Past;
+  /** In order of preference. */
+  readonly slots: readonly string[];
 }
 
 const requests = new WeakMap<object, PlacementRequest>();

@@ -1,6 +1,6 @@
 /** Too few nodes: what to tell, and whether waiting can help (orchestrator.md 8.5, compatibility.md A3 in basic form). */
 import type { Refusal, StringMap } from '../../model/mod.ts';
-import type { Want } from './allocate.ts';
+import type { Want } from './request.ts';
 import { commonReason, groupKey } from './candidates.ts';
 import { isHopeful } from './chooser.ts';
 import { refusalOf } from './filters.ts';

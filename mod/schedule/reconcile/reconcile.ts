@@ -6,37 +6,10 @@
 import { isExecuting, isTerminalJob } from '../../model/mod.ts';
 import { Draft } from '../draft.ts';
 import { JOB_KINDS } from '../kinds.ts';
-import type {
-  ExecutionChange,
-  ExecutionView,
-  Host,
-  JobChange,
-  JobView,
-  SchedulePolicy,
-  SlotView,
-  Wake,
-} from '../types.ts';
+import type { ExecutionChange, JobChange, ReconcileInput, Wake } from '../types.ts';
 import { reconcileLive, stopAll } from './live.ts';
 import { failure, totalTimeout } from './outcome.ts';
 import { slotState } from './slot_state.ts';
-
-/** A job with its executions, and the time. */
-export interface ReconcileInput {
-  readonly job: JobView;
-  /** All slots of the current version, or those in question. */
-  readonly slots: readonly SlotView[];
-  /** All of those slots, and live ones of older versions. */
-  readonly executions: readonly ExecutionView[];
-  /** Whether these are all that the job has and should have. */
-  readonly whole: boolean;
-  /** At least those of live executions. */
-  readonly hosts: ReadonlyMap<string, Host>;
-  readonly policy: SchedulePolicy;
-  /** Nanoseconds since the epoch, by the store's clock. */
-  readonly now: bigint;
-  /** Since when somebody listens to the nodes: windows of silence do not begin before (invariants.md S15). */
-  readonly hearingSince: bigint;
-}
 
 /** What a job wants, and what is to change of it. */
 export interface Reconciled {

@@ -1,7 +1,7 @@
 /** `/api/v1/agent`: the process that answers, whatever its roles (rest-api.md 7.1). */
 import type { Hono } from 'hono';
 import { buildVersionCodec, encodeNodeInfo } from '../../../model/mod.ts';
-import type { ApiOptions } from '../app.ts';
+import type { ApiOptions } from '../options.ts';
 import { type ApiEnv, reply } from '../context.ts';
 
 export function agentRoutes(app: Hono<ApiEnv>, { backends: { agent }, version }: ApiOptions): void {

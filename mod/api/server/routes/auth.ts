@@ -7,7 +7,7 @@ import { Buffer } from 'node:buffer';
 import { createHash, createPublicKey, generateKeyPair, type KeyObject, sign, verify } from 'node:crypto';
 import { promisify } from 'node:util';
 import type { Hono } from 'hono';
-import type { ApiOptions } from '../app.ts';
+import type { ApiOptions } from '../options.ts';
 import { readBody } from '../body.ts';
 import { type ApiEnv, reply } from '../context.ts';
 import { requestError } from '../errors.ts';

@@ -1,7 +1,7 @@
 /** `/api/v1/orchestrator/jobs` (rest-api.md 7.4). Logs are a WebSocket and live in `logs.ts`. */
 import type { Hono } from 'hono';
 import { BacalhauError, specConfigCodec } from '../../../model/mod.ts';
-import type { ApiOptions } from '../app.ts';
+import type { ApiOptions } from '../options.ts';
 import type { HistoryPage, JobListQuery, VersionQuery } from '../../../model/mod.ts';
 import type { JobsBackend } from '../backend.ts';
 import { readBody } from '../body.ts';
