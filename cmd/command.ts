@@ -4,7 +4,8 @@
  */
 import { Command as Library, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { BacalhauError } from '../mod/model/errors.ts';
-import type { Context, GlobalOptions } from './context.ts';
+import type { Context } from './context.ts';
+import type { GlobalOptions } from './global_options.ts';
 
 /** @returns exit code; nothing = 0 */
 export type Run<O> = (args: readonly string[], options: O, context: Context) => Promise<number | void>;

@@ -1,7 +1,13 @@
 /** The whole configuration of a command: files, environment, flags and `-c` merged by mod/config. */
 import { loadConfig, type Loaded, type Sources } from '../mod/config/mod.ts';
-import type { Context, GlobalOptions } from './context.ts';
-import type { Environment } from './settings.ts';
+import type { Environment, GlobalOptions } from './global_options.ts';
+
+/** The part of a command's context that this needs. */
+interface Asking {
+  readonly globals: GlobalOptions;
+  readonly env: Environment;
+  complain(text: string): void;
+}
 
 type Flags = NonNullable<Sources['flags']>;
 type Flag = Flags[string];
@@ -38,7 +44,7 @@ export function loadConfiguration(
  * @throws BacalhauError `ConfigurationError`
  */
 export async function loadNodeConfiguration(
-  context: Context,
+  context: Asking,
   more: Pick<Sources, 'flags' | 'defaults' | 'defaultFile'>,
 ): Promise<Loaded> {
   const loaded = await loadConfiguration(context.globals, context.env, more);
@@ -47,6 +53,6 @@ export async function loadNodeConfiguration(
 }
 
 /** Unknown keys and keys without effect, told once where a person looks at the configuration or starts a node. */
-export function complainOf(context: Context, { warnings }: Loaded): void {
+export function complainOf(context: Pick<Asking, 'complain'>, { warnings }: Loaded): void {
   for (const warning of warnings) context.complain(`Warning: ${warning}\n`);
 }

@@ -2,18 +2,8 @@
 import process from 'node:process';
 import type { ApiClient } from '../mod/api/client/mod.ts';
 import { printable } from '../runtime/printable.ts';
+import type { GlobalOptions } from './global_options.ts';
 import { type ClientSettings, readSettings } from './settings.ts';
-
-/** The flags of every command. */
-export interface GlobalOptions {
-  readonly config: readonly string[];
-  readonly apiHost?: string;
-  readonly apiPort?: number;
-  readonly dataDir?: string;
-  readonly logLevel?: string;
-  /** Accepted for the original's sake; profiles come with the whole command line. */
-  readonly profile?: string;
-}
 
 export class Context {
   readonly env: Readonly<Record<string, string | undefined>> = process.env;

@@ -7,9 +7,7 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { endpointUrl } from '../mod/api/client/endpoint.ts';
 import { BacalhauError } from '../mod/model/errors.ts';
-import type { GlobalOptions } from './context.ts';
-
-export type Environment = Readonly<Record<string, string | undefined>>;
+import type { Environment, GlobalOptions } from './global_options.ts';
 
 export interface ClientSettings {
   /** `http://127.0.0.1:1234` */
